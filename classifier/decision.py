@@ -1,0 +1,158 @@
+"""From a model's logits to a decision: calibration and thresholds, for one very weight file.
+
+decision.json of a model folder is read, written and applied here and nowhere else:
+
+    {"weights": {"file": "model.onnx", "sha256": "…"}, "activation": "sigmoid",
+     "criterion": "best-f1", "rows": 5365,
+     "labels": {"toxic": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5,
+                          "positives": 512, "precision": 0.7, "recall": 0.8}, …}}
+
+probability = activation(slope × logit + intercept), label by label.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import ModelError
+
+FILE_NAME = "decision.json"
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight file that the figures below were fitted to; its name is relative to the folder."""
+
+    file: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Name and hash of the weight file at `path`."""
+        with path.open("rb") as stream:
+            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+@dataclass(frozen=True)
+class LabelDecision:
+    """How one label's logit becomes a probability, and from which probability on it is flagged.
+
+    threshold is None where the labels exclude each other: there the likeliest one is the decision.
+    positives, precision and recall tell how the threshold did on the rows it was chosen on.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    threshold: float | None = 0.5
+    positives: int | None = None
+    precision: float | None = None
+    recall: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Calibration and thresholds of all labels, in the model's label order.
+
+    activation: "sigmoid" (a comment can carry several labels, or none) or "softmax" (exactly one).
+    weights: None means that nothing was fitted: plain probabilities, thresholds of 0.5.
+    criterion, rows: how the thresholds were chosen, on how many validation rows.
+    """
+
+    activation: str
+    labels: dict[str, LabelDecision]
+    weights: Weights | None = None
+    criterion: str | None = None
+    rows: int | None = None
+
+    @classmethod
+    def uncalibrated(cls, labels: list[str], activation: str) -> Self:
+        """The decision of a model that brings no decision.json: its plain probabilities."""
+        threshold = 0.5 if activation == "sigmoid" else None
+        return cls(activation, {label: LabelDecision(threshold=threshold) for label in labels})
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the figures were fitted to a weight file."""
+        return self.weights is not None
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read folder/decision.json. ModelError when it is missing or not of the form above."""
+        path = Path(folder) / FILE_NAME
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            decision = cls(
+                activation=record["activation"],
+                labels={name: LabelDecision(**label) for name, label in record["labels"].items()},
+                weights=Weights(**record["weights"]),
+                criterion=record["criterion"],
+                rows=record["rows"],
+            )
+        except FileNotFoundError as error:
+            raise ModelError(
+                f"{path}: no such file; write it with finetune's calibrate."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{path}: not a decision file ({error!r}); write it anew with finetune's calibrate."
+            ) from error
+        if decision.activation not in ACTIVATIONS:
+            raise ModelError(
+                f"{path}: unknown activation {decision.activation!r}; "
+                f"expected one of {', '.join(ACTIVATIONS)}."
+            )
+        return decision
+
+    def save(self, folder: Path) -> None:
+        """Write folder/decision.json, whole or not at all."""
+        path = Path(folder) / FILE_NAME
+        partial = path.with_suffix(".json.part")
+        record = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
+        partial.write_text(record + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    def verify(self, folder: Path) -> None:
+        """Raise ModelError unless the folder holds the weight file that this was fitted to.
+
+        Calibration belongs to one set of weights: with others the probabilities would be wrong
+        without a sign of it.
+        """
+        if self.weights is None:
+            return
+        path = Path(folder) / self.weights.file
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: missing, though {FILE_NAME} beside it names it; "
+                "copy the whole folder anew."
+            )
+        found = Weights.of(path).sha256
+        if found != self.weights.sha256:
+            raise ModelError(
+                f"{path}: not the weights that {FILE_NAME} was made for (its sha256 begins with "
+                f"{found[:12]}, expected {self.weights.sha256[:12]}); "
+                "copy the whole folder anew or run finetune's calibrate on it."
+            )
+
+    def apply(self, logits: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Turn logits into calibrated probabilities.
+
+        logits: (texts, labels), in the model's label order; a row of NaN stays one.
+        Returns float32 of the same shape, each value in [0, 1]; rows sum to 1 for softmax only.
+        """
+        slopes = np.array([label.slope for label in self.labels.values()])
+        intercepts = np.array([label.intercept for label in self.labels.values()])
+        # In float64, so that a probability near 0 or 1 keeps its digits.
+        calibrated = slopes * np.asarray(logits, dtype=np.float64) + intercepts
+        if self.activation == "sigmoid":
+            probabilities = np.exp(-np.logaddexp(0.0, -calibrated))  # 1 / (1 + e⁻ˣ), no overflow
+        else:
+            odds = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))
+            probabilities = odds / odds.sum(axis=1, keepdims=True)
+        return probabilities.astype(np.float32)
