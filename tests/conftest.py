@@ -1,0 +1,55 @@
+"""What all tests share: no network, and a tiny BERT that is built in a second."""
+
+import os
+
+# Before transformers or onnxruntime is imported: they read these once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import string
+from pathlib import Path
+
+import pytest
+
+JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+
+WORDS = """
+the a an and or not no is are was be been it this that i you he she we they me your my of to in on
+for with at as all but so if do did have has can will would just like good great thanks kind nice
+love hate bad stupid idiot fool dumb rubbish trash shut up kill hurt find go away page edit article
+please help comment people
+""".split()  # noqa: SIM905 - a list literal would be 70 lines
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a one-layer, 16-wide BERT, six labels and random (seeded) weights."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    # Single characters, so that any plain text becomes tokens and not [UNK].
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    pieces += [c for c in characters if c not in WORDS] + [f"##{c}" for c in characters]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        initializer_range=0.5,  # the usual 0.02 would give every text nearly the same scores
+        problem_type="multi_label_classification",
+        id2label=dict(enumerate(JIGSAW_LABELS)),
+        label2id={label: number for number, label in enumerate(JIGSAW_LABELS)},
+    )
+    folder = tmp_path_factory.mktemp("tiny_base")
+    with torch.random.fork_rng():
+        torch.manual_seed(18)
+        model = BertForSequenceClassification(config)
+    model.save_pretrained(folder)
+    BertTokenizer(vocab=vocabulary, model_max_length=32).save_pretrained(folder)
+    return folder
