@@ -148,10 +148,9 @@ class Decision:
         """
         slopes = np.array([label.slope for label in self.labels.values()])
         intercepts = np.array([label.intercept for label in self.labels.values()])
-        # In float64, so that a probability near 0 or 1 keeps its digits.
-        calibrated = slopes * np.asarray(logits, dtype=np.float64) + intercepts
+        calibrated = slopes * logits.astype(np.float64) + intercepts
         if self.activation == "sigmoid":
-            probabilities = np.exp(-np.logaddexp(0.0, -calibrated))  # 1 / (1 + e⁻ˣ), no overflow
+            probabilities = 0.5 + 0.5 * np.tanh(0.5 * calibrated)  # 1 / (1 + e⁻ˣ), no overflow
         else:
             odds = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))
             probabilities = odds / odds.sum(axis=1, keepdims=True)
