@@ -1,0 +1,82 @@
+# `make` alone lists what can be made here. Everything lives in .venv; nothing is installed elsewhere.
+
+PYTHON ?= python3
+PORT ?= 8501
+
+# Where Linux finds torch without CUDA: 0.2 GB to load instead of several. With an NVIDIA card, or with
+# `make install TORCH_INDEX=`, torch comes from the usual index, whose Linux build has CUDA.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
+
+# `make lock UPGRADE=--upgrade` takes the newest versions; without it, pins that still fit stay.
+UPGRADE ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install app test train-tiny bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## make .venv with everything that runs: classifier, fine-tuning, page
+
+app: install ## serve the page on http://localhost:$PORT (8501)
+	$(RUN) -m streamlit run app.py --server.port $(PORT)
+
+test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; needs no network once installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	HF_HUB_OFFLINE=1 $(RUN) -m pytest
+
+train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
+	$(RUN) -m finetune --config configs/tiny.toml
+
+bench: install ## print the speed tables of the README: scoring, cold start, training
+	$(RUN) benchmarks/scoring.py
+	$(RUN) benchmarks/cold_start.py
+	$(RUN) benchmarks/training.py
+
+lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
+	$(PIP) install --quiet uv==0.13.8
+	$(LOCK) pyproject.toml --output-file requirements.txt
+# torch names the CUDA packages it needs by exact version itself. Pinned here as well, they would be
+# loaded for its CPU build too.
+	sed -i.bak -E '/^(cuda|nvidia)-|^triton=/d' requirements.txt && rm requirements.txt.bak
+	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+LOCK = $(RUN) -m uv pip compile --quiet --universal --fork-strategy fewest \
+	--annotation-style line --custom-compile-command "make lock" $(UPGRADE)
+
+clean: ## remove .venv and the caches; runs/ and models/ stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: this needs Python 3.11 or newer, and $(PYTHON) is" \
+	    "$$($(PYTHON) --version 2>/dev/null || echo missing): name another, as in make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) comes without its venv module: install it" \
+	    "(Debian, Ubuntu: sudo apt install python3-venv) and run make again" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+# The stamps make a second run quick: pip is asked again only after the pins have changed.
+$(VENV)/installed: $(VENV)/pyvenv.cfg requirements.txt
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	  if $(RUN) -c 'import urllib.request as web; web.urlopen("$(TORCH_INDEX)/torch/", timeout=5)' 2>/dev/null; \
+	  then $(PIP) install --no-deps --index-url $(TORCH_INDEX) "$$(grep -o '^torch==[^ ]*' requirements.txt)"; \
+	  else echo "$(TORCH_INDEX) does not answer: taking torch from the usual index"; \
+	  fi; \
+	fi
+	$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(PIP) install -r requirements-dev.txt
+	@touch $@
