@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+
+from finetune.evaluate import (
+    calibration_error,
+    evaluate_classes,
+    evaluate_labels,
+    reliability,
+)
+
+NAN = np.nan
+HALF = {"rude": 0.5}
+
+
+def column(*values):
+    return np.array(values, dtype=float)[:, None]
+
+
+def test_figures_of_one_label_are_those_computed_by_hand():
+    report = evaluate_labels(
+        column(1, 1, 0, 0), column(0.9, 0.4, 0.6, 0.1), ["rude"], {"rude": 0.3}
+    )
+    rude = report.labels["rude"]
+    assert rude.roc_auc == 0.75  # of four pairs, only (0.4, 0.6) is the wrong way round
+    assert rude.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert (rude.precision, rude.recall, rude.f1) == (pytest.approx(2 / 3), 1.0, 0.8)
+    assert rude.f1_at_half == 0.5
+    assert rude.brier == pytest.approx((0.01 + 0.36 + 0.36 + 0.01) / 4)
+    assert rude.calibration_error == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+    assert (rude.rows, rude.positives, rude.share, rude.threshold) == (4, 2, 0.5, 0.3)
+
+
+def test_a_score_equal_to_the_threshold_is_flagged():
+    report = evaluate_labels(column(1, 0), column(0.5, 0.4), ["rude"], HALF)
+    assert report.labels["rude"].recall == 1
+
+
+def test_the_four_original_figures_are_micro_averages_over_all_cells():
+    targets = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+    scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.1], [0.1, 0.6]])
+    figures = evaluate_labels(targets, scores, ["a", "b"], {"a": 0.5, "b": 0.5}).original_at_half
+    assert figures.label_accuracy == 6 / 8
+    assert figures.exact_match == 2 / 4
+    assert figures.precision == 3 / 4
+    assert figures.recall == 3 / 4
+
+
+def test_a_weight_of_three_is_as_good_as_three_rows():
+    targets, scores = column(1, 0, 1, 0), column(0.8, 0.7, 0.3, 0.2)
+    weighted = evaluate_labels(targets, scores, ["rude"], HALF, weights=[1, 3, 1, 2])
+    repeated = evaluate_labels(
+        np.repeat(targets, [1, 3, 1, 2], axis=0), np.repeat(scores, [1, 3, 1, 2], axis=0),
+        ["rude"], HALF,
+    )  # fmt: skip
+    for figure, mean in weighted.means.items():
+        assert mean == pytest.approx(repeated.means[figure])
+    assert weighted.original_at_half == repeated.original_at_half
+
+
+def test_an_unknown_target_is_left_out_of_its_own_label_only():
+    targets = np.array([[1, 1], [0, NAN], [0, 0]])
+    scores = np.array([[0.9, 0.9], [0.2, 0.99], [0.1, 0.1]])
+    report = evaluate_labels(targets, scores, ["a", "b"], {"a": 0.5, "b": 0.5})
+    assert (report.labels["a"].rows, report.labels["b"].rows) == (3, 2)
+    assert report.labels["b"].precision == 1
+    assert report.original_at_half.label_accuracy == 1
+    assert report.original_at_half.exact_match == 1
+
+
+def test_blank_rows_are_counted_and_left_out():
+    report = evaluate_labels(column(1, 0, 1), column(0.9, 0.1, NAN), ["rude"], HALF)
+    assert (report.rows, report.blank) == (2, 1)
+    assert report.labels["rude"].recall == 1
+
+
+def test_rows_that_weigh_nothing_take_no_part():
+    report = evaluate_labels(column(1, 0, 1), column(0.9, 0.1, 0.0), ["rude"], HALF, [1, 1, 0])
+    assert (report.rows, report.labels["rude"].f1) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason"), [((0, 0), "none of its 2 rows"), ((1, 1), "every one of its 2 rows")]
+)
+def test_a_label_with_one_class_has_no_ranking_figures_and_a_note_says_why(targets, reason):
+    report = evaluate_labels(column(*targets), column(0.9, 0.1), ["rude"], HALF, resamples=3)
+    assert report.labels["rude"].roc_auc is None
+    assert report.labels["rude"].average_precision is None
+    assert report.means["roc_auc"] is None
+    assert reason in report.notes[0]
+
+
+def test_a_label_that_no_row_knows_has_no_figures():
+    report = evaluate_labels(column(NAN, NAN), column(0.9, 0.1), ["rude"], HALF)
+    assert report.labels["rude"].brier is None
+    assert "no row knows it" in report.notes[0]
+    assert "–" in report.table()
+
+
+def test_the_calibration_error_weighs_each_band_by_its_rows():
+    points = reliability([1, 0, 1, 1], [0.25, 0.25, 0.95, 0.95], [1, 1, 1, 1])
+    assert [(point.mean_score, point.share_positive) for point in points] == [
+        (0.25, 0.5),
+        (0.95, 1.0),
+    ]
+    assert calibration_error(points) == pytest.approx(0.5 * 0.25 + 0.5 * 0.05)
+
+
+def test_a_score_of_one_falls_into_the_last_band():
+    assert reliability([1], [1.0], [2.0])[0].weight == 2
+
+
+def test_labels_follow_the_given_order():
+    targets, scores = np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.8], [0.1, 0.2]])
+    report = evaluate_labels(targets, scores, ["b", "a"], {"a": 0.5, "b": 0.5})
+    assert list(report.labels) == ["b", "a"]
+    assert (report.labels["b"].roc_auc, report.labels["a"].roc_auc) == (1, 0)
+
+
+def test_arrays_that_do_not_go_together_are_refused():
+    with pytest.raises(ValueError, match="do not go together"):
+        evaluate_labels(column(1, 0), column(0.9, 0.1), ["a", "b"], {"a": 0.5, "b": 0.5})
+
+
+def test_the_bootstrap_error_repeats_with_its_seed_and_is_near_the_known_one():
+    generator = np.random.default_rng(0)
+    targets = np.repeat([0.0, 1.0], 200)[:, None]
+    scores = generator.uniform(size=(400, 1))
+    errors = [
+        evaluate_labels(targets, scores, ["rude"], HALF, resamples=200, seed=4).roc_auc_error
+        for _ in range(2)
+    ]
+    assert errors[0] == errors[1]
+    # Mann and Whitney (1947): sqrt((m + n + 1) / (12 m n)) for scores that know nothing
+    assert errors[0] == pytest.approx(np.sqrt(401 / (12 * 200 * 200)), rel=0.2)
+
+
+def test_a_report_is_plain_json_without_nan():
+    report = evaluate_labels(column(1, 1), column(0.9, 0.1), ["rude"], HALF)
+    record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert record["labels"]["rude"]["roc_auc"] is None
+    assert record["labels"]["rude"]["f1"] == 0.666667
+
+
+def test_the_csv_has_a_line_a_label_and_one_for_the_means():
+    report = evaluate_labels(column(1, 0), column(0.9, 0.1), ["rude"], HALF)
+    lines = report.csv().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["label", "rude", "mean"]
+
+
+def test_classes_are_measured_by_the_likeliest_one():
+    targets = np.eye(3)[[0, 1, 2, 2]]
+    scores = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
+    report = evaluate_classes(targets, scores, ["bad", "fair", "good"])
+    assert report.accuracy == 0.75
+    assert report.macro_f1 == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+    assert report.labels["good"].roc_auc == 1
+    # bands of the likeliest class: 0.5 is wrong, 0.7, 0.8 and 0.8 are right
+    assert report.calibration_error == pytest.approx((0.5 + 0.3 + 0.2 + 0.2) / 4)
+    assert report.labels["good"].f1_at_half is None
+    assert "Accuracy 0.7500" in report.table()
