@@ -1,0 +1,217 @@
+"""Logits of the exported weights on validation rows → calibration and thresholds (a Decision).
+
+A calibrated score of 0.8 means that about 8 of 10 such comments carry the label, in the natural mix
+of comments. Validation rows often are another mix: rare labels are picked more often, so that
+there is something to learn from. So each row gets a weight that gives every label its natural share
+(natural_weights), and all the rare positives stay in use.
+
+    fitted = fit_decision(logits, targets, labels, "sigmoid", criterion, prevalence, weights)
+    replace(fitted.decision, weights=Weights.of(folder / "model.onnx")).save(folder)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax
+
+from classifier.decision import Decision, LabelDecision
+from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.report import Report
+from finetune.thresholds import Criterion, choose_threshold
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+SLOPES = (0.01, 100.0)  # a slope of 0 or less would reverse the model's order
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fit_decision found.
+
+    decision: without its weight file yet.
+    report: figures on rows that took no part in the fit: the validation rows are cut into five,
+        and each part is judged with the calibration and thresholds of the other four.
+    warnings: a sentence for each label that could not be fitted as asked.
+    """
+
+    decision: Decision
+    report: Report
+    warnings: list[str]
+
+
+def fit_decision(
+    logits: ArrayLike,
+    targets: ArrayLike,
+    labels: Sequence[str],
+    activation: str,
+    criterion: Criterion,
+    prevalence: Mapping[str, float] | None = None,
+    weights: ArrayLike | None = None,
+) -> Fitted:
+    """Fit each label's calibration, and choose its threshold on the calibrated scores.
+
+    logits: (rows, labels) of the exported weights; a row of NaN (a blank text) is left out.
+    targets: (rows, labels), 0, 1 or NaN for unknown; for "softmax" a single 1 in each row.
+    prevalence: each label's share in the natural mix; without it, rows count by their weights.
+    weights: (rows,) how much a row counts in the report; 0 for one that was picked for its labels.
+        Given the prevalence, such rows take part in the fit all the same.
+    """
+    fit = _fit_classes if activation == "softmax" else _fit_labels
+    scores, truth = np.asarray(logits, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    counts = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
+    fit_weights = counts
+    if prevalence is not None:
+        shares = [prevalence[label] for label in labels]
+        fit_weights = natural_weights(truth, shares, np.where(counts > 0, counts, 1.0))
+    usable = ~np.isnan(scores).any(axis=1) & (fit_weights > 0)
+    scores, truth = scores[usable], truth[usable]
+    fit_weights, counts = fit_weights[usable], counts[usable]
+
+    decision, warnings = fit(scores, truth, fit_weights, labels, criterion)
+    probabilities, flags = np.zeros(scores.shape), np.zeros(scores.shape, dtype=bool)
+    folds = _folds(truth)
+    for fold in range(FOLDS):
+        own, others = folds == fold, folds != fold
+        of_others, _ = fit(scores[others], truth[others], fit_weights[others], labels, criterion)
+        probabilities[own] = of_others.apply(scores[own])
+        if activation == "sigmoid":
+            flags[own] = probabilities[own] >= _thresholds(of_others)
+    report: Report
+    if activation == "softmax":
+        report = evaluate_classes(truth, probabilities, labels, counts)
+    else:
+        chosen = dict(zip(labels, _thresholds(decision), strict=True))
+        report = evaluate_labels(truth, probabilities, labels, chosen, counts, flags=flags)
+    return Fitted(decision, report, warnings)
+
+
+def natural_weights(targets: ArrayLike, shares: Sequence[float], start: ArrayLike) -> Floats:
+    """Weigh rows so that each label's weighted share is its natural one.
+
+    targets: (rows, labels), 0, 1 or NaN.  shares: one a label.  start: (rows,), the weights to
+    begin from.  Returns (rows,), with the sum of `start`.
+
+    With one label this is the prior-shift correction (Saerens et al. 2002; Elkan 2001): positives
+    weigh π / p, negatives (1 - π) / (1 - p). Labels that come together need one weight a row for
+    all of them, else a rare label's negatives would hold too many rows with other labels: it is
+    found by raking (Deming and Stephan 1940), the same correction label by label, over and over.
+    A label with one class only, here or in nature, is left out of it.
+    """
+    truth = np.asarray(targets, dtype=np.float64)
+    weights = np.array(start, dtype=np.float64)
+    for _ in range(1000):
+        before = weights.copy()
+        for column, share in zip(truth.T, shares, strict=True):
+            positive, negative = weights[column == 1].sum(), weights[column == 0].sum()
+            if positive > 0 and negative > 0 and 0 < share < 1:
+                known = positive + negative
+                weights[column == 1] *= share * known / positive
+                weights[column == 0] *= (1 - share) * known / negative
+        if np.allclose(weights, before, rtol=1e-6, atol=0):
+            break
+    return weights
+
+
+def _fit_labels(
+    logits: Floats,
+    targets: Floats,
+    weights: Floats,
+    labels: Sequence[str],
+    criterion: Criterion,
+) -> tuple[Decision, list[str]]:
+    fitted, warnings = {}, []
+    for column, label in enumerate(labels):
+        known = ~np.isnan(targets[:, column])
+        truth, positives = targets[known, column], int(np.nansum(targets[:, column]))
+        if not 0 < positives < len(truth):
+            fitted[label] = LabelDecision(positives=positives)
+            warnings.append(
+                f"{label}: {positives} of {len(truth)} validation rows carry it, so it stays "
+                "uncalibrated, with a threshold of 0.5; validate on rows of both kinds."
+            )
+            continue
+        slope, intercept = _platt(logits[known, column], truth, weights[known])
+        scores = expit(slope * logits[known, column] + intercept)
+        threshold = choose_threshold(truth, scores, weights[known], criterion)
+        if not threshold.met:
+            warnings.append(
+                f"{label}: no threshold gives a precision of {criterion.level} on the validation "
+                f"rows; the nearest, {threshold.value:.3f}, gives {threshold.precision:.3f}."
+            )
+        fitted[label] = LabelDecision(
+            slope,
+            intercept,
+            threshold.value,
+            positives,
+            round(threshold.precision, 4),
+            round(threshold.recall, 4),
+        )
+    return Decision("sigmoid", fitted, criterion=str(criterion), rows=len(logits)), warnings
+
+
+def _fit_classes(
+    logits: Floats,
+    targets: Floats,
+    weights: Floats,
+    labels: Sequence[str],
+    criterion: Criterion,
+) -> tuple[Decision, list[str]]:
+    known = ~np.isnan(targets).any(axis=1)
+    logits, targets, weights = logits[known], targets[known], weights[known]
+    slope = _inverse_temperature(logits, targets, weights)
+    positives = targets.sum(axis=0).astype(int)
+    fitted = {
+        label: LabelDecision(slope, threshold=None, positives=int(count))
+        for label, count in zip(labels, positives, strict=True)
+    }
+    return Decision("softmax", fitted, criterion="likeliest", rows=len(logits)), []
+
+
+def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, float]:
+    """Fit probability = sigmoid(slope × logit + intercept) by weighted log loss (Platt 1999).
+
+    Targets are Platt's: (positives + 1) / (positives + 2) and 1 / (negatives + 2) in place of 1
+    and 0, so that few positives, cleanly separated, do not make the slope endless.
+    """
+    positives, negatives = targets.sum(), len(targets) - targets.sum()
+    aims = np.where(targets == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    shares = weights / weights.sum()
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        values = line[0] * logits + line[1]
+        excess = shares * (expit(values) - aims)
+        gradient = np.array([excess @ logits, excess.sum()])
+        return float(shares @ (np.logaddexp(0, values) - aims * values)), gradient
+
+    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[SLOPES, (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> float:
+    """Fit the one slope of temperature scaling by weighted log loss (Guo et al. 2017)."""
+
+    def loss(slope: Floats) -> float:
+        return float(-weights @ (targets * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
+
+    found = minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES])
+    return float(found.x[0])
+
+
+def _thresholds(decision: Decision) -> Floats:
+    return np.array([label.threshold for label in decision.labels.values()], dtype=np.float64)
+
+
+def _folds(targets: Floats) -> NDArray[np.int64]:
+    """Deal the rows out to FOLDS parts, each with its share of every set of labels.
+
+    Sorted by their labels, the rarest first, rows go round the parts in turn; rows with the same
+    labels keep their order, so the division is the same every time.
+    """
+    rarest_first = np.argsort(np.nansum(targets, axis=0), kind="stable")
+    order = np.lexsort(np.nan_to_num(targets)[:, rarest_first[::-1]].T)
+    folds = np.empty(len(targets), dtype=np.int64)
+    folds[order] = np.arange(len(targets)) % FOLDS
+    return folds

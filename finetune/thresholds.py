@@ -1,0 +1,91 @@
+"""The score from which on a comment is flagged, chosen by a stated criterion."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import SettingsError
+
+Floats = NDArray[np.float64]
+F1_PLATEAU = 0.01
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """How a threshold is chosen: best-f1, or min-precision or min-recall with a level."""
+
+    kind: str
+    level: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read best-f1, min-precision:0.9 or min-recall:0.9; SettingsError for anything else."""
+        kind, _, level = text.partition(":")
+        if text == "best-f1":
+            return cls(text)
+        if kind in ("min-precision", "min-recall"):
+            try:
+                number = float(level)
+            except ValueError:
+                number = np.nan
+            if 0 < number <= 1:
+                return cls(kind, number)
+        raise SettingsError(
+            f"criterion is {text!r}; give best-f1, or min-precision:LEVEL or min-recall:LEVEL "
+            "with a level above 0 and up to 1."
+        )
+
+    def __str__(self) -> str:
+        return self.kind if self.level is None else f"{self.kind}:{self.level:g}"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold, and how it did on the rows it was chosen on.
+
+    met is False where no threshold gives the precision asked for, and this is the nearest one.
+    """
+
+    value: float
+    precision: float
+    recall: float
+    met: bool
+
+
+def choose_threshold(
+    targets: Floats, scores: Floats, weights: Floats, criterion: Criterion
+) -> Threshold:
+    """Choose one label's threshold.
+
+    targets: (rows,), 0 or 1, at least one 1.  scores: (rows,), calibrated.  weights: (rows,),
+    above 0. A threshold lies halfway between two neighbouring scores, so that rounding moves no
+    row over it.
+
+    min-precision takes the highest recall that keeps to it, min-recall the highest precision.
+    best-f1 does not take the very best place: on few positives that is chance. It takes the middle
+    of all places whose F1 is within F1_PLATEAU of the best.
+    """
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order]
+    last_of_ties = np.append(descending[1:] != descending[:-1], True)
+    hits = np.cumsum((weights * targets)[order])[last_of_ties]
+    flagged = np.cumsum(weights[order])[last_of_ties]
+    distinct = descending[last_of_ties]
+    places = (distinct + np.append(distinct[1:], 0.0)) / 2
+    precisions, recalls = hits / flagged, hits / hits[-1]
+
+    met = True
+    if criterion.kind == "best-f1":
+        f1 = 2 * hits / (flagged + hits[-1])
+        good = np.flatnonzero(f1 >= f1.max() - F1_PLATEAU)
+        chosen = int(good[np.argmin(np.abs(places[good] - np.median(places[good])))])
+    else:
+        held, sought = precisions, recalls
+        if criterion.kind == "min-recall":
+            held, sought = recalls, precisions
+        enough = held >= (criterion.level or 0.0) - 1e-9  # sums of weights are not exact
+        met = bool(enough.any())
+        chosen = int(np.lexsort((held, sought, np.where(enough, np.inf, held)))[-1])
+    return Threshold(float(places[chosen]), float(precisions[chosen]), float(recalls[chosen]), met)
