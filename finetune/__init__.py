@@ -1,0 +1,1 @@
+"""Labelled comments → a model folder: python -m finetune --config configs/NAME.toml."""

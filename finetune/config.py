@@ -1,0 +1,292 @@
+"""Settings of a run: one dataclass is the defaults, the flags, the checks and the record.
+
+A TOML file in configs/ sets fields by name; flags override the file; run.json keeps the result.
+"""
+
+import argparse
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from classifier.errors import SettingsError
+
+JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+FORMATS = ("safetensors", "onnx")
+
+
+def setting(effect: str, default: Any) -> Any:
+    """Make a field of Settings whose help text says what the setting does."""
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: default.copy(), metadata={"help": effect})
+    return field(default=default, metadata={"help": effect})
+
+
+@dataclass
+class Settings:
+    """Everything that decides what a run reads, trains and writes."""
+
+    # rows
+    train_data: str = setting(
+        "read labelled comments from this CSV, Parquet or JSON lines file, URL, or Hub dataset "
+        "(owner/name or owner/name:split)",
+        "data/sample.csv",
+    )
+    validation_data: str = setting(
+        "choose epoch, calibration and thresholds on this table instead of a part of train_data", ""
+    )
+    test_data: str = setting(
+        "report on this table instead of a part of train_data; training never sees it", ""
+    )
+    text_column: str = setting("read the comments from this column", "comment_text")
+    id_column: str = setting(
+        "keep rows that share a value of this column on one side of the split", ""
+    )
+    labels: list[str] = setting(
+        "learn these labels, in this order; without label_column each is a column of 0, 1, or "
+        "-1 or empty for unknown",
+        JIGSAW_LABELS,
+    )
+    label_column: str = setting(
+        "take one class a row from this column instead: the labels exclude each other", ""
+    )
+    label_mapping: dict[str, int] = setting(
+        "read these values of label_column as these places in labels (as value=0,value=1)", {}
+    )
+    exclude: dict[str, list[str]] = setting(
+        "leave out rows of train_data whose column has one of these values "
+        "(as column=value|value,column=value)",
+        {},
+    )
+    weight_column: str = setting(
+        "how much a row counts towards the natural mix of comments: true or false for a random "
+        "sample beside picked rows, or a number; used for calibration, thresholds and metrics, "
+        "never in the loss",
+        "",
+    )
+    test_weight_column: str = setting("the same of test_data, where its name is another", "")
+    sample: int = setting("use this many random rows of train_data; 0 uses all", 0)
+    test_sample: int = setting("use this many random rows of test_data; 0 uses all", 0)
+    validation_fraction: float = setting("keep this share of train_data for validation", 0.1)
+    test_fraction: float = setting("keep this share of train_data for the final report", 0.1)
+
+    # model
+    base_model: str = setting(
+        "start from this encoder: a folder, a Hub id, or package:NAME/FOLDER inside an installed "
+        "Python package",
+        "bert-base-uncased",
+    )
+    max_length: int = setting(
+        "show the model this many tokens of a comment at once; when scoring, longer ones are read "
+        "in overlapping windows",
+        256,
+    )
+    dropout: float = setting("drop this share of hidden values in training", 0.1)
+    attention_dropout: float = setting("drop this share of attention weights in training", 0.1)
+    freeze: bool = setting("train only the classification head and trainable_layers", False)
+    trainable_layers: int = setting("with freeze, also train this many of the last layers", 0)
+
+    # training
+    epochs: float = setting("read the training rows this many times", 3)
+    max_steps: int = setting("stop after this many optimizer steps; 0 goes by epochs", 0)
+    batch_size: int = setting("update the weights after this many comments, on all processes", 32)
+    accumulate: int = setting("split each batch into this many parts to save memory", 1)
+    learning_rate: float = setting("highest learning rate of the encoder", 5e-5)
+    head_learning_rate: float = setting(
+        "highest learning rate of the classification head; 0 takes learning_rate", 0.0
+    )
+    layer_decay: float = setting(
+        "multiply the learning rate by this for each layer further from the head", 1.0
+    )
+    weight_decay: float = setting("pull weights towards zero by this rate (AdamW)", 0.01)
+    warmup: float = setting("raise the learning rate from zero over this share of the steps", 0.06)
+    label_weighting: bool = setting(
+        "weigh positives of rare labels up in the loss (square root of negatives per positive)",
+        False,
+    )
+    precision: str = setting(
+        "auto: bf16 where a trial shows that this machine gains by it; or fp32, bf16", "auto"
+    )
+    evaluations_per_epoch: int = setting("validate and save a checkpoint this often an epoch", 1)
+    patience: int = setting(
+        "stop after this many validations without a better one; 0 never stops early", 0
+    )
+    best_by: str = setting(
+        "keep the checkpoint that is best by this validation figure: roc_auc_mean, "
+        "average_precision_mean, accuracy (single label) or loss",
+        "roc_auc_mean",
+    )
+    seed: int = setting("draw rows, initial weights and batch order from this seed", 1)
+
+    # result
+    output_dir: str = setting("write the run into this folder", "runs/latest")
+    formats: list[str] = setting(
+        "export the weights as these: safetensors, onnx (int8)", list(FORMATS)
+    )
+    criterion: str = setting(
+        "choose each label's threshold by this: best-f1, min-precision:0.9 or min-recall:0.9",
+        "best-f1",
+    )
+    data_licence: str = setting("licence of the training rows, for the model card", "")
+    base_licence: str = setting("licence and origin of the base model, for the model card", "")
+
+    @property
+    def single_label(self) -> bool:
+        """Whether each comment has exactly one class (softmax), not any number of labels."""
+        return bool(self.label_column)
+
+    def check(self) -> None:
+        """Raise SettingsError on the first setting that can't be, alone or with another."""
+        ranges = {
+            "validation_fraction": (0, 0.9),
+            "test_fraction": (0, 0.9),
+            "dropout": (0, 0.9),
+            "attention_dropout": (0, 0.9),
+            "layer_decay": (0.1, 1),
+            "warmup": (0, 0.99),
+            "max_length": (8, 8192),
+            "batch_size": (1, 65536),
+            "accumulate": (1, 65536),
+            "evaluations_per_epoch": (1, 1000),
+            "sample": (0, float("inf")),
+            "test_sample": (0, float("inf")),
+            "max_steps": (0, float("inf")),
+            "patience": (0, float("inf")),
+            "trainable_layers": (0, 1000),
+            "epochs": (1e-6, 10_000),
+            "learning_rate": (1e-9, 1),
+            "head_learning_rate": (0, 1),
+            "weight_decay": (0, 1),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; give a number from {low:g} to {high:g}.")
+        choices = {
+            "precision": ("auto", "fp32", "bf16"),
+            "best_by": ("roc_auc_mean", "average_precision_mean", "accuracy", "loss"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}."
+                )
+        unknown = set(self.formats) - set(FORMATS)
+        if unknown or not self.formats:
+            raise SettingsError(
+                f"formats is {', '.join(self.formats) or 'empty'}; "
+                f"choose from {', '.join(FORMATS)}."
+            )
+        if len(self.labels) != len(set(self.labels)) or not self.labels:
+            raise SettingsError("labels must name each label once; give at least one.")
+        if self.single_label and len(self.labels) < 2:
+            raise SettingsError("label_column is set, so labels must name at least two classes.")
+        if self.label_mapping and not self.single_label:
+            raise SettingsError("label_mapping is set without label_column; name the column too.")
+        places = set(self.label_mapping.values())
+        if not places <= set(range(len(self.labels))):
+            raise SettingsError(
+                f"label_mapping names place {max(places)}, but labels has {len(self.labels)} "
+                "entries, counted from 0."
+            )
+        if self.best_by == "accuracy" and not self.single_label:
+            raise SettingsError(
+                "best_by is accuracy, which is for single-label tasks; use roc_auc_mean."
+            )
+        if self.validation_fraction + self.test_fraction > 0.9:
+            raise SettingsError(
+                "validation_fraction and test_fraction leave less than a tenth for training."
+            )
+
+
+def from_toml(path: str | Path) -> dict[str, Any]:
+    """Read a config. Returns field name → value; SettingsError names what is not a setting."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        shipped = ", ".join(sorted(str(config) for config in Path("configs").glob("*.toml")))
+        raise SettingsError(f"{path}: no such config. Shipped: {shipped or 'none here'}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file ({error}).") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
+    return {name: _as_type(name, value, str(path)) for name, value in values.items()}
+
+
+def add_flags(parser: argparse._ArgumentGroup) -> None:
+    """Give the parser one flag for each setting; unset ones leave no trace in the result."""
+    for item in dataclasses.fields(Settings):
+        default = getattr(Settings(), item.name)
+        kind = get_type_hints(Settings)[item.name]
+        flag = "--" + item.name.replace("_", "-")
+        text = item.metadata["help"].replace("%", "%%") + f" (default: {_show(default)})"
+        if kind is bool:
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
+            )
+        else:
+            parser.add_argument(flag, default=argparse.SUPPRESS, metavar=_metavar(kind), help=text)
+
+
+def from_flags(flags: argparse.Namespace, values: dict[str, Any]) -> Settings:
+    """Lay the given flags over the config's values, and check the whole."""
+    names = {item.name for item in dataclasses.fields(Settings)}
+    given = {name: value for name, value in vars(flags).items() if name in names}
+    typed = {
+        name: _as_type(name, value, "--" + name.replace("_", "-")) for name, value in given.items()
+    }
+    settings = Settings(**{**values, **typed})
+    settings.check()
+    return settings
+
+
+def _as_type(name: str, value: Any, where: str) -> Any:
+    """Turn a flag's text or a TOML value into the field's type."""
+    hints = get_type_hints(Settings)
+    if name not in hints:
+        raise SettingsError(
+            f"{where}: {name} is not a setting; python -m finetune --help lists them."
+        )
+    kind = hints[name]
+    try:
+        if get_origin(kind) is list:
+            return value.split(",") if isinstance(value, str) else [str(item) for item in value]
+        if get_origin(kind) is dict:
+            return _as_dict(value, get_args(kind)[1])
+        if kind is bool and not isinstance(value, bool):
+            raise ValueError
+        if kind is str and not isinstance(value, str):
+            raise ValueError
+        return kind(value)
+    except (ValueError, TypeError, AttributeError):
+        raise SettingsError(
+            f"{where}: {name} is {value!r}; expected {_metavar(kind).lower()}."
+        ) from None
+
+
+def _as_dict(value: Any, kind: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = dict(pair.rsplit("=", 1) for pair in value.split(",") if pair)
+    if kind is int:
+        return {str(key): int(item) for key, item in value.items()}
+    return {
+        str(key): item.split("|") if isinstance(item, str) else [str(each) for each in item]
+        for key, item in value.items()
+    }
+
+
+def _metavar(kind: Any) -> str:
+    if get_origin(kind) is list:
+        return "A,B,…"
+    if get_origin(kind) is dict:
+        return "KEY=VALUE,…"
+    return {str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "TRUE OR FALSE"}[kind]
+
+
+def _show(default: Any) -> str:
+    if isinstance(default, list):
+        return ",".join(default)
+    return str(default) if default not in ("", {}) else "none"

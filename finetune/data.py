@@ -1,0 +1,370 @@
+"""Files of labelled comments → clean rows → training, validation and test rows.
+
+A table is a pandas DataFrame with the text column first, then (if there are any) id and weight,
+then one column a label: 1, 0 or NaN for unknown; single-label tasks have the one label column with
+the class's place in settings.labels.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import pandas as pd
+
+from classifier.errors import DataError
+
+from .config import Settings
+
+
+def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
+    return pd.read_json(source, compression=compression, lines=True, dtype=False)
+
+
+READERS = {
+    ".csv": lambda source, compression: pd.read_csv(source, compression=compression, dtype=str),
+    ".jsonl": _read_lines,
+    ".json": _read_lines,
+    ".parquet": lambda source, compression: pd.read_parquet(source),
+}
+HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
+
+
+@dataclass
+class Split:
+    """The rows of a run. test is None when neither test_data nor test_fraction gives any."""
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame | None
+    prevalence: dict[str, float]
+    """Share of each label in the natural mix of comments: weighted where a weight column is."""
+
+
+def make_split(settings: Settings) -> Split:
+    """Read, clean, sample and divide the rows that the settings name."""
+    rows = read_rows(settings.train_data, settings, exclude=settings.exclude)
+    rows = _sample(rows, settings.sample, settings.seed)
+    validation, test = (
+        read_rows(source, settings) if source else None
+        for source in (settings.validation_data, settings.test_data)
+    )
+    if test is not None:
+        test = _sample(test, settings.test_sample, settings.seed)
+    held_out = [table for table in (validation, test) if table is not None]
+    if held_out:
+        known = pd.concat([text_key(table[settings.text_column]) for table in held_out])
+        rows = rows[~text_key(rows[settings.text_column]).isin(known)].reset_index(drop=True)
+    fractions = {}
+    if validation is None:
+        fractions["validation"] = settings.validation_fraction
+    if test is None and settings.test_fraction:
+        fractions["test"] = settings.test_fraction
+    side = assign_sides(rows, settings, fractions)
+    split = Split(
+        train=rows[side == "train"].reset_index(drop=True),
+        validation=rows[side == "validation"] if validation is None else validation,
+        test=rows[side == "test"] if test is None and settings.test_fraction else test,
+        prevalence=prevalence(rows, settings),
+    )
+    for name in ("validation", "test"):
+        if getattr(split, name) is not None:
+            setattr(split, name, getattr(split, name).reset_index(drop=True))
+    _check_labels(split.train, "training", settings, what="learn")
+    _check_labels(split.validation, "validation", settings, what="choose a threshold for")
+    return split
+
+
+def read_rows(
+    source: str, settings: Settings, exclude: dict[str, list[str]] | None = None
+) -> pd.DataFrame:
+    """Read one table and keep what a run needs of it: rows with text, and the columns above.
+
+    exclude: column → values; rows with one of the values are left out.
+    Raises DataError for a missing column or a label that is neither 0, 1 nor unknown.
+    """
+    table = read_table(source)
+    text = settings.text_column
+    labels = [settings.label_column] if settings.single_label else settings.labels
+    named = [settings.id_column, settings.weight_column] if source == settings.train_data else []
+    _need(table, [text, *labels, *filter(None, named), *(exclude or {})], source)
+    for column, values in (exclude or {}).items():
+        table = table[~table[column].map(_as_text).isin(values)]
+    rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
+    if settings.id_column in table:
+        rows[settings.id_column] = table[settings.id_column].astype(str)
+    for column in (settings.weight_column, settings.test_weight_column):
+        if column in table:
+            rows[column] = _weights(table[column], source)
+    for label in labels:
+        rows[label] = (
+            _classes(table[label], settings, source)
+            if settings.single_label
+            else label_values(table[label], source)
+        )
+    blank = rows[text].str.strip() == ""
+    unlabelled = rows[labels].isna().all(axis=1)
+    rows = rows[~blank & ~unlabelled].reset_index(drop=True)
+    if rows.empty:
+        raise DataError(f"{source}: no row has both a comment and a label; check the columns.")
+    return rows
+
+
+def read_table(source: str) -> pd.DataFrame:
+    """Read a CSV (.csv, .csv.gz), JSON lines (.jsonl, .jsonl.gz) or Parquet file, or a URL of one.
+
+    Anything else of the form owner/name[:split] is a Hub dataset, read through the Parquet copy
+    that the Hub keeps of each (branch refs/convert/parquet). Raises DataError in one sentence.
+    """
+    is_url = source.startswith(("http://", "https://"))
+    is_file = Path(source).is_file() or source.endswith((*READERS, ".gz"))
+    if not is_url and not is_file and HUB_NAME.match(source):
+        return _read_hub(source)
+    name = source.split("?")[0].lower() if is_url else source.lower()
+    compression = "gzip" if name.endswith(".gz") else None
+    suffix = Path(name.removesuffix(".gz")).suffix
+    if suffix not in READERS:
+        raise DataError(
+            f"{source}: this kind of file can't be read; give .csv, .csv.gz, .jsonl or .parquet."
+        )
+    try:
+        table = READERS[suffix](source, compression)
+    except FileNotFoundError:
+        raise DataError(f"{source}: no such file; check the path.") from None
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{source}: the file is empty; give one with a header and rows.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{source}: not UTF-8 text (byte {error.object[error.start]:#04x} at place "
+            f"{error.start}); save the file as UTF-8."
+        ) from None
+    except (URLError, TimeoutError) as error:
+        raise DataError(f"{source}: cannot be fetched ({error}); check URL and network.") from None
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        cause = " ".join(str(error).split())
+        raise DataError(f"{source}: cannot be read as {suffix[1:]} ({cause}).") from None
+    if table.empty:
+        raise DataError(f"{source}: the file has no rows; give one with labelled comments.")
+    return table
+
+
+def _read_hub(name: str) -> pd.DataFrame:
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    repository, _, part = name.partition(":")
+    part = part or "train"
+    where: dict[str, Any] = {
+        "repo_id": repository,
+        "repo_type": "dataset",
+        "revision": "refs/convert/parquet",
+    }
+    try:
+        files = sorted(
+            path
+            for path in HfApi().list_repo_files(**where)
+            if path.endswith(".parquet") and path.split("/")[-2] == part
+        )
+        if not files:
+            raise DataError(
+                f"{name}: this Hub dataset has no split {part!r}; name one with :SPLIT."
+            )
+        subset = files[0].split("/")[0]  # the first configuration, as datasets' own default
+        parts = [
+            hf_hub_download(filename=path, **where) for path in files if path.startswith(subset)
+        ]
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{name}: neither a file here nor a Hub dataset that can be reached ({cause})."
+        ) from None
+    return pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True)
+
+
+def text_key(texts: pd.Series) -> pd.Series:
+    """Reduce texts to what makes two of them the same: letters without case and spacing."""
+    return texts.str.casefold().str.split().str.join(" ")
+
+
+def assign_sides(rows: pd.DataFrame, settings: Settings, fractions: dict[str, float]) -> np.ndarray:
+    """Say for each row which side it is on: "train" or one of fractions' names.
+
+    Rows with the same text, or the same id, go together. Each group counts as one of its rarest
+    label, and every label's groups are dealt out in the same proportion, so that a rare label
+    occurs on each side as soon as it has one group a side.
+    """
+    group = _groups(rows, settings)
+    targets = label_matrix(rows, settings)
+    counts = np.nansum(targets == 1, axis=0)
+    rarest_first = np.argsort(counts, kind="stable")
+    stratum = np.full(len(rows), len(counts))
+    for place, label in reversed(list(enumerate(rarest_first))):
+        stratum[targets[:, label] == 1] = place
+    of_group = pd.Series(stratum).groupby(group).min()
+    generator = np.random.default_rng(settings.seed)
+    side_of_group = pd.Series("train", index=of_group.index, dtype=object)
+    for place in np.unique(of_group):
+        members = generator.permutation(of_group.index[of_group == place].to_numpy())
+        start = 0
+        for name, fraction in fractions.items():
+            size = round(len(members) * fraction)
+            if fraction and size == 0 and len(members) > len(fractions):
+                size = 1
+            side_of_group[members[start : start + size]] = name
+            start += size
+    return side_of_group.loc[group].to_numpy()
+
+
+def label_matrix(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """Give (rows × labels) float32 targets in settings' label order: 1, 0, or NaN for unknown."""
+    if settings.single_label:
+        return np.eye(len(settings.labels), dtype=np.float32)[
+            rows[settings.label_column].to_numpy(dtype=int)
+        ]
+    return rows[settings.labels].to_numpy(dtype=np.float32)
+
+
+def row_weights(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """How much each row counts in metrics: its weight column's value, or 1."""
+    for column in (settings.weight_column, settings.test_weight_column):
+        if column in rows:
+            return rows[column].to_numpy(dtype=float)
+    return np.ones(len(rows))
+
+
+def prevalence(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
+    """Estimate each label's share in the natural mix of comments, from rows by their weights."""
+    targets, weights = label_matrix(rows, settings), row_weights(rows, settings)
+    shares = {}
+    for label, column in zip(settings.labels, targets.T, strict=True):
+        known = ~np.isnan(column) & (weights > 0)
+        if not known.any():
+            raise DataError(
+                f"{settings.train_data}: {settings.weight_column} is 0 in every row that knows "
+                f"{label}; mark the rows that are a random sample."
+            )
+        shares[label] = float(np.average(column[known], weights=weights[known]))
+    return shares
+
+
+def save_split(split: Split, folder: Path) -> None:
+    """Write split/{train,validation,test}.parquet; each can be given as *_data of another run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train", "validation", "test"):
+        rows = getattr(split, name)
+        if rows is not None:
+            rows.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
+    """Read what save_split wrote."""
+    paths = {name: folder / f"{name}.parquet" for name in ("train", "validation", "test")}
+    if not (paths["train"].is_file() and paths["validation"].is_file()):
+        raise DataError(f"{folder}: no split rows there; run the data stage first.")
+    tables = {
+        name: pd.read_parquet(path) if path.is_file() else None for name, path in paths.items()
+    }
+    return Split(**tables, prevalence=prevalence)
+
+
+def fingerprint(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def label_values(column: pd.Series, source: str) -> pd.Series:
+    """Turn 0, 1 and -1 or empty for unknown into 0.0, 1.0 and NaN; DataError for others."""
+    values = pd.to_numeric(column, errors="coerce").astype(float)
+    values = values.mask(values == -1)
+    empty = column.isna() | (column.astype(str).str.strip() == "")
+    wrong = ~values.isin([0.0, 1.0]) & ~empty & ~(pd.to_numeric(column, errors="coerce") == -1)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.to_numpy())[0])
+        raise DataError(
+            f"{source}: column {column.name} holds {_as_text(column.iloc[row])!r} in row "
+            f"{row + 1}; expected 0, 1, or -1 or empty for unknown."
+        )
+    return values
+
+
+def _classes(column: pd.Series, settings: Settings, source: str) -> pd.Series:
+    """Map the label column's values to places in settings.labels; empty ones become NaN."""
+    mapping = settings.label_mapping or {
+        **{label: place for place, label in enumerate(settings.labels)},
+        **{str(place): place for place in range(len(settings.labels))},
+    }
+    text = column.map(_as_text)
+    places = text.map(mapping).astype(float)
+    wrong = places.isna() & (text != "")
+    if wrong.any():
+        raise DataError(
+            f"{source}: column {column.name} holds {text[wrong].iloc[0]!r}, which label_mapping "
+            f"does not name (it names {', '.join(mapping)})."
+        )
+    return places
+
+
+def _sample(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
+    if not size or size >= len(rows):
+        return rows
+    return rows.sample(size, random_state=seed).reset_index(drop=True)
+
+
+def _weights(column: pd.Series, source: str) -> pd.Series:
+    truths = {"true": "1", "false": "0"}
+    texts = column.map(_as_text).str.lower()
+    values = pd.to_numeric(texts.replace(truths), errors="coerce").astype(float)
+    if values.isna().any() or (values < 0).any():
+        raise DataError(
+            f"{source}: weight column {column.name} must hold true, false or a number from 0 up."
+        )
+    return values
+
+
+def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
+    """Number the groups of rows that share a text or an id, directly or through other rows."""
+    texts = pd.factorize(text_key(rows[settings.text_column]))[0]
+    if settings.id_column not in rows:
+        return texts
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ids = pd.factorize(rows[settings.id_column])[0]
+    nodes = texts.max() + 1 + ids.max() + 1
+    edges = coo_array((np.ones(len(rows)), (texts, texts.max() + 1 + ids)), shape=(nodes, nodes))
+    return connected_components(edges, directed=False)[1][texts]
+
+
+def _check_labels(rows: pd.DataFrame, side: str, settings: Settings, what: str) -> None:
+    targets = label_matrix(rows, settings)
+    for label, column in zip(settings.labels, targets.T, strict=True):
+        for value, name in ((1, "positive"), (0, "negative")):
+            if not (column == value).any():
+                raise DataError(
+                    f"{settings.train_data}: the {side} rows have no {name} row of {label}, so "
+                    f"nothing can {what} it; give more rows, or leave the label out of labels."
+                )
+
+
+def _need(table: pd.DataFrame, columns: list[str], source: str) -> None:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise DataError(
+            f"{source}: no column {', '.join(missing)} (found {', '.join(map(str, table))}); "
+            "name yours in the config or by flags."
+        )
+
+
+def _as_text(value: object) -> str:
+    """Write a cell as a config would: 1.0 as 1, True as true, missing as nothing."""
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

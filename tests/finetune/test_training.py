@@ -1,0 +1,129 @@
+"""Training through the real command: what an interruption, or a second process, must not change."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from finetune.__main__ import main
+
+SMALL = ["--batch-size", "8", "--max-length", "32", "--precision", "fp32", "--learning-rate", "0.01"]
+
+
+def flags(comments: Path, base: Path, run: Path, *more: str) -> list[str]:
+    named = ["--train-data", comments, "--base-model", base, "--output-dir", run]
+    return ["data", "train", *map(str, named), *SMALL, *more]
+
+
+def losses(run: Path) -> list[float]:
+    entries = map(json.loads, (run / "curves.jsonl").read_text().splitlines())
+    return [entry["loss"] for entry in entries if "loss" in entry]
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    left, right = (load_file(run / "trained" / "model.safetensors") for run in (one, other))
+    return left.keys() == right.keys() and all(np.array_equal(left[k], right[k]) for k in left)
+
+
+@pytest.fixture(scope="module")
+def whole_run(comments: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs, 72 steps, with dropout, that nothing interrupts."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert main(flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")) == 0
+    return run
+
+
+def test_training_lowers_the_loss_and_leaves_its_curves(whole_run: Path):
+    course = losses(whole_run)
+    assert course[-1] < course[0] / 2
+    assert (whole_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    best = json.loads((whole_run / "run.json").read_text())["training"]["best_roc_auc_mean"]
+    assert best > 0.9
+
+
+def test_a_killed_run_goes_on_to_the_weights_of_an_unbroken_one(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "finetune", *command], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    second_checkpoint = run / "checkpoints" / "checkpoint-24" / "trainer_state.json"
+    while not second_checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL  # not finished before the kill
+
+    assert main([*command, "--resume"]) == 0
+    assert same_weights(run, whole_run)
+    assert losses(run) == losses(whole_run)
+
+
+def test_a_piece_of_a_checkpoint_is_not_taken_for_one(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2", "--epochs", "3")
+    assert main(command) == 0
+    last = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[1]))
+    (last / "trainer_state.json").unlink()
+    assert main([*command, "--resume"]) == 0
+    assert same_weights(run, whole_run)
+
+
+def test_two_processes_give_the_losses_of_one(comments: Path, tiny_base: Path, tmp_path: Path):
+    plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "20"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main(flags(comments, tiny_base, one, *plain)) == 0
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [sys.executable, *torchrun, "-m", "finetune", *flags(comments, tiny_base, two, *plain)],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    assert losses(one) == pytest.approx(losses(two), rel=1e-4)
+
+
+def test_accumulating_parts_gives_the_losses_of_whole_batches(
+    comments: Path, tiny_base: Path, tmp_path: Path
+):
+    plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "10"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert main(flags(comments, tiny_base, whole, *plain)) == 0
+    assert main(flags(comments, tiny_base, parts, *plain, "--accumulate", "4")) == 0
+    assert losses(whole) == pytest.approx(losses(parts), rel=1e-4)
+
+
+def test_a_frozen_backbone_keeps_its_weights(comments: Path, tiny_base: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    assert main(flags(comments, tiny_base, run, "--freeze", "--max-steps", "5")) == 0
+    before = load_file(tiny_base / "model.safetensors")
+    after = load_file(run / "trained" / "model.safetensors")
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == {"classifier.weight", "classifier.bias"}
+
+
+def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_base: Path, capsys):
+    before = (whole_run / "run.json").read_bytes()
+    assert main(flags(comments, tiny_base, whole_run)) == 2
+    assert "--resume goes on with it, --clear deletes it" in capsys.readouterr().err
+    assert main([*flags(comments, tiny_base, whole_run), "--seed", "9", "--resume"]) == 2
+    assert "another" in capsys.readouterr().err
+    assert (whole_run / "run.json").read_bytes() == before
+
+
+def test_clear_leaves_a_folder_alone_that_holds_no_run(comments, tiny_base, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert main([*flags(comments, tiny_base, tmp_path), "--clear"]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").exists()
