@@ -1,0 +1,325 @@
+"""Write a model folder's README.md from what lies in the folder, and from nothing else.
+
+config.json gives the labels, decision.json the thresholds, metrics.json the figures, run.json how
+it was made. Only config.json must be there; what the others lack is left out or said to be unknown.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from classifier.decision import FILE_NAME as DECISION_FILE
+from classifier.decision import Decision
+from classifier.errors import ModelError
+
+TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
+LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+FIGURES = {
+    "roc_auc": "ROC-AUC",
+    "average_precision": "average precision",
+    "threshold": "threshold",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "f1_at_half": "F1 at 0.5",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+}
+SETTINGS = (
+    "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
+    "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length",
+    "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
+)  # fmt: skip
+
+USE = """\
+It helps people who host conversations to find the comments that need a person's eye first: to sort
+a queue, to ask a writer to think again before sending, to see how a discussion develops.
+
+**Not for moderating by itself.** Let nobody be blocked and no comment be removed by a score alone,
+and do not judge people by the scores of what they wrote. It is not made for finding illegal
+content, nor for other languages than it was trained on."""
+
+HARMS = """\
+- **Identity terms.** A neutral or friendly sentence that names a religion, an origin, an
+  orientation or a disability can score high, because in training comments such words stand mostly
+  in attacks. People can be silenced for saying what they are. Measure it on your own comments.
+- **Dialect and reclaimed words.** African American English, and words that a group has taken back
+  for itself, are scored too high.
+- **Quotation, counter-speech, negation.** Abuse that is quoted to report it, answered or denied is
+  scored like the abuse itself.
+- **Implicit hate.** Contempt in polite words, irony and stereotypes are scored too low.
+- **Misspelling.** Swapped, spaced or replaced letters hide abuse from it.
+- **No context.** It sees one comment, not what it answers, who wrote it, or to whom."""
+
+WIKIPEDIA = """
+- **English, Wikipedia.** It learned from discussions between Wikipedia's editors up to 2017, which
+  crowd workers labelled. In other languages its scores mean nothing; in other places and later
+  years they are less exact."""
+
+
+def write_card(folder: Path, name: str = "") -> None:
+    """Write folder/README.md, whole or not at all.
+
+    name: what the card calls the model; by default the folder's name, or its run's.
+    Raises ModelError when config.json is missing or one of the four files cannot be read.
+    """
+    folder = Path(folder)
+    name = name or (folder.parent.name if folder.name == "model" else folder.name)
+    partial = folder / "README.md.part"
+    partial.write_text(render_card(folder, name), encoding="utf-8")
+    partial.replace(folder / "README.md")
+
+
+def render_card(folder: Path, name: str) -> str:
+    """Give the card's text: the Hub's front matter, then Markdown."""
+    config = _read(folder / "config.json")
+    if not config.get("id2label"):
+        raise ModelError(f"{folder / 'config.json'}: missing or without id2label; export it anew.")
+    labels = [config["id2label"][place] for place in sorted(config["id2label"], key=int)]
+    metrics, run = _read(folder / "metrics.json"), _read(folder / "run.json")
+    decision = Decision.load(folder) if (folder / DECISION_FILE).is_file() else None
+    settings = run.get("settings", {})
+    toxicity = not TOXICITY_LABELS.isdisjoint(labels)
+    wikipedia = "jigsaw" in f"{settings.get('train_data')} {settings.get('data_licence')}".lower()
+
+    single = config.get("problem_type") == "single_label_classification"
+    decided = "which one of these a comment is" if single else "whether a comment carries each of"
+    listed = ", ".join(f"`{label}`" for label in labels)
+    calibrated = "Calibrated" if decision else "Uncalibrated"
+    sections = [f"# {name}", f"{calibrated} probabilities of {decided}: {listed}."]
+    if toxicity:
+        sections += [
+            "## What it is for",
+            USE,
+            "## Known harms and limits",
+            HARMS + WIKIPEDIA * wikipedia,
+        ]
+    sections += ["## How to use it", _usage(name)]
+    sections += ["## What a score means", _meaning(decision)]
+    if decision and decision.activation == "sigmoid":
+        sections += ["### Thresholds", _thresholds(decision)]
+    sections += ["## Figures", *_figures(metrics)]
+    sections += ["## Training", *_training(settings, run)]
+    data = _front_matter(name, labels, metrics, settings, english=toxicity or wikipedia)
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _front_matter(
+    name: str, labels: Sequence[str], metrics: Mapping, settings: Mapping, english: bool
+) -> ModelCardData:
+    licence = str(settings.get("base_licence", "")).lower()
+    found = [known for known in LICENCES if known in licence]
+    return ModelCardData(
+        model_name=name,
+        license=found[0] if found else "other" if licence else None,
+        language="en" if english else None,
+        pipeline_tag="text-classification",
+        library_name="transformers",
+        base_model=_hub_base(settings),
+        tags=[*labels, "onnx"],
+        eval_results=_eval_results(metrics) or None,
+    )
+
+
+def _hub_base(settings: Mapping) -> str | None:
+    """Name the base model as the Hub knows it; base_licence tells it for a base read locally."""
+    base = str(settings.get("base_model", ""))
+    if base and "package:" not in base and base.count("/") < 2 and not Path(base).exists():
+        return base
+    named = HUB_ID.search(str(settings.get("base_licence", "")))
+    return named.group() if named else None
+
+
+def _eval_results(metrics: Mapping) -> list[EvalResult]:
+    side, report = _measured(metrics)
+    if not report:
+        return []
+    data = metrics.get("data", {}).get("name", "validation rows") if side == "test" else side
+    figures = {
+        "roc_auc": ("ROC-AUC, mean of the labels", report["means"].get("roc_auc")),
+        "average_precision": (
+            "average precision, mean of the labels",
+            report["means"].get("average_precision"),
+        ),
+        "f1": ("F1, mean of the labels", report["means"].get("f1")),
+        "accuracy": ("accuracy", report.get("accuracy")),
+    }
+    return [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=data,
+            dataset_name=data,
+            dataset_split=side,
+            metric_type=kind,
+            metric_name=title,
+            metric_value=value,
+        )
+        for kind, (title, value) in figures.items()
+        if value is not None
+    ]
+
+
+def _usage(name: str) -> str:
+    return f"""\
+```python
+from classifier import load_classifier
+
+classifier = load_classifier({json.dumps(name)})  # or this folder's path
+scores = classifier.score(["Thank you, that was helpful."])  # comments × labels, in [0, 1]
+print(dict(zip(classifier.labels, scores[0])), classifier.flags(scores[0]))
+```
+
+`decision.json` turns the weights' logits into these probabilities. Readers that do not know that
+file, like the pipeline of transformers, give other, uncalibrated scores."""
+
+
+def _meaning(decision: Decision | None) -> str:
+    if decision is None:
+        return "Scores are the model's own: higher is likelier, but 0.8 need not mean 8 of 10."
+    meaning = (
+        "Of the comments that get a score of 0.8 for a label, about 8 of 10 carry it, in the mix "
+        "of comments that the training data names as natural. Where the label is rarer than "
+        "there, scores are too high; where it is more frequent, too low. "
+    )
+    if decision.activation == "softmax":
+        return meaning + "The labels exclude each other, so the scores of a comment sum to 1."
+    return meaning + "A comment can carry several labels or none, so its scores need not sum to 1."
+
+
+def _thresholds(decision: Decision) -> str:
+    table = _table(
+        ("label", "threshold", "precision", "recall", "positives"),
+        (
+            (name, *map(_shown, (label.threshold, label.precision, label.recall, label.positives)))
+            for name, label in decision.labels.items()
+        ),
+    )
+    rows = "validation rows" if decision.rows is None else f"{decision.rows:,} validation rows"
+    return (
+        f"A label is flagged from its threshold on, chosen by `{decision.criterion}` on {rows}; "
+        f"precision and recall are of those rows, weighted to the natural mix.\n\n{table}\n\n"
+        "Choose your own by what an error costs you: a higher one flags less and errs less often."
+    )
+
+
+def _figures(metrics: Mapping) -> list[str]:
+    side, report = _measured(metrics)
+    if not report:
+        return ["Not measured."]
+    parts = [_about_rows(side, report, metrics.get("data", {}))]
+    shown = {
+        name: title for name, title in FIGURES.items() if report["means"].get(name) is not None
+    }
+    if any(label.get("threshold") is not None for label in report["labels"].values()):
+        shown = {name: FIGURES[name] for name in FIGURES if name in shown or name == "threshold"}
+    lines = [
+        (name, _shown(label.get("positives")), *(_shown(label.get(figure)) for figure in shown))
+        for name, label in report["labels"].items()
+    ]
+    means = ("**mean**", "", *(_shown(report["means"].get(figure), "") for figure in shown))
+    parts.append(_table(("label", "positives", *shown.values()), [*lines, means]))
+    if report.get("roc_auc_error") is not None:
+        parts.append(f"Standard error of the mean ROC-AUC: {report['roc_auc_error']:.4f}.")
+    if "accuracy" in report:
+        figures = (report[name] for name in ("accuracy", "macro_f1", "calibration_error"))
+        parts.append(
+            "Accuracy {}, macro F1 {}, calibration error of the likeliest class {}.".format(
+                *map(_shown, figures)
+            )
+        )
+    originals = [
+        (title, *map(_shown, report[key].values()))
+        for key, title in (
+            ("original_at_half", "at 0.5"),
+            ("original_at_thresholds", "at the thresholds"),
+        )
+        if report.get(key)
+    ]
+    if originals:
+        header = ("", "label accuracy", "exact match", "micro precision", "micro recall")
+        parts.append("All labels together:\n\n" + _table(header, originals))
+    parts += [f"- {note}" for note in report.get("notes", [])]
+    validation = metrics.get("validation")
+    if side == "test" and validation:
+        errors = ", ".join(
+            f"{name} {_shown(label.get('calibration_error'))}"
+            for name, label in validation["labels"].items()
+        )
+        parts.append(
+            f"Calibration error on {validation['rows']:,} validation rows in the natural mix, each "
+            f"judged by a fit that did not see it: {errors}."
+        )
+    return parts
+
+
+def _about_rows(side: str, report: Mapping, data: Mapping) -> str:
+    rows = f"{report['rows']:,} {side} rows"
+    if side == "test" and data.get("name"):
+        rows += f" of `{data['name']}`"
+    if side == "test" and data.get("sha256"):
+        rows += f" (sha256 `{data['sha256'][:16]}…`)"
+    if side == "validation":
+        rows += ", each judged by a calibration and thresholds that were not fitted to it"
+    return f"On {rows}" + (", with their weights:" if report.get("weighted") else ":")
+
+
+def _training(settings: Mapping, run: Mapping) -> list[str]:
+    parts = []
+    for side, data in run.get("data", {}).items():
+        line = f"- {side}: {_shown(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
+        parts.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
+    parts = ["\n".join(parts)] if parts else []
+    licences = [
+        f"Licence of the {of}: {settings.get(key) or 'not stated'}."
+        for of, key in (("training rows", "data_licence"), ("base model", "base_licence"))
+    ]
+    parts.append(" ".join(licences))
+    chosen = [(name, f"`{settings[name]}`") for name in SETTINGS if settings.get(name)]
+    if chosen:
+        parts.append(_table(("setting", "value"), chosen))
+    versions = ", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items())
+    made = [f"{run['duration_s'] / 60:.0f} minutes"] if run.get("duration_s") else []
+    made += [run["machine"]] if run.get("machine") else []
+    made += [versions] if versions else []
+    if made:
+        parts.append(f"Made in {'; '.join(made)}." if run.get("duration_s") else "; ".join(made))
+    differences = run.get("export", {}).get("max_difference")
+    if differences:
+        parts.append(
+            "Before calibration, scores of the exported weights differ from the trained model's by "
+            f"at most {max(differences):.4f} on validation rows."
+        )
+    return parts
+
+
+def _measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
+    """Pick the report to show: test rows if there were any, else validation rows, else none."""
+    for side in ("test", "validation"):
+        if metrics.get(side):
+            return side, metrics[side]
+    return "", {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}); write it anew.") from error
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(value: float | int | None, missing: str = "–") -> str:
+    if value is None:
+        return missing
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -1,0 +1,166 @@
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from classifier.decision import Decision, Weights
+from classifier.errors import ModelError
+from finetune.calibrate import fit_decision
+from finetune.card import render_card, write_card
+from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.thresholds import Criterion
+
+LABELS = ["toxic", "insult"]
+RUN = {
+    "settings": {
+        "train_data": "data/train.csv",
+        "base_model": "bert-base-uncased",
+        "epochs": 3,
+        "data_licence": "Jigsaw 2018: annotations CC0, text CC BY-SA",
+        "base_licence": "bert-base-uncased, Apache-2.0",
+    },
+    "versions": {"torch": "2.13.0"},
+    "machine": "2 cores",
+    "duration_s": 600,
+    "data": {"train": {"name": "train.csv", "sha256": "ab" * 32, "rows": 1234}},
+    "export": {"max_difference": [0.0125, 0.03]},
+}
+
+
+def write(folder, **parts):
+    for name, part in parts.items():
+        (folder / f"{name}.json").write_text(json.dumps(part))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model folder with all that the card is written from."""
+    generator = np.random.default_rng(1)
+    logits = generator.normal(size=(200, 2))
+    targets = (generator.random((200, 2)) < 1 / (1 + np.exp(-2 * logits))).astype(float)
+    fitted = fit_decision(logits, targets, LABELS, "sigmoid", Criterion.parse("best-f1"))
+    Decision("sigmoid", fitted.decision.labels, Weights("model.onnx", "00"), "best-f1", 200).save(
+        tmp_path
+    )
+    thresholds = {name: label.threshold for name, label in fitted.decision.labels.items()}
+    test = evaluate_labels(targets, fitted.decision.apply(logits), LABELS, thresholds)
+    data = {"name": "test.csv", "sha256": "cd" * 32, "rows": 200}
+    write(
+        tmp_path,
+        config={"id2label": {"0": "toxic", "1": "insult"}},
+        metrics={"data": data, "test": test.to_dict(), "validation": fitted.report.to_dict()},
+        run=RUN,
+    )
+    return tmp_path
+
+
+def front_matter(card):
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_the_front_matter_is_what_the_hub_reads(folder):
+    data = front_matter(render_card(folder, "toxic-minilm"))
+    assert data["license"] == "apache-2.0"
+    assert data["base_model"] == "bert-base-uncased"
+    assert data["pipeline_tag"] == "text-classification"
+    (entry,) = data["model-index"]
+    (result,) = entry["results"]
+    assert entry["name"] == "toxic-minilm"
+    assert result["dataset"]["name"] == "test.csv"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    means = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert means["roc_auc"] == metrics["test"]["means"]["roc_auc"]
+
+
+def test_a_base_read_from_a_package_is_named_as_the_hub_knows_it(folder):
+    settings = RUN["settings"] | {
+        "base_model": "package:some_package/model",
+        "base_licence": "sentence-transformers/all-MiniLM-L6-v2, Apache-2.0",
+    }
+    write(folder, run=RUN | {"settings": settings})
+    data = front_matter(render_card(folder, "m"))
+    assert data["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_harms_stand_before_the_usage_and_the_figures(folder):
+    card = render_card(folder, "m")
+    places = [card.index(title) for title in ("Known harms", "How to use it", "## Figures")]
+    assert places == sorted(places)
+    assert "Not for moderating by itself" in card
+    assert "Wikipedia" in card
+
+
+def test_the_thresholds_and_figures_are_those_of_the_folder(folder):
+    card = render_card(folder, "m")
+    decision = Decision.load(folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert f"| toxic | {decision.labels['toxic'].threshold:.4f} |" in card
+    assert f"{metrics['test']['labels']['insult']['roc_auc']:.4f}" in card
+    assert f"{metrics['test']['original_at_half']['exact_match']:.4f}" in card
+    assert "1,234 rows of `train.csv`" in card
+    assert "annotations CC0" in card
+    assert "10 minutes" in card
+    assert "at most 0.0300" in card
+
+
+def test_without_test_rows_the_validation_figures_are_shown_and_said_to_be_such(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    write(folder, metrics={"validation": metrics["validation"]})
+    card = render_card(folder, "m")
+    assert "On 200 validation rows" in card
+    assert "test rows" not in card
+
+
+def test_a_folder_with_nothing_but_a_config_still_gets_a_card(tmp_path):
+    write(tmp_path, config={"id2label": {"0": "negative", "1": "positive"}})
+    card = render_card(tmp_path, "m")
+    assert "Uncalibrated" in card
+    assert "Not measured." in card
+    assert "Known harms" not in card  # those of toxicity models
+
+
+def test_classes_get_their_accuracy_and_no_thresholds(tmp_path):
+    logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]] * 5)
+    targets = np.eye(2)[[0, 1, 1, 1] * 5]
+    labels = ["negative", "positive"]
+    decision = fit_decision(logits, targets, labels, "softmax", Criterion("best-f1")).decision
+    Decision("softmax", decision.labels, Weights("model.onnx", "00"), "likeliest", 20).save(
+        tmp_path
+    )
+    report = evaluate_classes(targets, decision.apply(logits), labels)
+    write(
+        tmp_path,
+        config={
+            "id2label": {"0": "negative", "1": "positive"},
+            "problem_type": "single_label_classification",
+        },
+        metrics={"test": report.to_dict()},
+    )
+    card = render_card(tmp_path, "m")
+    assert "Accuracy 0.7500" in card
+    assert "Thresholds" not in card
+    metrics = front_matter(card)["model-index"][0]["results"][0]["metrics"]
+    assert {"type": "accuracy", "value": 0.75, "name": "accuracy"} in metrics
+
+
+def test_the_label_order_is_the_configs(folder):
+    write(folder, config={"id2label": {"1": "toxic", "0": "insult"}})
+    assert "`insult`, `toxic`." in render_card(folder, "m")
+
+
+def test_the_card_of_a_run_is_named_after_the_run(folder):
+    model = folder / "runs" / "mine" / "model"
+    model.mkdir(parents=True)
+    write(model, config={"id2label": {"0": "toxic"}})
+    write_card(model)
+    assert "\n# mine\n" in (model / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in sorted(model.iterdir())] == ["README.md", "config.json"]
+
+
+@pytest.mark.parametrize("content", ["{}", "not json"])
+def test_a_folder_without_a_usable_config_is_one_sentence(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        write_card(tmp_path)
+    assert not (tmp_path / "README.md").exists()
