@@ -12,6 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from classifier.errors import SettingsError
 
+from .thresholds import Criterion
+
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
 
@@ -194,6 +196,7 @@ class Settings:
             raise SettingsError(
                 "best_by is accuracy, which is for single-label tasks; use roc_auc_mean."
             )
+        Criterion.parse(self.criterion)
         if self.validation_fraction + self.test_fraction > 0.9:
             raise SettingsError(
                 "validation_fraction and test_fraction leave less than a tenth for training."

@@ -20,12 +20,17 @@ from classifier.errors import DataError
 from .config import Settings
 
 
+def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
+    # Cells as they stand: "null" is a comment, 007 no number. An empty cell is an empty text.
+    return pd.read_csv(source, compression=compression, dtype=str, keep_default_na=False)
+
+
 def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
     return pd.read_json(source, compression=compression, lines=True, dtype=False)
 
 
 READERS = {
-    ".csv": lambda source, compression: pd.read_csv(source, compression=compression, dtype=str),
+    ".csv": _read_csv,
     ".jsonl": _read_lines,
     ".json": _read_lines,
     ".parquet": lambda source, compression: pd.read_parquet(source),
@@ -92,7 +97,7 @@ def read_rows(
     named = [settings.id_column, settings.weight_column] if source == settings.train_data else []
     _need(table, [text, *labels, *filter(None, named), *(exclude or {})], source)
     for column, values in (exclude or {}).items():
-        table = table[~table[column].map(_as_text).isin(values)]
+        table = table[~table[column].map(_as_text).str.lower().isin([v.lower() for v in values])]
     rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
     if settings.id_column in table:
         rows[settings.id_column] = table[settings.id_column].astype(str)

@@ -8,19 +8,35 @@ evaluate   model, validation and test rows → RUN/model/metrics.json
 card       what lies in RUN/model → RUN/model/README.md and run.json
 """
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from classifier.decision import FILE_NAME as DECISION_FILE
+from classifier.decision import Weights
 from classifier.errors import SettingsError
 
 from . import record
+from .calibrate import fit_decision
 from .config import Settings
-from .data import Split, fingerprint, label_matrix, load_split, make_split, save_split
+from .data import (
+    Split,
+    fingerprint,
+    label_matrix,
+    load_split,
+    make_split,
+    row_weights,
+    save_split,
+)
+from .evaluate import evaluate_classes, evaluate_labels
+from .report import Report
+from .thresholds import Criterion
 
 Stage = Callable[[Settings, Path, bool], dict[str, Any]]
 
@@ -109,10 +125,78 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
 
 def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Fit calibration and thresholds of the exported weights to the validation rows."""
-    raise NotImplementedError
+    from classifier import load_classifier
+
+    folder, split = run_folder / "model", _split(run_folder)
+    (folder / DECISION_FILE).unlink(missing_ok=True)  # of earlier weights, perhaps
+    exported = load_classifier(str(folder))
+    fitted = fit_decision(
+        exported.logits(split.validation[settings.text_column].tolist()),
+        label_matrix(split.validation, settings),
+        settings.labels,
+        "softmax" if settings.single_label else "sigmoid",
+        Criterion.parse(settings.criterion),
+        split.prevalence,
+        row_weights(split.validation, settings),
+    )
+    for warning in fitted.warnings:
+        print(f"   note: {warning}")
+    file = "model.onnx" if "onnx" in settings.formats else "model.safetensors"
+    replace(fitted.decision, weights=Weights.of(folder / file)).save(folder)
+    print(fitted.report.table())
+    _write_metrics(folder, {"validation": fitted.report.to_dict()})
+    return {}
 
 
-STAGES: dict[str, Stage] = {"data": data, "train": train, "export": export}
+def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
+    """Measure the exported, calibrated model on the test rows."""
+    from classifier import load_classifier
+
+    folder, split = run_folder / "model", _split(run_folder)
+    if split.test is None:
+        print("   no test rows: give --test-data or --test-fraction")
+        return {}
+    exported = load_classifier(str(folder))
+    probabilities = exported.score(split.test[settings.text_column].tolist())
+    targets, weights = label_matrix(split.test, settings), row_weights(split.test, settings)
+    report: Report
+    if settings.single_label:
+        report = evaluate_classes(targets, probabilities, exported.labels, weights)
+    else:
+        report = evaluate_labels(
+            targets, probabilities, exported.labels, exported.thresholds, weights, resamples=200
+        )
+    print(report.table())
+    source = record.load(run_folder)["data"]["test"]
+    data_key = {name: source[name] for name in ("name", "sha256", "rows") if name in source}
+    _write_metrics(folder, {"data": data_key, "test": report.to_dict()})
+    return {}
+
+
+def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
+    """Write the model card from what the other stages left."""
+    from .card import write_card
+
+    folder = run_folder / "model"
+    record.save(record.load(run_folder), folder)
+    write_card(folder)
+    return {}
+
+
+STAGES: dict[str, Stage] = {
+    "data": data,
+    "train": train,
+    "export": export,
+    "calibrate": calibrate,
+    "evaluate": evaluate,
+    "card": card,
+}
+
+
+def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:
+    path = folder / "metrics.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    record.write_whole(path, json.dumps(known | parts, indent=2) + "\n")
 
 
 def _split(run_folder: Path) -> Split:

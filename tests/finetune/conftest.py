@@ -14,7 +14,22 @@ TELLING = {
     "insult": "idiot",
     "identity_hate": "hate",
 }
-NEUTRAL = "the page help edit article people comment good great thanks kind nice please find".split()
+NEUTRAL = [
+    "the",
+    "page",
+    "help",
+    "edit",
+    "article",
+    "people",
+    "comment",
+    "good",
+    "great",
+    "thanks",
+    "kind",
+    "nice",
+    "please",
+    "find",
+]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,16 @@ from safetensors.numpy import load_file
 
 from finetune.__main__ import main
 
-SMALL = ["--batch-size", "8", "--max-length", "32", "--precision", "fp32", "--learning-rate", "0.01"]
+SMALL = [
+    "--batch-size",
+    "8",
+    "--max-length",
+    "32",
+    "--precision",
+    "fp32",
+    "--learning-rate",
+    "0.01",
+]
 
 
 def flags(comments: Path, base: Path, run: Path, *more: str) -> list[str]:

@@ -1,0 +1,94 @@
+"""Settings: config, flags over it, and one sentence for what can't be."""
+
+from pathlib import Path
+
+import pytest
+
+from classifier.errors import SettingsError
+from finetune.__main__ import main
+from finetune.config import Settings, add_flags, from_flags, from_toml
+
+
+def parse(*words: str, config: Path | None = None) -> Settings:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    add_flags(parser.add_argument_group("settings"))
+    return from_flags(parser.parse_args(words), from_toml(config) if config else {})
+
+
+@pytest.mark.parametrize("config", sorted(Path("configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_shipped_config_is_sound(config: Path):
+    assert parse(config=config).output_dir == f"runs/{config.stem}"
+
+
+def test_the_original_recipe_is_kept():
+    recipe = parse(config=Path("configs/jigsaw-bert.toml"))
+    assert recipe.base_model == "bert-base-uncased"
+    assert (recipe.sample, recipe.seed, recipe.validation_fraction) == (20_000, 18, 0.2)
+    assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (5, 2e-5, 16)
+
+
+def test_flags_override_the_config(tmp_path: Path):
+    config = tmp_path / "own.toml"
+    config.write_text('epochs = 2\nlabels = ["a", "b"]\n')
+    given = parse("--epochs", "5", "--seed", "7", config=config)
+    assert (given.epochs, given.seed, given.labels) == (5, 7, ["a", "b"])
+
+
+def test_lists_and_mappings_can_be_flags():
+    given = parse(
+        "--labels", "no,yes", "--label-column", "y", "--label-mapping", "n=0,y=1",
+        "--exclude", "lang=de|fr,spam=true", "--no-freeze",
+    )  # fmt: skip
+    assert given.label_mapping == {"n": 0, "y": 1}
+    assert given.exclude == {"lang": ["de", "fr"], "spam": ["true"]}
+    assert given.freeze is False
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epochs", "many"], "--epochs: epochs is 'many'; expected number"),
+        (["--dropout", "2"], "dropout is 2.0; give a number from 0 to 0.9"),
+        (["--precision", "fp16"], "choose one of auto, fp32, bf16"),
+        (["--formats", "pickle"], "choose from safetensors, onnx"),
+        (["--criterion", "luck"], "best-f1"),
+        (["--labels", "a,a"], "each label once"),
+        (["--label-mapping", "a=0"], "without label_column"),
+        (["--label-column", "y", "--labels", "a,b", "--label-mapping", "x=2"], "place 2"),
+        (["--best-by", "accuracy"], "single-label"),
+        (["--test-fraction", "0.6", "--validation-fraction", "0.6"], "less than a tenth"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(words: list[str], said: str):
+    with pytest.raises(SettingsError) as caught:
+        parse(*words)
+    assert said in str(caught.value)
+
+
+def test_a_config_with_a_misspelt_setting_is_refused(tmp_path: Path):
+    config = tmp_path / "own.toml"
+    config.write_text("learning_rat = 1\n")
+    with pytest.raises(SettingsError, match="learning_rat is not a setting"):
+        from_toml(config)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys):
+    assert main(["--config", str(tmp_path / "no.toml")]) == 2
+    assert main(["nap"]) == 2
+    assert main(["export", "--output-dir", str(tmp_path / "none")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3
+    assert "no such config" in said[0]
+    assert "the stages are data, train" in said[1]
+    assert "no run there" in said[2]
+
+
+def test_help_explains_every_setting_with_its_default(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name in Settings.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')}" in text
+    assert "(default: bert-base-uncased)" in text

@@ -1,0 +1,231 @@
+"""Reading, cleaning and dividing labelled comments."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classifier.errors import DataError
+from finetune.config import Settings
+from finetune.data import label_matrix, make_split, prevalence, read_rows, read_table
+
+ROWS = pd.DataFrame(
+    {
+        "id": ["a", "b", "c", "d"],
+        "comment_text": ["fine, thanks", "you idiot", "so what", "I will find you"],
+        "toxic": [0, 1, 0, 1],
+        "threat": [0, 0, -1, 1],
+    }
+)
+
+
+def settings(**given) -> Settings:
+    return Settings(**({"labels": ["toxic", "threat"]} | given))
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """1,000 comments, each written twice with another case; 4 in 1,000 are threats."""
+    number = np.arange(1000)
+    table = pd.DataFrame(
+        {
+            "comment_text": [f"Comment number {i}" for i in number],
+            "toxic": (number % 10 == 0).astype(int),
+            "threat": (number % 250 == 0).astype(int),
+            "natural": number % 2 == 0,
+        }
+    )
+    twice = pd.concat([table, table.assign(comment_text=table.comment_text.str.upper() + " ")])
+    path = tmp_path / "many.csv"
+    twice.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "jsonl.gz", "json", "parquet"])
+def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, ending: str):
+    path = tmp_path / f"rows.{ending}"
+    if "csv" in ending:
+        ROWS.to_csv(path, index=False)
+    elif ending == "parquet":
+        ROWS.to_parquet(path)
+    else:
+        ROWS.to_json(path, orient="records", lines=True)
+    rows = read_rows(str(path), settings())
+    assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
+    assert np.array_equal(
+        label_matrix(rows, settings()), [[0, 0], [1, 0], [0, np.nan], [1, 1]], equal_nan=True
+    )
+
+
+def test_the_label_order_is_the_settings_not_the_files(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    ROWS.to_csv(path, index=False)
+    turned = settings(labels=["threat", "toxic"])
+    assert label_matrix(read_rows(str(path), turned), turned)[1].tolist() == [0, 1]
+
+
+def test_an_empty_label_is_unknown_and_a_wordless_row_is_left_out(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("comment_text,toxic,threat\nhello,1,\n   ,0,0\nnothing known,,-1\n")
+    rows = read_rows(str(path), settings())
+    assert rows["comment_text"].tolist() == ["hello"]
+    assert np.isnan(rows["threat"][0])
+
+
+def test_words_that_look_like_gaps_stay_comments(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("comment_text,toxic,threat\nNone of it,0,0\nnull,0,0\n007,1,0\n")
+    assert read_rows(str(path), settings())["comment_text"].tolist() == [
+        "None of it",
+        "null",
+        "007",
+    ]
+
+
+def test_classes_come_from_a_mapping(tmp_path: Path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,stars\nawful,1\nlovely,5\n")
+    reviews = Settings(
+        text_column="review",
+        label_column="stars",
+        labels=["negative", "positive"],
+        label_mapping={"1": 0, "5": 1},
+    )
+    assert label_matrix(read_rows(str(path), reviews), reviews).tolist() == [[1, 0], [0, 1]]
+
+
+def test_no_text_stands_on_two_sides(many: Path):
+    split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
+    assert split.test is not None
+    sides = [
+        set(rows["comment_text"].str.casefold().str.strip())
+        for rows in (split.train, split.validation, split.test)
+    ]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 1000
+
+
+def test_a_label_of_four_rows_is_on_every_side(many: Path):
+    split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
+    assert split.test is not None
+    counts = [int(side["threat"].sum()) for side in (split.train, split.validation, split.test)]
+    assert counts == [4, 2, 2]  # each text is there twice
+
+
+def test_rows_that_share_an_id_stay_together(tmp_path: Path):
+    path = tmp_path / "threads.csv"
+    table = pd.DataFrame(
+        {"id": np.arange(400) // 4, "comment_text": [f"t {i}" for i in range(400)]}
+    )
+    table["toxic"] = (np.arange(400) % 3 == 0).astype(int)
+    table.to_csv(path, index=False)
+    given = settings(
+        labels=["toxic"], train_data=str(path), id_column="id", validation_fraction=0.3
+    )
+    split = make_split(given)
+    assert not set(split.train["id"]) & set(split.validation["id"])
+
+
+def test_the_same_seed_draws_the_same_rows(many: Path):
+    given = {"train_data": str(many), "sample": 500, "labels": ["toxic"]}
+    first, again, other = (
+        make_split(settings(**given, seed=seed)).train["comment_text"].tolist()
+        for seed in (18, 18, 19)
+    )
+    assert first == again != other
+    assert len(first) < 500
+
+
+def test_saved_rows_can_be_split_data_again(many: Path, tmp_path: Path):
+    from finetune.data import save_split
+
+    given = settings(train_data=str(many), weight_column="natural")
+    split = make_split(given)
+    save_split(split, tmp_path / "split")
+    paths = {
+        f"{side}_data": str(tmp_path / "split" / f"{side}.parquet")
+        for side in ("train", "validation", "test")
+    }
+    again = make_split(settings(weight_column="natural", **paths))
+    for side in ("train", "validation", "test"):
+        pd.testing.assert_frame_equal(getattr(split, side), getattr(again, side))
+
+
+def test_training_leaves_out_what_the_test_file_holds(many: Path, tmp_path: Path):
+    held = tmp_path / "held.csv"
+    held.write_text("comment_text,toxic,threat\ncomment  NUMBER 7,0,0\n")
+    split = make_split(settings(train_data=str(many), test_data=str(held)))
+    assert not split.train["comment_text"].str.casefold().str.strip().eq("comment number 7").any()
+
+
+def test_prevalence_counts_the_natural_rows_only(many: Path):
+    table = pd.read_csv(many)
+    table.loc[table["natural"], "toxic"] = 0
+    given = settings(weight_column="natural")
+    rows = table.assign(natural=table["natural"].astype(float))
+    assert prevalence(rows, given)["toxic"] == 0
+
+
+def test_excluded_values_are_left_out(many: Path):
+    rows = read_rows(str(many), settings(), exclude={"natural": ["false"]})
+    assert len(rows) == 1000
+
+
+BAD_FILES = {
+    "missing.csv": (None, "no such file"),
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"comment_text,toxic,threat\n", "no rows"),
+    "latin.csv": ("comment_text,toxic,threat\ncafé,0,0\n".encode("latin-1"), "not UTF-8"),
+    "columns.csv": (b"text,toxic,threat\nhi,0,0\n", "no column comment_text (found text"),
+    "label.csv": (b"comment_text,toxic,threat\nhi,maybe,0\n", "'maybe' in row 1"),
+    "blank.csv": (b"comment_text,toxic,threat\n ,0,0\n", "no row has both"),
+    "broken.parquet": (b"not parquet", "cannot be read as parquet"),
+    "broken.jsonl": (b'{"comment_text": ', "cannot be read as jsonl"),
+    "broken.csv.gz": (b"not gzip", "cannot be read as csv"),
+    "table.xlsx": (b"", "give .csv"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_gets_one_sentence_that_names_it(tmp_path: Path, name: str):
+    content, said = BAD_FILES[name]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_rows(str(path), settings())
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_side_with_one_class_only_is_refused(tmp_path: Path):
+    path = tmp_path / "one.csv"
+    lines = [f"comment {i},{i % 2},0" for i in range(100)]
+    path.write_text("comment_text,toxic,threat\n" + "\n".join(lines))
+    with pytest.raises(DataError, match="no positive row of threat"):
+        make_split(settings(train_data=str(path)))
+
+
+def test_a_url_is_read(tmp_path: Path):
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"comment_text": "hi", "toxic": 1, "threat": 0}) + "\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        assert read_table(address + "rows.jsonl.gz?download=1")["toxic"].tolist() == [1]
+        with pytest.raises(DataError, match="404"):
+            read_table(address + "other.csv")
+        server.shutdown()
+
+
+def test_a_hub_data_set_without_a_network_gets_one_sentence():
+    with pytest.raises(DataError, match="neither a file here nor a Hub dataset"):
+        read_table("someone/comments:train")
