@@ -1,0 +1,157 @@
+"""A model folder, read without loading its weights: labels, window length, weight file, decision.
+
+Only json and hashing here: the embedded model must be ready before torch could be imported.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from classifier.decision import FILE_NAME as DECISION_FILE
+from classifier.decision import Decision
+from classifier.errors import ModelError
+
+# What a folder without decision.json may hold, best first.
+WEIGHT_FILES = (
+    "model.onnx",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+FALLBACK_WINDOW = 512  # tokens; what BERT-type models take when their files do not say
+ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
+
+# Harms that a comment can do several of at once.
+HARMS = frozenset(
+    "toxic toxicity severe_toxic severe_toxicity obscene profanity threat threatening violence "
+    "insult insulting identity_hate identity_attack hate hate_speech harassment offensive "
+    "sexual sexual_explicit sexually_explicit flirtation self_harm spam".split()  # noqa: SIM905 - a list literal would be 25 lines
+)
+NONE_OF_THEM = re.compile(
+    r"(non|not|no)(_.*|hate|toxic|offensive)?|neither|neutral|none|normal|ok|okay|clean|safe|benign"
+)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What a reader must know before it loads the weights.
+
+    labels: in the order of the logits.
+    window: tokens that the model takes at a time, [CLS] and [SEP] included.
+    weights: the weight file.
+    decision: calibration and thresholds; uncalibrated when the folder brings none.
+    """
+
+    path: Path
+    labels: list[str]
+    window: int
+    weights: Path
+    decision: Decision
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the folder at `path`.
+
+        Raises ModelError when a file is missing or broken, when decision.json belongs to other
+        weights or other labels, or when the folder wants its own code to be run.
+        """
+        config = _json(path / "config.json")
+        tokenizer = _json(path / "tokenizer_config.json", default={})
+        for name, content in (("config.json", config), ("tokenizer_config.json", tokenizer)):
+            if "auto_map" in content:
+                raise ModelError(
+                    f"{path / name}: this model brings its own Python code (auto_map), "
+                    "which is never run here; choose a model of a type that transformers knows."
+                )
+        labels = _labels(config, path)
+        if (path / DECISION_FILE).is_file():
+            decision = Decision.load(path)
+            if decision.weights is None or decision.weights.file not in WEIGHT_FILES[:2]:
+                raise ModelError(
+                    f"{path / DECISION_FILE}: names no weight file that it could be for (expected "
+                    f"{' or '.join(WEIGHT_FILES[:2])}); write it anew with finetune's calibrate."
+                )
+            decision.verify(path)
+            if list(decision.labels) != labels:
+                raise ModelError(
+                    f"{path / DECISION_FILE}: made for the labels {', '.join(decision.labels)}, "
+                    f"but config.json has {', '.join(labels)}; copy the whole folder anew."
+                )
+        else:
+            decision = Decision.uncalibrated(labels, activation(config, labels, path))
+        return cls(path, labels, _window(config, tokenizer), _weights(path, decision), decision)
+
+
+def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
+    """Tell whether the labels are judged one by one ("sigmoid") or exclude each other ("softmax").
+
+    The config's problem_type says so. Where it is missing, the labels have to:
+    - one label: sigmoid;
+    - two or more known harms (toxic, threat, insult, …), and no label that means “none of these”
+      (neutral, non-toxic, neither, …): a comment can do several at once, so sigmoid;
+    - all others (POSITIVE and NEGATIVE, LABEL_0 …, stars, topics): softmax, as transformers does.
+    A regression model gives no probabilities: ModelError.
+    """
+    problem = config.get("problem_type")
+    if problem == "regression":
+        raise ModelError(f"{path}: a regression model, which gives no probabilities of labels.")
+    if problem == "multi_label_classification" or len(labels) == 1:
+        return "sigmoid"
+    if problem == "single_label_classification":
+        return "softmax"
+    names = [re.sub(r"[\s/-]+", "_", label.strip().lower()) for label in labels]
+    exclusive = any(NONE_OF_THEM.fullmatch(name) for name in names)
+    return "sigmoid" if len(HARMS.intersection(names)) >= 2 and not exclusive else "softmax"
+
+
+def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if default is not None:
+            return default
+        raise ModelError(
+            f"{path}: missing, so {path.parent} is not a whole model folder; copy it anew."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
+    return content
+
+
+def _labels(config: dict[str, Any], path: Path) -> list[str]:
+    try:
+        numbered = {int(number): str(label) for number, label in config["id2label"].items()}
+        return [numbered[number] for number in range(len(numbered))]
+    except KeyError:
+        # transformers leaves out what is its default: two labels without a name
+        if "id2label" not in config:
+            return [f"LABEL_{number}" for number in range(config.get("num_labels", 2))]
+        raise ModelError(
+            f"{path / 'config.json'}: id2label does not count from 0 without a gap."
+        ) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path / 'config.json'}: id2label is not a table of labels.") from error
+
+
+def _window(config: dict[str, Any], tokenizer: dict[str, Any]) -> int:
+    positions = config.get("max_position_embeddings") or FALLBACK_WINDOW
+    if config.get("model_type") in ROBERTA_LIKE:
+        positions -= 2  # their positions are counted from 2
+    # tokenizers that know no limit say 10**30
+    return int(min(positions, tokenizer.get("model_max_length") or positions))
+
+
+def _weights(path: Path, decision: Decision) -> Path:
+    if decision.weights is not None:
+        return path / decision.weights.file
+    for name in WEIGHT_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise ModelError(
+        f"{path}: no weight file (looked for {', '.join(WEIGHT_FILES)}); copy the folder anew."
+    )
