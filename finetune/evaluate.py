@@ -236,15 +236,20 @@ def _roc_auc_error(table: _Table, resamples: int, seed: int) -> float | None:
     """Standard deviation of the mean ROC-AUC over rows drawn with replacement (Efron 1979)."""
     generator = np.random.default_rng(seed)
     rows = len(table.scores)
+    # Scores are sorted once and not for each resample, which is why this is not roc_auc_score.
+    places = [np.unique(scores, return_inverse=True)[1] for scores in table.scores.T]
     means = []
     for _ in range(resamples if rows else 0):
         # Drawing a row k times is the same as giving it k times its weight.
         drawn = generator.multinomial(rows, np.full(rows, 1 / rows)) * table.weights
         values = []
-        for truth, scores in zip(table.targets.T, table.scores.T, strict=True):
-            keep = ~np.isnan(truth) & (drawn > 0)
-            if 0 < truth[keep].sum() < keep.sum():
-                values.append(roc_auc_score(truth[keep], scores[keep], sample_weight=drawn[keep]))
+        for truth, place in zip(table.targets.T, places, strict=True):
+            positive = np.bincount(place, drawn * (truth == 1))
+            negative = np.bincount(place, drawn * (truth == 0))
+            pairs = positive.sum() * negative.sum()
+            if pairs > 0:
+                lower = np.cumsum(negative) - negative / 2  # an equal score counts half
+                values.append(positive @ lower / pairs)
         if values:
             means.append(np.mean(values))
     return float(np.std(means, ddof=1)) if len(means) > 1 else None
