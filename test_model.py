@@ -1,0 +1,164 @@
+"""Measure a model on labelled comments: the four figures of the original report, and the rest.
+
+    python test_model.py
+    python test_model.py --model NAME --data FILE --sample 2000 --seed 1 --output report.json
+
+The columns of the data are matched by the model's label names; a label of -1 or empty, or without
+a column, is unknown and takes no part. A column `weight`, where there is one, says how much each
+row counts. Without --sample all rows are measured.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from classifier import Classifier, load_classifier
+from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError
+from finetune.config import Settings
+from finetune.data import fingerprint, label_matrix, read_rows, read_table, row_weights
+from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.record import write_whole
+from finetune.report import Report
+
+SAMPLE_DATA = Path(__file__).parent / "data" / "sample.csv"
+WEIGHT_COLUMN = "weight"
+CHUNK = 256  # comments between two moves of the progress bar
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report that the command line asks for. Returns the exit code."""
+    flags = _parser().parse_args(arguments)
+    try:
+        if flags.sample < 0:
+            raise SettingsError(f"--sample is {flags.sample}; give a number of rows, or 0 for all.")
+        if flags.output and not flags.output.absolute().parent.is_dir():
+            raise SettingsError(
+                f"{flags.output}: its folder is not there; make it or name another --output."
+            )
+        data = flags.data or str(SAMPLE_DATA)
+        classifier = load_classifier(flags.model) if flags.model else load_classifier()
+        if flags.data is None:
+            print("No --data: measuring on data/sample.csv, which is too small to judge by.")
+        report = measure(classifier, data, flags)
+        print(f"{classifier.name} on {data}\n{report.table()}")
+        if flags.output:
+            content = _record(classifier, data, flags) | {"report": report.to_dict()}
+            write_whole(flags.output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:
+    """Score the comments in `data` and compare with their labels."""
+    columns = list(read_table(data))
+    weight_column = flags.weight_column or WEIGHT_COLUMN
+    if flags.weight_column and flags.weight_column not in columns:
+        raise DataError(
+            f"{data}: no column {flags.weight_column} (found {', '.join(columns)}); "
+            "name another --weight-column or leave it out."
+        )
+    labels = list(classifier.labels)
+    if not classifier.single_label:
+        labels = [label for label in labels if label in columns]
+        if not labels:
+            raise DataError(
+                f"{data}: none of the labels of {classifier.name} "
+                f"({', '.join(classifier.labels)}) is a column (found {', '.join(columns)})."
+            )
+    settings = Settings(
+        text_column=flags.text_column,
+        labels=labels,
+        label_column=flags.label_column if classifier.single_label else "",
+        test_weight_column=weight_column,
+    )
+    rows = read_rows(data, settings)
+    if 0 < flags.sample < len(rows):
+        rows = rows.sample(flags.sample, random_state=flags.seed).reset_index(drop=True)
+    scores = _score(classifier, rows[settings.text_column].tolist())
+    targets = label_matrix(rows, settings)
+    weights = row_weights(rows, settings) if weight_column in rows else None
+    if weights is not None:
+        print(f"Rows count by their column {weight_column}.")
+    if not classifier.calibrated:
+        print("The model brings no decision.json: uncalibrated scores, thresholds of 0.5.")
+    if classifier.single_label:
+        return evaluate_classes(targets, scores, labels, weights)
+    places = [classifier.labels.index(label) for label in labels]
+    return evaluate_labels(
+        targets, scores[:, places], labels, classifier.thresholds, weights, resamples=200
+    )
+
+
+def _score(classifier: Classifier, texts: list[str]) -> np.ndarray:
+    with tqdm(total=len(texts), unit=" comments", disable=None) as progress:
+        parts = []
+        for start in range(0, len(texts), CHUNK):
+            parts.append(classifier.score(texts[start : start + CHUNK]))
+            progress.update(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def _record(classifier: Classifier, data: str, flags: argparse.Namespace) -> dict[str, Any]:
+    path = Path(data)
+    source = {"name": path.name if path.exists() else data}
+    if path.is_file():
+        source["sha256"] = fingerprint(path)
+    return {
+        "model": classifier.name,
+        "data": source,
+        "sample": flags.sample,
+        "seed": flags.seed,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python test_model.py", description="Measure a model on labelled comments."
+    )
+    parser.add_argument(
+        "--model", help="measure this model: a name, a folder or a Hub id (default: embedded one)"
+    )
+    parser.add_argument(
+        "--data",
+        help="measure on this CSV, Parquet or JSON lines file or URL (default: data/sample.csv)",
+    )
+    parser.add_argument(
+        "--text-column",
+        default="comment_text",
+        help="read the comments from this column (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--label-column",
+        default="label",
+        help="read the class from this column when the model's labels exclude each other "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weight-column",
+        help=f"let rows count by this column (default: {WEIGHT_COLUMN}, if there is one)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=0,
+        help="measure this many random rows (default: 0, which measures all)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="draw the sample from this seed (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, help="write the report as JSON into this file too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
