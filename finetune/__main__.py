@@ -1,6 +1,7 @@
 """python -m finetune --config configs/NAME.toml [STAGE ...] [--SETTING VALUE ...]."""
 
 import argparse
+import dataclasses
 import shutil
 import sys
 from pathlib import Path
@@ -85,12 +86,14 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
         raise SettingsError(
             f"{folder}: holds a run; --resume goes on with it, --clear deletes it first."
         )
-    differing = record.differences(record.load(folder), settings)
+    known = record.load(folder)
+    differing = record.differences(known, settings)
     if differing:
         raise SettingsError(
             f"{folder}: its run has another {', '.join(differing)}; leave these as they were, "
             "or start anew with --clear."
         )
+    record.save(known | {"settings": dataclasses.asdict(settings)}, folder)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from .thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
+AFTER_TRAINING = {"formats", "criterion", "data_licence", "base_licence"}
+"""Settings that a later stage may take anew: they leave the trained weights as they are."""
 
 
 def setting(effect: str, default: Any) -> Any:

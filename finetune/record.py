@@ -10,7 +10,7 @@ from typing import Any
 
 from classifier.errors import SettingsError
 
-from .config import Settings
+from .config import AFTER_TRAINING, Settings
 
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "onnx", "scikit-learn", "pandas")
 FILE_NAME = "run.json"
@@ -58,11 +58,11 @@ def add(run_folder: Path, seconds: float = 0, **parts: Any) -> None:
 
 
 def differences(record: dict[str, Any], settings: Settings) -> list[str]:
-    """Name the settings that are not the recorded run's."""
+    """Name the settings that are not the recorded run's, and make its weights others."""
     return [
         name
         for name, value in dataclasses.asdict(settings).items()
-        if record["settings"].get(name) != value
+        if record["settings"].get(name) != value and name not in AFTER_TRAINING
     ]
 
 

@@ -131,6 +131,14 @@ def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_ba
     assert (whole_run / "run.json").read_bytes() == before
 
 
+def test_the_record_takes_a_setting_that_leaves_the_weights_alone(whole_run: Path):
+    recorded = ["data", "--output-dir", str(whole_run), "--resume"]
+    assert main([*recorded, "--criterion", "min-recall:0.8"]) == 0
+    settings = json.loads((whole_run / "run.json").read_text())["settings"]
+    assert settings["criterion"] == "min-recall:0.8"
+    assert main([*recorded, "--criterion", "best-f1"]) == 0
+
+
 def test_clear_leaves_a_folder_alone_that_holds_no_run(comments, tiny_base, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("years of work")
     assert main([*flags(comments, tiny_base, tmp_path), "--clear"]) == 2

@@ -1,0 +1,102 @@
+"""A whole run through the real command: labelled comments in, a model folder out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier import load_classifier
+from finetune.__main__ import main
+
+from .conftest import TELLING
+
+SMALL = [
+    "--batch-size", "8", "--max-length", "32", "--learning-rate", "0.01", "--epochs", "6",
+    "--validation-fraction", "0.3", "--test-fraction", "0.2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(comments: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    named = ["--train-data", comments, "--base-model", tiny_base, "--output-dir", folder]
+    assert main([*map(str, named), *SMALL]) == 0
+    return folder
+
+
+def test_the_model_folder_is_whole(run: Path):
+    assert {path.name for path in (run / "model").iterdir()} == {
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+        "model.onnx",
+        "decision.json",
+        "metrics.json",
+        "run.json",
+        "README.md",
+    }
+
+
+def test_the_result_scores_what_it_learnt(run: Path):
+    classifier = load_classifier(str(run / "model"))
+    assert classifier.labels == list(TELLING)
+    assert classifier.calibrated
+    for place, word in enumerate(TELLING.values()):
+        told, untold = classifier.score([f"please {word} the page", "please find the page"])
+        assert told[place] > untold[place] + 0.3
+
+
+def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path):
+    import pandas as pd
+    from sklearn.metrics import roc_auc_score
+
+    metrics = json.loads((run / "model" / "metrics.json").read_text())
+    rows = pd.read_parquet(run / "split" / "test.parquet")
+    scores = load_classifier(str(run / "model")).score(rows["comment_text"].tolist())
+    for place, label in enumerate(TELLING):
+        expected = roc_auc_score(rows[label], scores[:, place])
+        assert metrics["test"]["labels"][label]["roc_auc"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_record_says_how_far_export_moved_the_scores(run: Path):
+    record = json.loads((run / "run.json").read_text())
+    assert max(record["export"]["max_difference"]) < 0.2
+    assert record["export"]["rows"] > 0
+    assert record["data"]["train"]["rows"] > record["data"]["test"]["rows"]
+    assert len(record["data"]["train"]["sha256"]) == 64
+
+
+def test_a_stage_can_run_again_by_itself(run: Path):
+    before = json.loads((run / "model" / "decision.json").read_text())
+    again = ["calibrate", "evaluate", "card", "--output-dir", str(run)]
+    assert main([*again, "--criterion", "min-recall:0.9"]) == 0
+    decision = json.loads((run / "model" / "decision.json").read_text())
+    assert decision["criterion"] == "min-recall:0.9"
+    assert all(label["recall"] >= 0.9 for label in decision["labels"].values())
+    assert decision["weights"] == before["weights"]
+    assert main([*again, "--criterion", "best-f1"]) == 0
+
+
+def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, tiny_base: Path):
+    generator = np.random.default_rng(0)
+    lines = ["review,sentiment"]
+    for number in range(200):
+        word, name = [("bad", "neg"), ("good", "pos")][generator.integers(2)]
+        lines.append(f"the page {word} {number},{name}")
+    (tmp_path / "reviews.csv").write_text("\n".join(lines))
+    folder = tmp_path / "run"
+    named = [
+        "--train-data", str(tmp_path / "reviews.csv"), "--base-model", str(tiny_base),
+        "--output-dir", str(folder), "--text-column", "review", "--label-column", "sentiment",
+        "--labels", "negative,positive", "--label-mapping", "neg=0,pos=1", "--best-by", "accuracy",
+    ]  # fmt: skip
+    assert main([*named, *SMALL]) == 0
+    classifier = load_classifier(str(folder / "model"))
+    scores = classifier.score(["good", "bad"])
+    assert classifier.single_label
+    assert scores.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+    assert scores.argmax(axis=1).tolist() == [1, 0]
+    metrics = json.loads((folder / "model" / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.9
