@@ -24,11 +24,10 @@ WEIGHT_FILES = (
 FALLBACK_WINDOW = 512  # tokens; what BERT-type models take when their files do not say
 ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
 
-# Harms that a comment can do several of at once.
-HARMS = frozenset(
-    "toxic toxicity severe_toxic severe_toxicity obscene profanity threat threatening violence "
-    "insult insulting identity_hate identity_attack hate hate_speech harassment offensive "
-    "sexual sexual_explicit sexually_explicit flirtation self_harm spam".split()  # noqa: SIM905 - a list literal would be 25 lines
+# Harms that a comment can do several of at once, and what a label for none of them is called.
+HARM = re.compile(
+    r"(severe_)?toxic(ity)?|obscen(e|ity)|profan(e|ity)|threat(ening)?|violence|insult(ing)?|"
+    r"identity_(hate|attack)|hate(_speech|ful)?|harassment|offensive|sexual(ly)?(_explicit)?"
 )
 NONE_OF_THEM = re.compile(
     r"(non|not|no)(_.*|hate|toxic|offensive)?|neither|neutral|none|normal|ok|okay|clean|safe|benign"
@@ -103,8 +102,9 @@ def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
     if problem == "single_label_classification":
         return "softmax"
     names = [re.sub(r"[\s/-]+", "_", label.strip().lower()) for label in labels]
+    harms = sum(HARM.fullmatch(name) is not None for name in names)
     exclusive = any(NONE_OF_THEM.fullmatch(name) for name in names)
-    return "sigmoid" if len(HARMS.intersection(names)) >= 2 and not exclusive else "softmax"
+    return "sigmoid" if harms >= 2 and not exclusive else "softmax"
 
 
 def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:

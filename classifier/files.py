@@ -1,0 +1,319 @@
+"""Files of comments, read in chunks: CSV and JSON lines (also .gz), Parquet, standard input.
+
+Every row keeps its place. One that cannot be scored carries the reason instead of a text.
+"""
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from classifier import is_blank
+from classifier.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+STANDARD_STREAM = "-"
+TEXT_COLUMNS = ("comment_text", "text")
+BLANK = "blank"
+
+# A chunk ends with whichever it reaches first, so that memory stays constant.
+CHUNK_ROWS = 1000
+CHUNK_CHARACTERS = 4_000_000
+LONGEST_CELL = 64_000_000  # bytes; beyond, a quotation mark was left open
+
+
+Bytes = IO[bytes] | gzip.GzipFile
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a file, in order.
+
+    columns: their names, in order.
+    cells: the rows as they are: a table from Parquet, else one dict a row (column → cell).
+    texts: what to score, one a row; None where that is impossible.
+    reasons: why it is impossible, one a row; None where it is not.
+    """
+
+    columns: list[str]
+    cells: "list[dict[str, Any]] | pyarrow.Table"
+    texts: list[str | None]
+    reasons: list[str | None]
+
+
+class Input(Protocol):
+    """An open file of comments.
+
+    columns: those known from its head; later lines of JSON can have others.
+    rows: how many there are, where that is known beforehand.
+    """
+
+    columns: list[str]
+    rows: int | None
+
+    def chunks(self, text_column: str) -> Iterator[Chunk]:
+        """Read on to the end: one chunk at least. The same file gives the same chunks each time."""
+
+
+def file_format(path: str, stream_format: str) -> str:
+    """Tell "csv", "jsonl" or "parquet" by the ending; `stream_format` for a standard stream."""
+    if path == STANDARD_STREAM:
+        return stream_format
+    name = path.lower().removesuffix(".gz")
+    for ending, found in ((".csv", "csv"), (".jsonl", "jsonl"), (".parquet", "parquet")):
+        if name.endswith(ending) and not (found == "parquet" and path.lower().endswith(".gz")):
+            return found
+    raise DataError(
+        f"{path}: unknown ending; use .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, or “-”."
+    )
+
+
+@contextmanager
+def open_input(path: str, stream_format: str) -> Iterator[Input]:
+    """Open a file of comments, or standard input for "-".
+
+    Raises DataError when it is missing, empty, or not what its ending says.
+    """
+    kind = file_format(path, stream_format)
+    try:
+        if kind == "parquet":
+            yield ParquetInput(path)
+        else:
+            with _open_bytes(path) as stream:
+                yield CsvInput(path, stream) if kind == "csv" else JsonlInput(path, stream)
+    except FileNotFoundError as error:
+        if error.filename != path:
+            raise
+        raise DataError(f"{path}: no such file.") from error
+    except (IsADirectoryError, PermissionError) as error:
+        if error.filename != path:
+            raise
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip data are broken ({error}); copy it anew.") from error
+
+
+def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
+    """Give `wanted`, or else the first of TEXT_COLUMNS that is there; DataError if none is."""
+    for name in [wanted] if wanted else TEXT_COLUMNS:
+        if name in source.columns:
+            return name
+    raise DataError(
+        f"{path}: no column {wanted or ' or '.join(TEXT_COLUMNS)} "
+        f"(found {', '.join(source.columns)}); name the comments' column with --text-column."
+    )
+
+
+class CsvInput:
+    """CSV with a header, comma-separated, UTF-8. Cells are strings, verbatim."""
+
+    def __init__(self, path: str, stream: Bytes):
+        self.rows: int | None = None
+        self._path = path
+        csv.field_size_limit(LONGEST_CELL)
+        # Bytes that are not UTF-8 become lone surrogates, and mark their row.
+        text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+        self._reader = csv.reader(text)
+        self.columns = next(self._lines(), [])
+        if not self.columns:
+            raise DataError(f"{path}: is empty; expected a header line and one line a comment.")
+        if not all(map(_is_utf8, self.columns)):
+            raise DataError(f"{path}: the header is not UTF-8; save the file as UTF-8 CSV.")
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            raise DataError(f"{path}: more than one column is called {twice[0]!r}; rename them.")
+
+    def chunks(self, text_column: str) -> Iterator[Chunk]:
+        """Read on to the end. An empty line is a row only where there is one column."""
+        for rows in _grouped(self._row(fields, text_column) for fields in self._lines()):
+            yield Chunk(self.columns, [row.cells for row in rows], *_texts_and_reasons(rows))
+
+    def _lines(self) -> Iterator[list[str]]:
+        try:
+            for fields in self._reader:
+                if fields:
+                    yield fields
+                elif len(getattr(self, "columns", ())) == 1:
+                    yield [""]
+        except csv.Error as error:
+            raise DataError(
+                f"{self._path}: line {self._reader.line_num}: {error}; "
+                "is a quotation mark left open before?"
+            ) from error
+
+    def _row(self, fields: list[str], text_column: str) -> "_Row":
+        reason = None
+        if not all(map(_is_utf8, fields)):
+            fields = [
+                cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                for cell in fields
+            ]
+            reason = f"line {self._reader.line_num} is not UTF-8"
+        elif len(fields) != len(self.columns):
+            reason = (
+                f"line {self._reader.line_num} has {len(fields)} cells, not {len(self.columns)}"
+            )
+        missing = [""] * (len(self.columns) - len(fields))
+        cells = dict(zip(self.columns, fields + missing, strict=False))
+        return _Row(cells, cells[text_column], reason)
+
+
+class JsonlInput:
+    """JSON lines: one object a line, UTF-8. Empty lines are none."""
+
+    def __init__(self, path: str, stream: Bytes):
+        self.rows: int | None = None
+        self._lines = enumerate(stream, start=1)
+        self._head: list[tuple[int, bytes]] = []
+        self.columns = []
+        for number, line in self._lines:
+            self._head.append((number, line))
+            cells, _ = _parse(line)
+            self.columns = list(cells)
+            if self.columns or len(self._head) == CHUNK_ROWS:
+                break
+        if not any(line.strip() for _, line in self._head):
+            raise DataError(f"{path}: is empty; expected one JSON object a line.")
+        if not self.columns:
+            raise DataError(f"{path}: none of its first lines is a JSON object.")
+
+    def chunks(self, text_column: str) -> Iterator[Chunk]:
+        """Read on to the end."""
+        for rows in _grouped(self._rows(text_column)):
+            columns = list(dict.fromkeys(name for row in rows for name in row.cells))
+            yield Chunk(columns, [row.cells for row in rows], *_texts_and_reasons(rows))
+
+    def _rows(self, text_column: str) -> Iterator["_Row"]:
+        for lines in (self._head, self._lines):
+            for number, line in lines:
+                if not line.strip():
+                    continue
+                cells, reason = _parse(line)
+                text = cells.get(text_column)
+                if reason is None and not isinstance(text, str) and not is_blank(text):
+                    reason = f"its {text_column} is not a text"
+                yield _Row(cells, text, reason and f"line {number}: {reason}")
+
+
+class ParquetInput:
+    """A Parquet file. Cells keep their types."""
+
+    def __init__(self, path: str):
+        import pyarrow
+        import pyarrow.parquet
+
+        self._path = path
+        if path == STANDARD_STREAM:
+            raise DataError("Parquet cannot be read from standard input; give a file.")
+        if not Path(path).exists():
+            raise DataError(f"{path}: no such file.")
+        try:
+            self._file = pyarrow.parquet.ParquetFile(path)
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
+        self.columns = self._file.schema_arrow.names
+        self.rows: int | None = self._file.metadata.num_rows
+
+    def chunks(self, text_column: str) -> Iterator[Chunk]:
+        """Read on to the end."""
+        import pyarrow
+
+        kind = self._file.schema_arrow.field(text_column).type
+        if pyarrow.types.is_dictionary(kind):
+            kind = kind.value_type
+        if str(kind) not in {"string", "large_string", "string_view", "null"}:
+            raise DataError(
+                f"{self._path}: column {text_column} holds {kind}, not text; "
+                "name the comments' column with --text-column."
+            )
+        try:
+            if self.rows == 0:
+                yield self._chunk(self._file.schema_arrow.empty_table(), text_column)
+            for batch in self._file.iter_batches(batch_size=CHUNK_ROWS):
+                yield self._chunk(pyarrow.Table.from_batches([batch]), text_column)
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise DataError(f"{self._path}: the Parquet data are broken ({error}).") from error
+
+    @staticmethod
+    def _chunk(table: "pyarrow.Table", text_column: str) -> Chunk:
+        import pyarrow
+
+        # As bytes, since one text that is not UTF-8 would spoil all of them.
+        raw = table[text_column].cast(pyarrow.large_string()).cast(pyarrow.large_binary())
+        rows = []
+        for cell in raw.to_pylist():
+            try:
+                rows.append(_Row({}, cell if cell is None else cell.decode()))
+            except UnicodeDecodeError:
+                rows.append(_Row({}, cell.decode("utf-8", "replace"), "not UTF-8"))
+        if any(row.reason for row in rows):
+            position = table.column_names.index(text_column)
+            clean = pyarrow.array([row.text for row in rows], pyarrow.string())
+            table = table.set_column(position, text_column, clean)
+        return Chunk(table.column_names, table, *_texts_and_reasons(rows))
+
+
+@dataclass(frozen=True)
+class _Row:
+    cells: dict[str, Any]
+    text: str | None
+    reason: str | None = None
+
+
+def _texts_and_reasons(rows: list[_Row]) -> tuple[list[str | None], list[str | None]]:
+    reasons = [row.reason or (BLANK if is_blank(row.text) else None) for row in rows]
+    texts = [None if reason else row.text for row, reason in zip(rows, reasons, strict=True)]
+    return texts, reasons
+
+
+def _grouped(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Cut rows into lists for a chunk each; no rows give one empty list."""
+    group: list[_Row] = []
+    characters = 0
+    for row in rows:
+        if len(group) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield group
+            group, characters = [], 0
+        group.append(row)
+        characters += sum(len(cell) for cell in row.cells.values() if isinstance(cell, str))
+    yield group
+
+
+def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
+    """Give the object on a line of JSON; or an empty one, and why."""
+    try:
+        text = line.decode("utf-8-sig")
+        cells = json.loads(text)
+        if "\\ud" in text.lower():  # an escape that can make half a character, see windows.py
+            whole = json.dumps(cells, ensure_ascii=False).encode("utf-16", "surrogatepass")
+            cells = json.loads(whole.decode("utf-16", "replace"))
+    except UnicodeDecodeError:
+        return {}, "not UTF-8"
+    except (ValueError, RecursionError):
+        return {}, "not JSON"
+    return (cells, None) if isinstance(cells, dict) else ({}, "not a JSON object")
+
+
+def _is_utf8(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _open_bytes(path: str) -> Bytes:
+    if path == STANDARD_STREAM:
+        return sys.stdin.buffer
+    if path.lower().endswith(".gz"):
+        return gzip.open(path, "rb")
+    return Path(path).open("rb")

@@ -1,0 +1,201 @@
+"""Scored chunks on disk, and their joining into one file of CSV, JSON lines or Parquet.
+
+Which columns there are in all, and whether any row needs a reason, is known only at the end: so
+chunks lie apart until then, as JSON lines (for CSV too) or as Parquet, which keeps the types.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import DataError
+from classifier.files import Bytes, Chunk
+
+if TYPE_CHECKING:
+    import pyarrow
+
+FLAGS, REASON = "flags", "reason"
+ROW_GROUP_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written: rows, and how many of them have no scores."""
+
+    rows: int
+    unscored: int
+
+
+class Output(Protocol):
+    """One way to keep chunks (files with `suffix`) and to join them."""
+
+    suffix: str
+
+    def write(
+        self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
+    ) -> None:
+        """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
+
+    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
+        """Write all chunks as one file."""
+
+
+def score_columns(labels: Sequence[str]) -> list[str]:
+    """Name the columns of scores, in label order."""
+    return [f"{label}_score" for label in labels]
+
+
+class TextOutput:
+    """CSV or JSON lines. A chunk's first line tells its columns and what is in it."""
+
+    suffix = ".jsonl"
+
+    def __init__(self, labels: Sequence[str], kind: str):
+        self._scores = score_columns(labels)
+        self._kind = kind
+
+    def write(
+        self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
+    ) -> None:
+        """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
+        cells = chunk.cells if isinstance(chunk.cells, list) else _as_rows(chunk.cells)
+        unscored = sum(reason is not None for reason in chunk.reasons)
+        head = {"columns": chunk.columns, "rows": len(cells), "unscored": unscored}
+        with path.open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps(head) + "\n")
+            for row, values, flagged, reason in zip(
+                cells, scores, flags, chunk.reasons, strict=True
+            ):
+                # str() of a float32 is the shortest decimal that gives the same float32 again
+                found = [None if reason else float(str(value)) for value in values]
+                added = dict(zip(self._scores, found, strict=True)) | {FLAGS: flagged}
+                if reason:
+                    added[REASON] = reason
+                stream.write(json.dumps(row | added, default=_plain) + "\n")
+
+    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
+        """Write all chunks as one file: a CSV has a reason column where any row has a reason."""
+        heads = [json.loads(_first_line(path)) for path in paths]
+        unscored = sum(head["unscored"] for head in heads)
+        columns = list(dict.fromkeys(name for head in heads for name in head["columns"]))
+        columns += [*self._scores, FLAGS] + [REASON] * (unscored > 0)
+
+        text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+        if self._kind == "csv":
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(columns)
+            for row in _rows(paths):
+                writer.writerow([_csv_cell(row.get(name)) for name in columns])
+        else:
+            for row in _rows(paths):
+                text.write(json.dumps(row, ensure_ascii=False) + "\n")
+        text.detach()
+        return Summary(sum(head["rows"] for head in heads), unscored)
+
+
+class ParquetOutput:
+    """Parquet: the types of a Parquet input stay, cells of CSV are strings, JSON's are inferred."""
+
+    suffix = ".parquet"
+
+    def __init__(self, labels: Sequence[str]):
+        self._scores = score_columns(labels)
+
+    def write(
+        self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
+    ) -> None:
+        """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
+        import pyarrow
+        import pyarrow.parquet
+
+        table = _as_table(chunk)
+        for name, values in zip(self._scores, scores.T, strict=True):
+            values = np.ascontiguousarray(values)
+            table = table.append_column(name, pyarrow.array(values, from_pandas=True))
+        table = table.append_column(FLAGS, pyarrow.array(flags, pyarrow.string()))
+        table = table.append_column(REASON, pyarrow.array(chunk.reasons, pyarrow.string()))
+        pyarrow.parquet.write_table(table, path)
+
+    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
+        """Write all chunks as one file, with a reason column where any row has a reason."""
+        import pyarrow
+        from pyarrow.parquet import ParquetWriter, read_schema, read_table
+
+        reasons = [read_table(path, columns=[REASON])[REASON] for path in paths]
+        unscored = sum(len(column) - column.null_count for column in reasons)
+        added = [*self._scores, FLAGS] + [REASON] * (unscored > 0)
+        try:
+            schema = pyarrow.unify_schemas(
+                [read_schema(path) for path in paths], promote_options="permissive"
+            )
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+            raise DataError(
+                f"A column has different types in different rows ({error}); "
+                "write JSON lines or CSV instead."
+            ) from error
+        own = [name for name in schema.names if name not in {*self._scores, FLAGS, REASON}]
+        order = own + added
+        final = pyarrow.schema([schema.field(name) for name in order], metadata=schema.metadata)
+
+        with ParquetWriter(stream, final) as writer:
+            group = [final.empty_table()]
+            for path in paths:
+                table = read_table(path)
+                group.append(table.select([name for name in order if name in table.column_names]))
+                if sum(part.nbytes for part in group) > ROW_GROUP_BYTES:
+                    writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
+                    group = [final.empty_table()]
+            writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
+        return Summary(sum(map(len, reasons)), unscored)
+
+
+def _as_rows(table: "pyarrow.Table") -> list[dict[str, Any]]:
+    try:
+        return table.to_pylist()
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DataError(f"The table cannot be written as text ({error}).") from error
+
+
+def _as_table(chunk: Chunk) -> "pyarrow.Table":
+    import pyarrow
+
+    if not isinstance(chunk.cells, list):
+        return chunk.cells
+    try:
+        columns = {name: [row.get(name) for row in chunk.cells] for name in chunk.columns}
+        return pyarrow.table(columns)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, OverflowError) as error:
+        raise DataError(
+            f"A column holds values of different types ({error}); write JSON lines or CSV instead."
+        ) from error
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8") as stream:
+        return stream.readline()
+
+
+def _rows(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        with path.open(encoding="utf-8") as stream:
+            stream.readline()
+            yield from map(json.loads, stream)
+
+
+def _plain(value: Any) -> str:
+    """Write what JSON has no form for: dates, decimals, bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,207 @@
+"""A file of comments → the same file with scores: in constant memory, whole or not at all.
+
+Scored chunks go to OUTPUT.part/, each written at one stroke; when all are there they are joined
+into OUTPUT. So an interrupted run leaves no half-written OUTPUT, and --resume goes on after the
+last whole chunk. OUTPUT.part/ holds
+
+    job.json               what is scored with what, to be compared on --resume
+    00000000.jsonl, …      the chunks; .parquet where OUTPUT is
+"""
+
+import dataclasses
+import gzip
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from classifier import Classifier
+from classifier.decision import Weights
+from classifier.errors import DataError, SettingsError
+from classifier.files import (
+    CHUNK_ROWS,
+    STANDARD_STREAM,
+    Input,
+    choose_text_column,
+    file_format,
+    open_input,
+)
+from classifier.outputs import (
+    FLAGS,
+    REASON,
+    Output,
+    ParquetOutput,
+    Summary,
+    TextOutput,
+    score_columns,
+)
+
+FLAG_SEPARATOR = ";"  # not a blank, which labels of other models can hold
+
+
+def score_file(
+    classifier: Classifier,
+    source: str,
+    output: str,
+    text_column: str | None = None,
+    stream_format: str = "csv",
+    resume: bool = False,
+) -> Summary:
+    """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
+
+    source, output: paths whose endings tell the format, or "-" for a standard stream, which is
+    in `stream_format`. text_column: None takes comment_text or text.
+    Raises DataError or SettingsError, with `output` untouched.
+    """
+    kind = file_format(output, stream_format)
+    if output == STANDARD_STREAM and kind == "parquet":
+        raise SettingsError("Parquet cannot be written to standard output; give a file.")
+    if resume and STANDARD_STREAM in (source, output):
+        raise SettingsError("--resume needs files: a standard stream cannot be read or sent again.")
+    if source != STANDARD_STREAM and Path(source).resolve() == Path(output).resolve():
+        raise SettingsError(f"{output}: is the input too; give another --output.")
+    labels = classifier.labels
+    form: Output = ParquetOutput(labels) if kind == "parquet" else TextOutput(labels, kind)
+
+    with open_input(source, stream_format) as rows:
+        column = choose_text_column(rows, source, text_column)
+        _refuse_taken(rows.columns, labels, source)
+        job = None if source == STANDARD_STREAM else _job(classifier, source, column)
+        with _part_folder(output, job, resume, form.suffix) as part:
+            _score_chunks(classifier, rows, column, source, form, part)
+            return _join(form, part, output)
+
+
+def _score_chunks(
+    classifier: Classifier, rows: Input, column: str, source: str, form: Output, part: Path
+) -> None:
+    chunks = enumerate(rows.chunks(column))
+    done = len(_chunk_files(part, form))
+    before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
+    with tqdm(total=rows.rows, initial=before, unit=" rows", disable=None) as bar:
+        for number, chunk in chunks:
+            _refuse_taken(chunk.columns, classifier.labels, source)
+            scores = classifier.score(chunk.texts)
+            flags = [
+                None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
+                for text, row in zip(chunk.texts, scores, strict=True)
+            ]
+            with _writing(part):
+                partial = part / "chunk.part"
+                form.write(partial, chunk, scores, flags)
+                partial.replace(part / f"{number:08d}{form.suffix}")
+            bar.update(len(flags))
+
+
+def _join(form: Output, part: Path, output: str) -> Summary:
+    chunks = _chunk_files(part, form)
+    if output == STANDARD_STREAM:
+        with _writing(part):
+            summary = form.join(chunks, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return summary
+    with _writing(part):
+        whole = part / "joined.part"
+        with whole.open("wb") as stream:
+            if output.lower().endswith(".gz"):
+                with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as compressed:
+                    summary = form.join(chunks, compressed)
+            else:
+                summary = form.join(chunks, stream)
+        whole.replace(output)
+    return summary
+
+
+def _chunk_files(part: Path, form: Output) -> list[Path]:
+    return sorted(part.glob(f"[0-9]*{form.suffix}"))
+
+
+def _refuse_taken(columns: list[str], labels: list[str], source: str) -> None:
+    taken = [name for name in (*score_columns(labels), FLAGS, REASON) if name in columns]
+    if taken:
+        raise DataError(
+            f"{source}: has a column {taken[0]!r} already, which would hold the result; "
+            "rename it or leave it out."
+        )
+
+
+def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
+    """Describe what makes the chunks what they are, so that no two halves of two are joined."""
+    status = Path(source).stat()
+    return {
+        "input": {
+            "path": str(Path(source).resolve()),
+            "bytes": status.st_size,
+            "modified": status.st_mtime_ns,
+        },
+        "text column": column,
+        "model": {
+            "weights": Weights.of(classifier.folder.weights).sha256,
+            "decision": dataclasses.asdict(classifier.decision),
+        },
+        "rows in a chunk": CHUNK_ROWS,
+    }
+
+
+@contextmanager
+def _part_folder(
+    output: str, job: dict[str, Any] | None, resume: bool, suffix: str
+) -> Iterator[Path]:
+    """Give the folder for chunks, and remove it after success, or when it cannot be of use."""
+    if output == STANDARD_STREAM:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    part = Path(f"{output}.part")
+    if not part.exists():
+        with _writing(part):
+            part.mkdir()
+            (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    elif not resume:
+        raise DataError(
+            f"{part}: an interrupted run lies there; add --resume to go on with it, or delete it."
+        )
+    else:
+        _compare(part, job)
+    try:
+        yield part
+    except BaseException:
+        if job is None or not list(part.glob(f"[0-9]*{suffix}")):
+            shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(part)
+
+
+def _compare(part: Path, job: dict[str, Any] | None) -> None:
+    try:
+        begun = json.loads((part / "job.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        begun = None
+    now = json.loads(json.dumps(job))
+    if begun is None or now is None:
+        raise DataError(f"{part}: not a run that can be gone on with; delete it to begin anew.")
+    for what, value in now.items():
+        if begun.get(what) != value:
+            raise DataError(
+                f"{part}: was begun with another {what}; "
+                "give the same again to go on, or delete it to begin anew."
+            )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{path}: writing failed ({error.strerror or error}). Chunks written before are kept: "
+            "make room or mend the path, then go on with --resume."
+        ) from error
