@@ -33,7 +33,7 @@ test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline
 	$(RUN) -m pytest
 
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
-	$(RUN) -m finetune --config configs/tiny.toml
+	$(RUN) -m finetune --config configs/tiny.toml --clear
 
 bench: install ## print the speed tables of the README: scoring, cold start, training
 	$(RUN) benchmarks/scoring.py
