@@ -1,0 +1,82 @@
+"""From a new process to its first score: seconds and memory, ours beside transformers' pipeline.
+
+    python benchmarks/cold_start.py
+
+Each round starts a new Python for each way. The files are in the page cache, as after a first
+start; memory is the greatest that the process held (resident set).
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from yardstick import ROOT, print_table
+
+OURS = """
+from classifier import load_classifier
+scores = load_classifier({model!r}).score([{text!r}])
+"""
+PIPELINE = """
+from transformers import pipeline
+scores = pipeline("text-classification", {model!r}, top_k=None)([{text!r}])
+"""
+# After the first score. macOS counts bytes, others kB.
+REPORT_MEMORY = """
+import resource, sys
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak * (1 if sys.platform == "darwin" else 1024))
+"""
+TEXT = "Thank you for the kind words, and for your help with this article."
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7, help="start each so often (%(default)s)")
+    parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
+    flags = parser.parse_args()
+    with TemporaryDirectory() as bert_base:
+        # In a process of its own: a new process starts with its parent's memory on its account.
+        save = f"from benchmarks.yardstick import save_bert_base; save_bert_base({bert_base!r})"
+        subprocess.run([sys.executable, "-c", save], check=True, cwd=ROOT, capture_output=True)
+        ways = {
+            "ours": OURS.format(model=flags.model, text=TEXT),
+            "transformers pipeline, bert-base": PIPELINE.format(model=bert_base, text=TEXT),
+        }
+        measured: dict[str, list[tuple[float, int]]] = {name: [] for name in ways}
+        for _ in range(flags.rounds + 1):
+            for name, code in ways.items():
+                measured[name].append(start(code))
+    print_table(
+        ["", "new process to first score, s", "memory, MB"],
+        [
+            [name, median(seconds for seconds, _ in runs), max(peak for _, peak in runs) / 1e6]
+            for name, (_first, *runs) in measured.items()  # the first one fills the page cache
+        ],
+    )
+    return 0
+
+
+def start(code: str) -> tuple[float, int]:
+    """Run code in a new Python. Returns the seconds to its end and its peak memory in bytes."""
+    started = perf_counter()
+    process = subprocess.run(
+        [sys.executable, "-c", code + REPORT_MEMORY],
+        cwd=ROOT,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = perf_counter() - started
+    if process.returncode:
+        sys.exit(f"error: {process.stderr.strip().splitlines()[-1]}")
+    return seconds, int(process.stdout.split()[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

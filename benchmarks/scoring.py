@@ -1,0 +1,166 @@
+"""How fast comments are scored: ours beside three other ways, on the same comments in one run.
+
+    python benchmarks/scoring.py --data FILE
+
+The ways take turns, so that a busy moment of the machine hits all of them; each way's best round
+counts. A comment is tokenized, run through the model and turned into probabilities.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from yardstick import (
+    durations,
+    encoder_parameters,
+    matrix_rates,
+    print_table,
+    read_comments,
+    save_bert_base,
+)
+
+OURS, ONE_CALL, BATCHES, OUR_TORCH = (
+    "ours",
+    "bert-base, one call a text",
+    "bert-base, pipeline, batches of 16",
+    "our model in torch, one call a text",
+)
+LATENCY_TOKENS = (72, 128)
+
+
+def main() -> int:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+    )
+    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
+    parser.add_argument("--comments", type=int, default=200, help="how many (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="score all so often (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=5, help="time each latency and rate so long (%(default)s)"
+    )
+    parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
+    flags = parser.parse_args()
+
+    from classifier.errors import EXIT_CODE, UserError
+
+    try:
+        measure(flags)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+def measure(flags: argparse.Namespace) -> None:
+    """Score the comments in every way, then one comment alone, then multiply matrices."""
+    from classifier import load_classifier
+
+    comments = read_comments(flags.data, flags.text_column, flags.comments)
+    texts = comments[flags.text_column].astype(str).tolist()
+    ours = load_classifier(flags.model)
+    with TemporaryDirectory() as bert_base:
+        save_bert_base(bert_base)
+        bert, bert_tokenizer = _torch_model(bert_base)
+    model, tokenizer = _torch_model(ours.folder.path)
+    ways: dict[str, Callable[[list[str]], Any]] = {
+        OURS: ours.score,
+        ONE_CALL: lambda texts: _one_call_a_text(bert, bert_tokenizer, texts),
+        BATCHES: _pipeline(bert, bert_tokenizer),
+        OUR_TORCH: lambda texts: _one_call_a_text(model, tokenizer, texts),
+    }
+    tokens = {name: _count_tokens(bert_tokenizer, texts) for name in (ONE_CALL, BATCHES)}
+    tokens[OURS] = sum(len(window) for text in texts for window in ours.windows(text))
+    tokens[OUR_TORCH] = _count_tokens(tokenizer, texts)
+
+    for way in ways.values():
+        way(texts[:2])  # makes what is made when first needed
+    best = dict.fromkeys(ways, np.inf)
+    for _ in range(flags.rounds):
+        for name, way in ways.items():
+            started = perf_counter()
+            way(texts)
+            best[name] = min(best[name], perf_counter() - started)
+
+    latencies = {name: _latencies(way, flags.seconds) for name, way in ways.items()}
+    print(
+        f"{len(texts)} comments of {flags.data}, {tokens[OURS] / len(texts):.0f} tokens each on "
+        "average. Latency in ms of one comment alone, median / 95th percentile.\n"
+    )
+    print_table(
+        ["", "comments/s", "tokens/s", "times", *(f"{n} tokens" for n in LATENCY_TOKENS)],
+        [
+            [
+                name,
+                len(texts) / best[name],
+                tokens[name] / best[name],
+                best[ONE_CALL] / best[name],
+                *latencies[name],
+            ]
+            for name in ways
+        ],
+    )
+
+    work = 2 * encoder_parameters(model) * tokens[OURS] / best[OURS]
+    print(
+        f"\nOurs does {work / 1e9:,.0f} billion operations a second (2 × encoder parameters × "
+        "tokens/s).\nThe machine's own matrix products, on all cores:\n"
+    )
+    print_table(
+        ["product", "billion operations/s", "ours is"],
+        [
+            [kind, rate / 1e9, f"{work / rate:.0%}"]
+            for kind, rate in matrix_rates(flags.seconds).items()
+        ],
+    )
+
+
+def _torch_model(folder: Any) -> tuple[Any, Any]:
+    """Build the model that a folder's config describes, with random weights, and its tokenizer."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def _one_call_a_text(model: Any, tokenizer: Any, texts: list[str]) -> list[Any]:
+    """Score as the original and its peers do."""
+    import torch
+
+    scores = []
+    with torch.inference_mode():
+        for text in texts:
+            encoded = tokenizer(text, truncation=True, return_tensors="pt")
+            scores.append(model(**encoded).logits.sigmoid()[0].tolist())
+    return scores
+
+
+def _pipeline(model: Any, tokenizer: Any) -> Callable[[list[str]], Any]:
+    from transformers import pipeline
+
+    scorer = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)
+    return lambda texts: scorer(texts, batch_size=16, truncation=True)
+
+
+def _count_tokens(tokenizer: Any, texts: list[str]) -> int:
+    return sum(map(len, tokenizer(texts, truncation=True)["input_ids"]))
+
+
+def _latencies(way: Callable[[list[str]], Any], seconds: float) -> list[str]:
+    """Time one text alone, at each length. Gives “median / 95th percentile” in ms."""
+    shown = []
+    for tokens in LATENCY_TOKENS:
+        text = " ".join(["you"] * (tokens - 2))  # a token a word, [CLS] and [SEP]
+        taken = np.array(durations(lambda text=text: way([text]), seconds)) * 1000
+        shown.append(f"{np.median(taken):.1f} / {np.quantile(taken, 0.95):.1f}")
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

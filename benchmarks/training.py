@@ -1,0 +1,213 @@
+"""How fast a model is trained: ours beside the original recipe, on the same rows and base.
+
+    python benchmarks/training.py --data FILE
+
+The original recipe: each comment tokenized when its turn comes and padded to 512 tokens, fp32.
+Ours: finetune with configs/jigsaw-bert.toml. Both with bert-base (random weights), 16 comments a
+step. Then MiniLM with configs/jigsaw-minilm.toml on 32 comments of 64 tokens a step, as a share of
+the machine's matrix rate. Only whole steps count, from the second on.
+"""
+
+import argparse
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from yardstick import (
+    BASE,
+    ROOT,
+    encoder_parameters,
+    matrix_rates,
+    print_table,
+    read_comments,
+    save_bert_base,
+)
+
+MINILM_TOKENS = 64
+
+
+def main() -> int:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, help="time so many, a tenth of the original (%(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=5, help="time each matrix rate so long (%(default)s)"
+    )
+    flags = parser.parse_args()
+
+    from classifier.errors import EXIT_CODE, UserError
+
+    try:
+        measure(flags)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+def measure(flags: argparse.Namespace) -> None:
+    """Train in the three ways, and multiply matrices before and after."""
+    from finetune.config import Settings, from_toml
+
+    with TemporaryDirectory() as scratch:
+        base = Path(scratch) / "bert-base"
+        save_bert_base(base)
+        recipe = Settings(
+            **from_toml(ROOT / "configs/jigsaw-bert.toml")
+            | {"base_model": str(base), "output_dir": scratch}
+        )
+        rows = read_comments(flags.data, recipe.text_column, recipe.batch_size * (flags.steps + 1))
+        original = _original(rows, recipe, max(1, flags.steps // 10))
+        ours = _ours(_tokenized(rows, recipe), recipe, flags.steps)[0]
+        print(f"bert-base, {len(rows)} comments of {flags.data}, examples/s:\n")
+        print_table(
+            ["", "examples/s", "times"],
+            [["the original recipe", original, 1.0], ["ours", ours, ours / original]],
+        )
+
+        minilm = Settings(
+            **from_toml(ROOT / "configs/jigsaw-minilm.toml")
+            | {"base_model": BASE, "output_dir": scratch}
+        )
+        rates = [matrix_rates(flags.seconds)["bf16"]]
+        examples = _random_examples(minilm.batch_size * (flags.steps + 1))
+        rate, parameters = _ours(examples, minilm, flags.steps)
+        rates.append(matrix_rates(flags.seconds)["bf16"])
+    work = 6 * parameters * rate * MINILM_TOKENS
+    print(f"\nMiniLM, {MINILM_TOKENS} tokens, {minilm.batch_size} comments a step:\n")
+    print_table(
+        ["examples/s", "billion operations/s", "the machine's bf16 matrix rate", "share"],
+        [[rate, work / 1e9, max(rates) / 1e9, f"{work / max(rates):.2f}"]],
+    )
+    print("\nOperations: 6 × encoder parameters × tokens.")
+
+
+def _original(rows: Any, settings: Any, steps: int) -> float:
+    """Train as the original project does; give examples/s."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer
+
+    tokenizer = AutoTokenizer.from_pretrained(settings.base_model)
+    model = AutoModelForSequenceClassification.from_pretrained(settings.base_model)
+    texts = rows[settings.text_column].tolist()
+    targets = rows[settings.labels].to_numpy("float32")
+
+    class RowByRow(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return len(texts)
+
+        def __getitem__(self, place: int) -> dict:
+            encoded = tokenizer(
+                texts[place],
+                padding="max_length",
+                truncation=True,
+                max_length=512,
+                return_tensors="pt",
+            )
+            item = {name: values[0] for name, values in encoded.items()}
+            return item | {"labels": torch.tensor(targets[place])}
+
+    arguments = _arguments(settings, steps, bf16=False)
+    trainer = Trainer(model=model, args=arguments, train_dataset=RowByRow())
+    return _examples_per_second(trainer, settings.batch_size, steps)
+
+
+def _tokenized(rows: Any, settings: Any) -> Any:
+    from finetune.dataset import CommentDataset
+    from finetune.train import load_base
+
+    tokenizer, _ = load_base(settings)
+    texts, targets = rows[settings.text_column].tolist(), rows[settings.labels].to_numpy("float32")
+    return CommentDataset(texts, targets, tokenizer, settings.max_length)
+
+
+def _random_examples(count: int) -> list[dict]:
+    import torch
+
+    ids = torch.randint(1000, 20_000, (count, MINILM_TOKENS)).tolist()
+    return [{"input_ids": row, "labels": torch.zeros(6)} for row in ids]
+
+
+def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, int]:
+    """Train as finetune does; give examples/s, and the parameters of the encoder."""
+    import numpy as np
+
+    from finetune.dataset import Collator, SimilarLengthSampler
+    from finetune.train import (
+        CommentTrainer,
+        LabelLoss,
+        gains_by_bf16,
+        load_base,
+        parameter_groups,
+    )
+
+    arguments = _arguments(settings, steps, bf16=gains_by_bf16(_device()))
+    tokenizer, model = load_base(settings)
+    lengths = np.array([len(examples[place]["input_ids"]) for place in range(len(examples))])
+    targets = np.stack([examples[place]["labels"].numpy() for place in range(len(examples))])
+    trainer = CommentTrainer(
+        SimilarLengthSampler(lengths, settings.batch_size, settings.seed),
+        parameter_groups(model, settings),
+        model=model,
+        args=arguments,
+        train_dataset=examples,
+        data_collator=Collator(tokenizer.pad_token_id or 0),
+        compute_loss_func=LabelLoss(settings, targets),
+    )
+    rate = _examples_per_second(trainer, settings.batch_size, steps)
+    return rate, encoder_parameters(model)
+
+
+def _device() -> Any:
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _arguments(settings: Any, steps: int, bf16: bool) -> Any:
+    """Set the Trainer to train and nothing else: no evaluation, no checkpoint."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=settings.output_dir,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        max_steps=steps + 1,
+        bf16=bf16,
+        use_cpu=_device().type == "cpu",
+        save_strategy="no",
+        logging_strategy="no",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        report_to="none",
+    )
+
+
+def _examples_per_second(trainer: Any, batch_size: int, steps: int) -> float:
+    """Train; give the rate of all steps but the first, which pays for what is made once."""
+    from transformers import TrainerCallback
+
+    ends: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, args, state, control, **_) -> None:
+            ends.append(perf_counter())
+
+    trainer.add_callback(Clock())
+    with contextlib.redirect_stdout(io.StringIO()):  # the Trainer's closing words
+        trainer.train()
+    return batch_size * steps / (ends[-1] - ends[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""benchmarks/: each explains itself, and the quick one prints its tables. Speed is no test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def yardstick(monkeypatch):
+    """The module as the benchmarks import it: they are started as files."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import yardstick
+
+    return yardstick
+
+
+@pytest.mark.parametrize("name", ["scoring", "cold_start", "training"])
+def test_each_benchmark_explains_itself(name):
+    answer = run(f"benchmarks/{name}.py", "--help")
+    assert answer.returncode == 0, answer.stderr
+    assert "--" in answer.stdout
+
+
+def test_scoring_prints_a_row_a_way_and_the_matrix_rates(tiny_base):
+    few = ("--comments", "2", "--rounds", "1", "--seconds", "0")
+    answer = run("benchmarks/scoring.py", "--model", tiny_base, *few)
+    assert answer.returncode == 0, answer.stderr
+    rows = [line.split("|")[1].strip() for line in answer.stdout.splitlines() if line[:1] == "|"]
+    assert rows[2:6] == [
+        "ours",
+        "bert-base, one call a text",
+        "bert-base, pipeline, batches of 16",
+        "our model in torch, one call a text",
+    ]
+    assert rows[8:] == ["fp32", "bf16", "int8"]
+
+
+def test_an_unknown_model_ends_in_one_sentence():
+    answer = run("benchmarks/scoring.py", "--model", "no/such/model")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: ")
+    assert "no/such/model" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_start_is_timed_and_weighed(yardstick):
+    from cold_start import start
+
+    seconds, peak = start("held = bytearray(50_000_000)")
+    assert seconds > 0
+    assert 50e6 < peak < 150e6
+
+
+def test_a_table_is_markdown_with_its_columns_aligned(yardstick, capsys):
+    yardstick.print_table(["way", "texts/s"], [["ours", 1234.5], ["theirs", 6.789]])
+    assert capsys.readouterr().out.splitlines() == [
+        "| way    | texts/s |",
+        "|--------|--------:|",
+        "| ours   |   1,234 |",
+        "| theirs |    6.79 |",
+    ]
