@@ -7,8 +7,9 @@ costs nothing, as there is no padding either (int8: 1–4 texts at a time are th
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -115,17 +116,18 @@ class TorchEngine:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         try:
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                dtype="float32",
-                local_files_only=True,
-                trust_remote_code=False,
-                weights_only=True,
-                output_loading_info=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
+            with _quiet_transformers():
+                model, report = AutoModelForSequenceClassification.from_pretrained(
+                    folder,
+                    dtype="float32",
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    weights_only=True,
+                    output_loading_info=True,
+                )
+                tokenizer = AutoTokenizer.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
         except (
             OSError,
             ValueError,
@@ -164,6 +166,22 @@ class TorchEngine:
                 output = self._model(input_ids=batch, attention_mask=torch.ones_like(batch))
                 results.append(output.logits.numpy())
         return np.concatenate(results)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep its bars and reports off standard error: what is wrong becomes one sentence here."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _cores() -> int:

@@ -4,8 +4,8 @@ Which columns there are in all, and whether any row needs a reason, is known onl
 chunks lie apart until then, as JSON lines (for CSV too) or as Parquet, which keeps the types.
 """
 
+import codecs
 import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ class TextOutput:
         columns = list(dict.fromkeys(name for head in heads for name in head["columns"]))
         columns += [*self._scores, FLAGS] + [REASON] * (unscored > 0)
 
-        text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+        text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, never closes the stream
         if self._kind == "csv":
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(columns)
@@ -97,7 +97,6 @@ class TextOutput:
         else:
             for row in _rows(paths):
                 text.write(json.dumps(row, ensure_ascii=False) + "\n")
-        text.detach()
         return Summary(sum(head["rows"] for head in heads), unscored)
 
 

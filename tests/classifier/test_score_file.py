@@ -1,0 +1,359 @@
+import csv
+import gzip
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from classifier import files
+from classifier.__main__ import main
+from classifier.models import ROOT
+from classifier.score_file import score_file
+
+SCORES = [
+    f"{label}_score"
+    for label in ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+]
+TEXTS = ["you idiot", 'thanks, "kind" people\r\n', "", " padded ", "😀 ünï"]
+
+
+@pytest.fixture
+def score(exported, capsys):
+    """Run the command line with the tiny model; gives its exit code and what it said on stderr."""
+
+    def run(*arguments):
+        code = main(["score", *map(str, arguments), "--model", str(exported)])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def write_csv(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return path
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_rows_columns_and_cells_come_back_as_they_were(tmp_path, score, tiny):
+    cells = ["007", "1.0", "NA", "", "x;y"]
+    rows = [[cell, text, "7"] for cell, text in zip(cells, TEXTS, strict=True)]
+    source = write_csv(tmp_path / "in.csv", [["id", "comment_text", "n"], *rows])
+    assert score(source, "--output", tmp_path / "out.csv")[0] == 0
+    found = read_csv(tmp_path / "out.csv")
+    assert [list(row.values())[:3] for row in found] == rows
+    assert list(found[0]) == ["id", "comment_text", "n", *SCORES, "flags", "reason"]
+    scores = [[np.float32(row[name] or "nan") for name in SCORES] for row in found]
+    assert np.array_equal(np.array(scores), tiny.score(TEXTS), equal_nan=True)
+    expected = [";".join(tiny.flags(row)) for row in tiny.score(TEXTS)]
+    assert [row["flags"] for row in found] == expected
+    assert [row["reason"] for row in found] == ["", "", "blank", "", ""]
+
+
+def test_there_is_no_reason_column_when_no_row_needs_one(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["comment_text"], ["you"]])
+    score(source, "--output", tmp_path / "out.csv")
+    assert list(read_csv(tmp_path / "out.csv")[0]) == ["comment_text", *SCORES, "flags"]
+
+
+def test_unreadable_csv_rows_keep_their_place_and_say_why(tmp_path, score):
+    source = tmp_path / "in.csv"
+    source.write_bytes(
+        b'\xef\xbb\xbfcomment_text,n\nyou,1\n\nidi\xffot,2\ngo\ngo,away,3\n"a\nb\0",4\n'
+    )
+    code, said = score(source, "--output", tmp_path / "out.csv")
+    assert code == 0
+    assert said.startswith("5 rows, 3 of them without scores")
+    found = read_csv(tmp_path / "out.csv")
+    assert [row["comment_text"] for row in found] == ["you", "idi\ufffdot", "go", "go", "a\nb\0"]
+    assert [row["reason"] for row in found] == [
+        "",
+        "line 4 is not UTF-8",
+        "line 5 has 1 cells, not 2",
+        "line 6 has 3 cells, not 2",
+        "",
+    ]
+    assert [bool(row["toxic_score"]) for row in found] == [True, False, False, False, True]
+
+
+def test_json_lines_keep_their_values_and_unreadable_ones_their_place(tmp_path, score, tiny):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl.gz"
+    source.write_bytes(
+        b'{"id": 1, "text": "you", "more": {"a": [1.5, null]}}\nnot json\n[1]\n{"text": 3}\n'
+        b'{"text": "\xff"}\n{"text": null}\n{"text": "\\ud83d idiot"}\n{"id": 9}\n'
+    )
+    assert score(source, "--output", output)[0] == 0
+    found = [json.loads(line) for line in gzip.decompress(output.read_bytes()).splitlines()]
+    assert found[0]["more"] == {"a": [1.5, None]}
+    assert (
+        np.float32([found[0][name] for name in SCORES]).tolist() == tiny.score(["you"])[0].tolist()
+    )
+    assert [row.get("reason") for row in found] == [
+        None,
+        "line 2: not JSON",
+        "line 3: not a JSON object",
+        "line 4: its text is not a text",
+        "line 5: not UTF-8",
+        "blank",
+        None,
+        "blank",
+    ]
+    assert found[6]["text"] == "\ufffd idiot"
+    assert found[1]["toxic_score"] is None
+
+
+def test_parquet_keeps_its_types(tmp_path, score):
+    table = pyarrow.table(
+        {
+            "when": pyarrow.array([1, 2, 3], pyarrow.timestamp("ns", "UTC")),
+            "kind": pyarrow.array(["a", "b", "a"]).dictionary_encode(),
+            "comment_text": ["you idiot", None, "thanks"],
+            "nested": [[1], [], None],
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    assert score(tmp_path / "in.parquet", "--output", tmp_path / "out.parquet")[0] == 0
+    found = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert found.select(table.column_names).equals(table)
+    assert found.column_names[4:] == [*SCORES, "flags", "reason"]
+    assert found.schema.field("toxic_score").type == pyarrow.float32()
+    assert found["toxic_score"].null_count == 1
+    assert found["reason"].to_pylist() == [None, "blank", None]
+
+
+def test_a_parquet_text_that_is_not_utf8_does_not_spoil_the_others(tmp_path, score):
+    raw = pyarrow.array([b"you", b"\xff", b"go"], pyarrow.binary())
+    table = pyarrow.table({"text": raw.view(pyarrow.string())})
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    assert score(tmp_path / "in.parquet", "--output", tmp_path / "out.csv")[0] == 0
+    assert [row["reason"] for row in read_csv(tmp_path / "out.csv")] == ["", "not UTF-8", ""]
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize("inside", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("outside", ["csv", "jsonl", "parquet", "csv.gz"])
+def test_every_format_becomes_every_other(tmp_path, score, rows, inside, outside):
+    source, output = tmp_path / f"in.{inside}", tmp_path / f"out.{outside}"
+    if inside == "csv":
+        write_csv(source, [["text", "n"], *[["you", "1"]] * rows])
+    elif inside == "jsonl":
+        source.write_text('{"text": "you", "n": 1}\n' * (rows or 1))
+    else:
+        columns = {"text": pyarrow.array(["you"] * rows, pyarrow.string()), "n": [1] * rows}
+        pyarrow.parquet.write_table(pyarrow.table(columns), source)
+    assert score(source, "--output", output)[0] == 0
+    count = rows or (inside == "jsonl")
+    if outside == "parquet":
+        found = pyarrow.parquet.read_table(output)
+        assert found.num_rows == count
+        assert found.column_names == ["text", "n", *SCORES, "flags"]
+    elif outside == "jsonl":
+        assert len(output.read_text().splitlines()) == count
+    else:
+        data = output.read_bytes()
+        lines = (gzip.decompress(data) if outside == "csv.gz" else data).decode().splitlines()
+        assert lines[0] == ",".join(["text", "n", *SCORES, "flags"])
+        assert len(lines) == 1 + count
+
+
+def test_columns_that_appear_late_in_json_lines_are_kept(tmp_path, score, monkeypatch):
+    monkeypatch.setattr(files, "CHUNK_ROWS", 1)
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "you"}\n{"text": "go", "late": 5}\n')
+    for ending in ("csv", "parquet"):
+        assert score(source, "--output", tmp_path / f"out.{ending}")[0] == 0
+    columns = ["text", "late", *SCORES, "flags"]
+    assert list(read_csv(tmp_path / "out.csv")[0]) == columns
+    assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == columns
+
+
+def test_standard_streams(exported):
+    command = [sys.executable, "-m", "classifier", "score", "-", "--output", "-"]
+    answer = subprocess.run(
+        [*command, "--format", "jsonl", "--model", str(exported)],
+        input=b'{"text": "you"}\n',
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert list(json.loads(answer.stdout)) == ["text", *SCORES, "flags"]
+
+
+class Killed(BaseException):
+    """Stands for a signal at an unlucky moment."""
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_interrupted_run_leaves_no_output_and_goes_on_to_the_same_one(
+    tmp_path, tiny, monkeypatch, ending
+):
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source = write_csv(tmp_path / "in.csv", [["text"], *[[f"you {n}"] for n in range(9)], [""]])
+    whole, output = tmp_path / f"whole.{ending}", tmp_path / f"out.{ending}"
+    score_file(tiny, str(source), str(whole))
+
+    scored = []
+    original = type(tiny).score
+
+    def stop_at_third(self, texts):
+        if len(scored) == 2:
+            raise Killed
+        scored.append(texts)
+        return original(self, texts)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(type(tiny), "score", stop_at_third)
+        score_file(tiny, str(source), str(output))
+    assert not output.exists()
+    with pytest.raises(files.DataError, match="--resume"):
+        score_file(tiny, str(source), str(output))
+
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tiny), "score", lambda self, t: seen.extend(t) or original(self, t))
+        summary = score_file(tiny, str(source), str(output), resume=True)
+    assert seen[0] == "you 4"  # two chunks of two rows were done
+    assert (summary.rows, summary.unscored) == (10, 1)
+    assert output.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["in.csv", whole.name, output.name]
+    )
+
+
+@pytest.mark.parametrize("changed", ["input", "text column", "model"])
+def test_a_run_is_not_gone_on_with_after_a_change(tmp_path, tiny, tiny_base, monkeypatch, changed):
+    from classifier import load_classifier
+
+    source = write_csv(tmp_path / "in.csv", [["text", "other"], ["you", "go"]])
+    part = tmp_path / "out.csv.part"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("classifier.score_file._join", lambda *_: (_ for _ in ()).throw(Killed))
+        score_file(tiny, str(source), str(tmp_path / "out.csv"))
+    assert part.is_dir()
+    if changed == "input":
+        write_csv(source, [["text", "other"], ["you", "stay"]])
+    model = load_classifier(tiny_base) if changed == "model" else tiny
+    column = "other" if changed == "text column" else None
+    with pytest.raises(files.DataError, match=f"another {changed}"):
+        score_file(model, str(source), str(tmp_path / "out.csv"), column, resume=True)
+
+
+def fails(score, tmp_path, source, *arguments):
+    """Check that scoring ends in one sentence and leaves nothing; give the sentence."""
+    before = sorted(tmp_path.iterdir())
+    code, said = score(source, *arguments)
+    assert code == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+    return said
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_a_missing_or_empty_file_ends_in_one_sentence(tmp_path, score, ending):
+    source, output = tmp_path / f"in.{ending}", tmp_path / "out.csv"
+    assert "no such file" in fails(score, tmp_path, source, "--output", output)
+    source.write_bytes(b"")
+    assert f"{source}: " in fails(score, tmp_path, source, "--output", output)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a,b\n1,2\n", "no column comment_text or text (found a, b)"),
+        ("text,toxic_score\nyou,1\n", "has a column 'toxic_score' already"),
+        ("text,flags\nyou,1\n", "has a column 'flags' already"),
+        ("text,text\nyou,1\n", "more than one column is called 'text'"),
+    ],
+)
+def test_columns_that_cannot_do_end_in_one_sentence(tmp_path, score, content, said):
+    source = tmp_path / "in.csv"
+    source.write_text(content)
+    assert said in fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+
+
+def test_a_named_column_that_is_not_there_lists_those_that_are(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["text", "n"], ["you", "1"]])
+    said = fails(score, tmp_path, source, "--text-column", "body", "--output", tmp_path / "o.csv")
+    assert "no column body (found text, n)" in said
+
+
+def test_files_that_are_not_what_they_are_called_end_in_one_sentence(tmp_path, score):
+    output = tmp_path / "out.csv"
+    for name in ("in.parquet", "in.csv.gz", "in.jsonl"):
+        (tmp_path / name).write_bytes(b"text\nyou\n")
+        assert name in fails(score, tmp_path, tmp_path / name, "--output", output)
+    (tmp_path / "half.csv.gz").write_bytes(
+        gzip.compress(b"text\n" + os.urandom(9000).hex().encode())[:5000]
+    )
+    assert "half.csv.gz" in fails(score, tmp_path, tmp_path / "half.csv.gz", "--output", output)
+    assert "unknown ending" in fails(score, tmp_path, tmp_path / "in.xlsx", "--output", output)
+
+
+def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST_CELL", 1000)
+    source = tmp_path / "in.csv"
+    source.write_text('text\nyou\n"open ' + "you\n" * 1000)
+    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "quotation mark" in said
+
+
+def test_the_input_is_not_overwritten(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    assert "is the input too" in fails(score, tmp_path, source, "--output", source)
+
+
+def test_an_unknown_model_ends_in_one_sentence(tmp_path, capsys):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    code = main(["score", str(source), "--output", str(tmp_path / "o.csv"), "--model", "nobody"])
+    assert code == 2
+    assert capsys.readouterr().err.startswith("error: No model 'nobody'. There are: ")
+
+
+def test_a_column_of_two_types_can_be_written_as_text_only(tmp_path, score):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "you", "n": 1}\n{"text": "go", "n": "one"}\n')
+    assert "write JSON lines or CSV" in fails(
+        score, tmp_path, source, "--output", tmp_path / "out.parquet"
+    )
+    assert score(source, "--output", tmp_path / "out.csv")[0] == 0
+
+
+def test_a_full_disk_ends_in_one_sentence_and_keeps_what_was_done(tmp_path, exported):
+    source = write_csv(tmp_path / "in.csv", [["text"], *[["you idiot " * 20]] * 3000])
+
+    def limit():  # like a full disk after the chunks, for this process alone
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
+
+    command = [sys.executable, "-m", "classifier", "score", str(source), "--output"]
+    command += [str(tmp_path / "out.csv"), "--model", str(exported)]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, preexec_fn=limit)
+    assert answer.returncode == 2
+    assert answer.stderr.count("error: ") == 1
+    assert "writing failed (File too large)" in answer.stderr
+    assert "--resume" in answer.stderr
+    assert not (tmp_path / "out.csv").exists()
+    subprocess.run([*command, "--resume"], capture_output=True, check=True, cwd=ROOT)
+    assert len(read_csv(tmp_path / "out.csv")) == 3000
+
+
+def test_the_help_tells_the_default_of_every_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["score", "--help"])
+    said = capsys.readouterr().out
+    options = said[said.index("options:") :].split("\n  --")[1:]
+    assert len(options) == 5
+    for option in options:
+        assert "default" in option or "Required" in option
