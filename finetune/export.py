@@ -42,19 +42,17 @@ def export_model(
     max_length: window in tokens, [CLS] and [SEP] among them, for tokenizer_config.json.
 
     The folder appears when it is whole: it is written beside its place, as NAME.part, and moved.
-    Raises ModelError when it cannot be written, a full disk for example, and leaves nothing.
+    Raises ModelError when trained cannot be read, when ONNX has no word for something in it, and
+    when the folder cannot be written (a full disk, for example); then nothing is left behind.
     """
     folder = Path(folder)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # left over from a killed export
-    # Eager attention, because sdpa's graph guards against rows that are masked altogether: 8 %.
-    model = AutoModelForSequenceClassification.from_pretrained(
-        trained, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    model, tokenizer = _load(trained)
     try:
         part.mkdir(parents=True)
         model.config.save_pretrained(part)
-        _save_tokenizer(trained, part, max_length)
+        _save_tokenizer(tokenizer, part, max_length)
         if "safetensors" in formats:
             model.save_pretrained(part)
             (part / "model.safetensors").chmod(0o644)  # safetensors gives it to the owner alone
@@ -68,6 +66,11 @@ def export_model(
         raise ModelError(
             f"{folder}: the model cannot be written there ({reason}); "
             "make room or name another place, then export again."
+        ) from error
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ModelError(
+            f"{trained}: a {model.config.model_type} model, which torch cannot turn into ONNX; "
+            "leave onnx out of --formats."
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -91,8 +94,21 @@ def compare_scores(
     }
 
 
-def _save_tokenizer(trained: str | Path, folder: Path, max_length: int) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(trained)
+def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
+    try:
+        # Eager attention: sdpa's graph takes 8 % longer, guarding against rows all masked.
+        model = AutoModelForSequenceClassification.from_pretrained(
+            trained, dtype=torch.float32, attn_implementation="eager"
+        )
+        return model.eval(), AutoTokenizer.from_pretrained(trained)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{trained}: no trained model can be read there ({' '.join(str(error).split())[:160]});"
+            " train it again."
+        ) from error
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path, max_length: int) -> None:
     tokenizer.model_max_length = max_length
     # classifier/ cuts windows itself; a truncation left in tokenizer.json would lose text unseen.
     tokenizer.backend_tokenizer.no_truncation()

@@ -176,6 +176,13 @@ def test_a_disk_that_fills_up_at_the_very_end_leaves_nothing(tiny_base, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_without_weights_is_said_in_one_sentence(tiny_base, tmp_path):
+    AutoTokenizer.from_pretrained(tiny_base).save_pretrained(tmp_path / "trained")
+    with pytest.raises(ModelError, match="no trained model can be read there"):
+        export_model(tmp_path / "trained", tmp_path / "model", max_length=24)
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_comparison_gives_mean_and_greatest_difference_of_each_label():
     before = np.array([[0.0, 1.0], [0.0, 2.0]])
     after = np.array([[0.0, 1.0], [np.log(3), 2.0]])  # 0.5 → 0.75
