@@ -81,7 +81,7 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
         label_column=flags.label_column if classifier.single_label else "",
         test_weight_column=weight_column,
     )
-    rows = read_rows(data, settings)
+    rows = read_rows(data, settings, weight_column=weight_column)
     if 0 < flags.sample < len(rows):
         rows = rows.sample(flags.sample, random_state=flags.seed).reset_index(drop=True)
     scores = _score(classifier, rows[settings.text_column].tolist())

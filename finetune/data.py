@@ -53,11 +53,12 @@ def make_split(settings: Settings) -> Split:
     """Read, clean, sample and divide the rows that the settings name."""
     rows = read_rows(settings.train_data, settings, exclude=settings.exclude)
     rows = _sample(rows, settings.sample, settings.seed)
-    validation, test = (
-        read_rows(source, settings) if source else None
-        for source in (settings.validation_data, settings.test_data)
-    )
-    if test is not None:
+    validation = test = None
+    if settings.validation_data:
+        validation = read_rows(settings.validation_data, settings)
+    if settings.test_data:
+        weights = settings.test_weight_column or settings.weight_column
+        test = read_rows(settings.test_data, settings, weight_column=weights)
         test = _sample(test, settings.test_sample, settings.seed)
     held_out = [table for table in (validation, test) if table is not None]
     if held_out:
@@ -84,11 +85,15 @@ def make_split(settings: Settings) -> Split:
 
 
 def read_rows(
-    source: str, settings: Settings, exclude: dict[str, list[str]] | None = None
+    source: str,
+    settings: Settings,
+    exclude: dict[str, list[str]] | None = None,
+    weight_column: str | None = None,
 ) -> pd.DataFrame:
     """Read one table and keep what a run needs of it: rows with text, and the columns above.
 
     exclude: column → values; rows with one of the values are left out.
+    weight_column: where this table's weights are (default: settings.weight_column).
     Raises DataError for a missing column or a label that is neither 0, 1 nor unknown.
     """
     table = read_table(source)
@@ -101,9 +106,9 @@ def read_rows(
     rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
     if settings.id_column in table:
         rows[settings.id_column] = table[settings.id_column].astype(str)
-    for column in (settings.weight_column, settings.test_weight_column):
-        if column in table:
-            rows[column] = _weights(table[column], source)
+    weight_column = settings.weight_column if weight_column is None else weight_column
+    if weight_column in table:
+        rows[weight_column] = _weights(table[weight_column], source)
     for label in labels:
         rows[label] = (
             _classes(table[label], settings, source)

@@ -3,8 +3,8 @@
 data       rows → RUN/split/*.parquet
 train      split → RUN/trained, RUN/checkpoints, RUN/curves.{jsonl,png}
 export     trained → RUN/model: safetensors, ONNX int8, tokenizer, config
-calibrate  model, validation rows → RUN/model/decision.json
-evaluate   model, validation and test rows → RUN/model/metrics.json
+calibrate  model, validation rows → RUN/model/decision.json and metrics.json
+evaluate   model, test rows → RUN/model/metrics.json, RUN/report: a CSV and pictures
 card       what lies in RUN/model → RUN/model/README.md and run.json
 """
 
@@ -119,7 +119,9 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     texts = rows[settings.text_column].sample(min(len(rows), 2000), random_state=1).tolist()
     # Texts of more than one window differ by what the two see, not by their weights.
     texts = [text for text in texts if len(exported.windows(text)) == 1]
-    differences = compare_scores(torch_logits(trained, texts), exported.logits(texts))
+    differences = compare_scores(
+        torch_logits(trained, texts), exported.logits(texts), settings.single_label
+    )
     return {"export": differences | {"rows": len(texts)}}
 
 
@@ -152,6 +154,8 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
     """Measure the exported, calibrated model on the test rows."""
     from classifier import load_classifier
 
+    from .pictures import draw_confusion, draw_curves, draw_reliability
+
     folder, split = run_folder / "model", _split(run_folder)
     if split.test is None:
         print("   no test rows: give --test-data or --test-fraction")
@@ -167,6 +171,12 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
             targets, probabilities, exported.labels, exported.thresholds, weights, resamples=200
         )
     print(report.table())
+    pictures = run_folder / "report"
+    pictures.mkdir(exist_ok=True)
+    record.write_whole(pictures / "report.csv", report.csv())
+    draw_curves(targets, probabilities, exported.labels, pictures / "curves.png", weights)
+    draw_reliability(report, pictures / "reliability.png")
+    draw_confusion(report, pictures / "confusion.png")
     source = record.load(run_folder)["data"]["test"]
     data_key = {name: source[name] for name in ("name", "sha256", "rows") if name in source}
     _write_metrics(folder, {"data": data_key, "test": report.to_dict()})

@@ -10,7 +10,14 @@ import pytest
 
 from classifier.errors import DataError
 from finetune.config import Settings
-from finetune.data import label_matrix, make_split, prevalence, read_rows, read_table
+from finetune.data import (
+    label_matrix,
+    make_split,
+    prevalence,
+    read_rows,
+    read_table,
+    row_weights,
+)
 
 ROWS = pd.DataFrame(
     {
@@ -166,6 +173,22 @@ def test_prevalence_counts_the_natural_rows_only(many: Path):
     given = settings(weight_column="natural")
     rows = table.assign(natural=table["natural"].astype(float))
     assert prevalence(rows, given)["toxic"] == 0
+
+
+def test_the_test_rows_count_by_their_own_weight_column(many: Path, tmp_path: Path):
+    held = tmp_path / "held.csv"
+    lines = ["other one,0,0,true,15.4", "other two,1,1,false,1.0"]
+    held.write_text("comment_text,toxic,threat,natural,weight\n" + "\n".join(lines))
+    given = settings(
+        train_data=str(many),
+        test_data=str(held),
+        weight_column="natural",
+        test_weight_column="weight",
+    )
+    split = make_split(given)
+    assert split.test is not None
+    assert row_weights(split.test, given).tolist() == [15.4, 1.0]
+    assert set(row_weights(split.train, given)) == {0, 1}
 
 
 def test_excluded_values_are_left_out(many: Path):
