@@ -95,6 +95,9 @@ def compare_scores(
 
 
 def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
+    if not Path(trained, "tokenizer.json").is_file():
+        # transformers would make up a tokenizer that knows no word
+        raise ModelError(f"{trained}: tokenizer.json is missing; train the model again.")
     try:
         # Eager attention: sdpa's graph takes 8 % longer, guarding against rows all masked.
         model = AutoModelForSequenceClassification.from_pretrained(

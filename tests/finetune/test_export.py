@@ -183,6 +183,13 @@ def test_a_folder_without_weights_is_said_in_one_sentence(tiny_base, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_a_folder_without_tokenizer_is_said_in_one_sentence(tiny_base, tmp_path):
+    AutoModelForSequenceClassification.from_pretrained(tiny_base).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="tokenizer.json is missing"):
+        export_model(tmp_path, tmp_path / "model", max_length=24)
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_comparison_gives_mean_and_greatest_difference_of_each_label():
     before = np.array([[0.0, 1.0], [0.0, 2.0]])
     after = np.array([[0.0, 1.0], [np.log(3), 2.0]])  # 0.5 → 0.75
