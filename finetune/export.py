@@ -88,6 +88,7 @@ def compare_scores(
         difference = np.abs(softmax(after, axis=1) - softmax(before, axis=1))
     else:
         difference = np.abs(expit(after) - expit(before))
+    difference = difference.astype(float)  # so that six digits are six in JSON
     return {
         "mean_difference": difference.mean(axis=0).round(6).tolist(),
         "max_difference": difference.max(axis=0).round(6).tolist(),

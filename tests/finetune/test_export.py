@@ -191,11 +191,11 @@ def test_a_folder_without_tokenizer_is_said_in_one_sentence(tiny_base, tmp_path)
 
 
 def test_the_comparison_gives_mean_and_greatest_difference_of_each_label():
-    before = np.array([[0.0, 1.0], [0.0, 2.0]])
-    after = np.array([[0.0, 1.0], [np.log(3), 2.0]])  # 0.5 → 0.75
+    before = np.array([[0.0, 1.0], [0.0, 2.0]], dtype=np.float32)
+    after = np.array([[0.0, 1.0], [np.log(4), 2.0]], dtype=np.float32)  # 0.5 → 0.8
     assert compare_scores(before, after) == {
-        "mean_difference": [0.125, 0.0],
-        "max_difference": [0.25, 0.0],
+        "mean_difference": [0.15, 0.0],
+        "max_difference": [0.3, 0.0],
     }
 
 
