@@ -206,11 +206,12 @@ class LabelLoss(nn.Module):
         """targets: the training rows' (rows × labels), NaN for unknown."""
         super().__init__()
         self.single_label = settings.single_label
-        self.pos_weight: torch.Tensor | None = None
+        weight = None
         if settings.label_weighting:
             positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
             weight = torch.tensor(np.sqrt(negatives / positives), dtype=torch.float32)
-            self.register_buffer("pos_weight", weight)
+        self.pos_weight: torch.Tensor | None
+        self.register_buffer("pos_weight", weight)
 
     def forward(self, outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
         """outputs.logits: (comments × labels); labels: as CommentDataset gives them."""

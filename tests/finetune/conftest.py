@@ -33,6 +33,36 @@ NEUTRAL = [
 
 
 @pytest.fixture(scope="session")
+def telling() -> dict[str, str]:
+    """Each label's telling word."""
+    return TELLING
+
+
+@pytest.fixture(scope="session")
+def learner(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base with tiny_base's words, wide enough to tell them apart after ten epochs."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=32,
+        initializer_range=0.1,
+    )
+    folder = tmp_path_factory.mktemp("learner")
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def comments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 240 comments in the Jigsaw layout; every label is carried by about 40."""
     draw = random.Random(3)
@@ -42,8 +72,8 @@ def comments(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerow(["id", "comment_text", *TELLING])
         for number in range(240):
             labels = [int(draw.random() < 0.17) for _ in TELLING]
-            words = draw.choices(NEUTRAL, k=draw.randint(3, 12))
+            words = draw.choices(NEUTRAL, k=draw.randint(2, 6))
             words += [word for word, on in zip(TELLING.values(), labels, strict=True) if on]
             draw.shuffle(words)
-            writer.writerow([number, f"{' '.join(words)} {number}", *labels])
+            writer.writerow([number, " ".join(words), *labels])
     return path

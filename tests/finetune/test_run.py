@@ -9,18 +9,17 @@ import pytest
 from classifier import load_classifier
 from finetune.__main__ import main
 
-from .conftest import TELLING
-
 SMALL = [
-    "--batch-size", "8", "--max-length", "32", "--learning-rate", "0.01", "--epochs", "6",
+    "--batch-size", "8", "--max-length", "32", "--learning-rate", "0.005", "--epochs", "10",
+    "--dropout", "0", "--attention-dropout", "0",
     "--validation-fraction", "0.3", "--test-fraction", "0.2",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def run(comments: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(comments: Path, learner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "first"
-    named = ["--train-data", comments, "--base-model", tiny_base, "--output-dir", folder]
+    named = ["--train-data", comments, "--base-model", learner, "--output-dir", folder]
     assert main([*map(str, named), *SMALL]) == 0
     return folder
 
@@ -39,23 +38,23 @@ def test_the_model_folder_is_whole(run: Path):
     }
 
 
-def test_the_result_scores_what_it_learnt(run: Path):
+def test_the_result_scores_what_it_learnt(run: Path, telling: dict[str, str]):
     classifier = load_classifier(str(run / "model"))
-    assert classifier.labels == list(TELLING)
+    assert classifier.labels == list(telling)
     assert classifier.calibrated
-    for place, word in enumerate(TELLING.values()):
+    for place, word in enumerate(telling.values()):
         told, untold = classifier.score([f"please {word} the page", "please find the page"])
         assert told[place] > untold[place] + 0.3
 
 
-def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path):
+def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path, telling):
     import pandas as pd
     from sklearn.metrics import roc_auc_score
 
     metrics = json.loads((run / "model" / "metrics.json").read_text())
     rows = pd.read_parquet(run / "split" / "test.parquet")
     scores = load_classifier(str(run / "model")).score(rows["comment_text"].tolist())
-    for place, label in enumerate(TELLING):
+    for place, label in enumerate(telling):
         expected = roc_auc_score(rows[label], scores[:, place])
         assert metrics["test"]["labels"][label]["roc_auc"] == pytest.approx(expected, abs=1e-6)
 
@@ -79,7 +78,7 @@ def test_a_stage_can_run_again_by_itself(run: Path):
     assert main([*again, "--criterion", "best-f1"]) == 0
 
 
-def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, tiny_base: Path):
+def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, learner: Path):
     generator = np.random.default_rng(0)
     lines = ["review,sentiment"]
     for number in range(200):
@@ -88,13 +87,13 @@ def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, tiny_ba
     (tmp_path / "reviews.csv").write_text("\n".join(lines))
     folder = tmp_path / "run"
     named = [
-        "--train-data", str(tmp_path / "reviews.csv"), "--base-model", str(tiny_base),
+        "--train-data", str(tmp_path / "reviews.csv"), "--base-model", str(learner),
         "--output-dir", str(folder), "--text-column", "review", "--label-column", "sentiment",
         "--labels", "negative,positive", "--label-mapping", "neg=0,pos=1", "--best-by", "accuracy",
     ]  # fmt: skip
     assert main([*named, *SMALL]) == 0
     classifier = load_classifier(str(folder / "model"))
-    scores = classifier.score(["good", "bad"])
+    scores = classifier.score(["the page good 7", "the page bad 7"])
     assert classifier.single_label
     assert scores.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
     assert scores.argmax(axis=1).tolist() == [1, 0]
