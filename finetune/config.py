@@ -16,7 +16,7 @@ from .thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
-AFTER_TRAINING = {"formats", "criterion", "data_licence", "base_licence"}
+AFTER_TRAINING = {"formats", "criterion", "model_name", "data_licence", "base_licence"}
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
 
 
@@ -132,6 +132,7 @@ class Settings:
         "choose each label's threshold by this: best-f1, min-precision:0.9 or min-recall:0.9",
         "best-f1",
     )
+    model_name: str = setting("call the model this in its card; empty takes the run's folder", "")
     data_licence: str = setting("licence of the training rows, for the model card", "")
     base_licence: str = setting("licence and origin of the base model, for the model card", "")
 

@@ -189,7 +189,7 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
     folder = run_folder / "model"
     record.save(record.load(run_folder), folder)
-    write_card(folder)
+    write_card(folder, settings.model_name or run_folder.name)
     return {}
 
 
