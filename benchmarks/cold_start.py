@@ -14,7 +14,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from yardstick import ROOT, print_table
+from yardstick import ROOT, print_table, save_bert_base
 
 OURS = """
 from classifier import load_classifier
@@ -24,11 +24,14 @@ PIPELINE = """
 from transformers import pipeline
 scores = pipeline("text-classification", {model!r}, top_k=None)([{text!r}])
 """
-# After the first score. macOS counts bytes, others kB.
+# After the first score. Linux's ru_maxrss would begin with the parent's memory; VmHWM does not.
 REPORT_MEMORY = """
-import resource, sys
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak * (1 if sys.platform == "darwin" else 1024))
+import pathlib, resource
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    print(int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # macOS: bytes
 """
 TEXT = "Thank you for the kind words, and for your help with this article."
 
@@ -40,9 +43,7 @@ def main() -> int:
     parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
     flags = parser.parse_args()
     with TemporaryDirectory() as bert_base:
-        # In a process of its own: a new process starts with its parent's memory on its account.
-        save = f"from benchmarks.yardstick import save_bert_base; save_bert_base({bert_base!r})"
-        subprocess.run([sys.executable, "-c", save], check=True, cwd=ROOT, capture_output=True)
+        save_bert_base(bert_base)
         ways = {
             "ours": OURS.format(model=flags.model, text=TEXT),
             "transformers pipeline, bert-base": PIPELINE.format(model=bert_base, text=TEXT),

@@ -301,8 +301,17 @@ def test_files_that_are_not_what_they_are_called_end_in_one_sentence(tmp_path, s
     assert "unknown ending" in fails(score, tmp_path, tmp_path / "in.xlsx", "--output", output)
 
 
-def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score, monkeypatch):
+@pytest.fixture
+def short_cells(monkeypatch):
+    """Set a limit of 1,000 characters a cell, which csv keeps for the whole process."""
     monkeypatch.setattr(files, "LONGEST_CELL", 1000)
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
+
+
+@pytest.mark.usefixtures("short_cells")
+def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
     source = tmp_path / "in.csv"
     source.write_text('text\nyou\n"open ' + "you\n" * 1000)
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
