@@ -279,7 +279,11 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
         for of, key in (("training rows", "data_licence"), ("base model", "base_licence"))
     ]
     parts.append(" ".join(licences))
-    chosen = [(name, f"`{settings[name]}`") for name in SETTINGS if settings.get(name)]
+    chosen = [
+        (name, f"`{settings[name]}`")
+        for name in SETTINGS
+        if settings.get(name) or ("dropout" in name and name in settings)
+    ]
     if chosen:
         parts.append(_table(("setting", "value"), chosen))
     versions = ", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items())
