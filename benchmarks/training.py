@@ -147,10 +147,12 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
         CommentTrainer,
         LabelLoss,
         gains_by_bf16,
+        keep_freed_memory,
         load_base,
         parameter_groups,
     )
 
+    keep_freed_memory()
     arguments = _arguments(settings, steps, bf16=gains_by_bf16(_device()))
     tokenizer, model = load_base(settings)
     lengths = np.array([len(examples[place]["input_ids"]) for place in range(len(examples))])
