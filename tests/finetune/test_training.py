@@ -1,6 +1,7 @@
 """Training through the real command: what an interruption, or a second process, must not change."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -98,9 +99,14 @@ def test_two_processes_give_the_losses_of_one(comments: Path, tiny_base: Path, t
     plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "20"]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(flags(comments, tiny_base, one, *plain)) == 0
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    # Addresses, since some machines cannot resolve their own name.
+    torchrun = [
+        "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d",
+        "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
+    ]  # fmt: skip
     subprocess.run(
         [sys.executable, *torchrun, "-m", "finetune", *flags(comments, tiny_base, two, *plain)],
+        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"},
         check=True,
         capture_output=True,
         timeout=300,
