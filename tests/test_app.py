@@ -15,7 +15,7 @@ from streamlit.testing.v1.element_tree import Element
 from classifier import load_classifier
 from classifier.errors import ModelError
 
-APP = Path(__file__).parent.parent / "app.py"
+APP = Path(__file__).parent.parent / "ui" / "navigation.py"
 THRESHOLDS = {
     "toxic": 0.5,
     "severe_toxic": 0.3,
@@ -242,9 +242,9 @@ def test_where_there_is_no_model_the_page_says_what_is_missing(monkeypatch, tmp_
 
 def test_the_page_itself_needs_neither_torch_nor_transformers():
     """They take seconds and hundreds of megabytes, and the embedded model does without them."""
-    code = "import app, sys; print({'torch', 'transformers'} & set(sys.modules))"
+    code = "import app, ui.navigation, sys; print({'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=APP.parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=APP.parent.parent, capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
 

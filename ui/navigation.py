@@ -1,0 +1,23 @@
+"""Run for each visitor: the frame around every page, and the page that was picked.
+
+app.py serves this script. It can be run by itself too: `AppTest.from_file("ui/navigation.py")`.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+
+def main() -> None:
+    """List the pages in the header and show one of them."""
+    st.set_page_config(page_title="Comment toxicity", page_icon="💬")
+    pages = [
+        st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
+    ]
+    st.navigation(pages, position="top").run()
+
+
+if __name__ == "__main__":
+    main()
