@@ -1,6 +1,7 @@
 """The repository as a stranger meets it: the README's commands, make, the pins, what is tracked."""
 
 import functools
+import itertools
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = ["requirements.txt", "requirements-slim.txt", "requirements-dev.txt"]
 TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.M)[1].split()
 
 
@@ -122,21 +124,42 @@ def test_the_newest_entry_of_the_changelog_is_this_version():
     assert re.search(r"^## (\S+?),? ", changelog, re.M)[1] == PROJECT["project"]["version"]
 
 
-def test_every_package_is_pinned_once():
-    for lock in ("requirements.txt", "requirements-dev.txt"):
-        lines = [line for line in (ROOT / lock).read_text().splitlines() if line[0] != "#"]
-        assert [line for line in lines if not re.match(r"[\w.-]+==[\w.]+( |$)", line)] == []
-        names = [line.split("==")[0] for line in lines]
-        assert len(names) == len(set(names))
+def pins(lock):
+    """The lock's lines NAME==VERSION, without their comments and markers, in its order."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if not line.startswith("#")]
 
 
-def test_the_pins_hold_what_pyproject_asks_for():
-    wanted = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
-    locks = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
-    pins = [line.split()[0] for lock in locks for line in lock.read_text().splitlines()]
-    for requirement in wanted:
-        name, _, version = requirement.replace("_", "-").partition("==")
-        assert any(pin.startswith(f"{name}=={version}") for pin in pins), requirement
+def names_of(requirements):
+    """The packages that requirements as `moto[s3]==5` name, as the locks write them."""
+    return {re.match(r"[\w.-]+", each)[0].replace("_", "-") for each in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_pinned_once(lock):
+    assert [pin for pin in pins(lock) if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)] == []
+    assert len(pins(lock)) == len(names_of(pins(lock)))
+
+
+def test_the_locks_hold_what_pyproject_asks_for():
+    project = PROJECT["project"]
+    slim, full = project["dependencies"], project["optional-dependencies"]["full"]
+    asked = {
+        "requirements.txt": slim + full,
+        "requirements-slim.txt": slim,
+        "requirements-dev.txt": PROJECT["dependency-groups"]["dev"],
+    }
+    for lock, requirements in asked.items():
+        assert names_of(requirements) <= names_of(pins(lock)), lock
+        exact = {each.replace("_", "-") for each in requirements if "==" in each}
+        assert exact <= set(pins(lock)), lock
+
+
+def test_a_package_has_the_same_version_in_every_lock():
+    versions = {}
+    for pin in itertools.chain(*map(pins, LOCKS)):
+        name, version = pin.split("==")
+        assert versions.setdefault(name, version) == version, name
 
 
 def test_no_cuda_package_is_pinned():
