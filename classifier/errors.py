@@ -3,12 +3,16 @@
 UserError
 ├── DataError       a table or a file of comments
 ├── ModelError      a model's name, folder or weights
+├── PublishError    a place to publish to: it cannot be reached, or refuses
+│   └── GateError   a model that does not meet the conditions for being published
 └── SettingsError   a flag or a line of a config
 
-Command lines catch UserError once, in main(), print it on stderr and exit with EXIT_CODE.
+Command lines catch UserError once, in main(), print it on stderr and exit with EXIT_CODE; with
+GATE_EXIT_CODE after a GateError, so that a script can tell “not good enough” from “not possible”.
 """
 
 EXIT_CODE = 2
+GATE_EXIT_CODE = 3
 
 
 class UserError(Exception):
@@ -21,6 +25,14 @@ class DataError(UserError):
 
 class ModelError(UserError):
     """A model cannot be found, or its folder cannot be used as it is."""
+
+
+class PublishError(UserError):
+    """A place to publish to cannot be reached, or does not let us write; nothing is half done."""
+
+
+class GateError(PublishError):
+    """A model does not meet the conditions for being published; nothing was uploaded."""
 
 
 class SettingsError(UserError):

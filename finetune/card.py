@@ -136,7 +136,7 @@ def _hub_base(settings: Mapping) -> str | None:
 
 
 def _eval_results(metrics: Mapping) -> list[EvalResult]:
-    side, report = _measured(metrics)
+    side, report = measured(metrics)
     if not report:
         return []
     data = metrics.get("data", {}).get("name", "validation rows") if side == "test" else side
@@ -208,7 +208,7 @@ def _thresholds(decision: Decision) -> str:
 
 
 def _figures(metrics: Mapping) -> list[str]:
-    side, report = _measured(metrics)
+    side, report = measured(metrics)
     if not report:
         return ["Not measured."]
     parts = [_about_rows(side, report, metrics.get("data", {}))]
@@ -301,7 +301,7 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     return parts
 
 
-def _measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
+def measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
     """Pick the report to show: test rows if there were any, else validation rows, else none."""
     for side in ("test", "validation"):
         if metrics.get(side):
