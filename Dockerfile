@@ -1,24 +1,46 @@
-# The page in a container, with the embedded model: once built, it needs no network.
+# The page in a container, with the embedded models: once built, it needs no network.
 #   docker build --tag comment-toxicity . && docker run --rm --publish 8501:8501 comment-toxicity
+#   docker build --target slim --tag comment-toxicity:slim .      without torch, for the embedded models
 
 FROM python:3.11-slim-bookworm AS install
+# `make install` knows where torch without CUDA is found. Debian keeps one version of make: no pin.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends make
 WORKDIR /app
 COPY Makefile requirements.txt ./
-RUN PIP_NO_CACHE_DIR=1 make install
+# The venv lies outside /app, so that a checkout mounted there (compose.yaml) does not hide it.
+# TORCH_INDEX= takes torch with CUDA.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN PIP_NO_CACHE_DIR=1 make install VENV=/venv TORCH_INDEX=$TORCH_INDEX \
+    && /venv/bin/python -m pip uninstall --yes pip
 
-FROM python:3.11-slim-bookworm
-# Hugging Face Spaces run a container as user 1000.
-RUN useradd --create-home --uid 1000 user
+FROM python:3.11-slim-bookworm AS install-slim
 WORKDIR /app
-COPY --from=install /app/.venv .venv
-COPY . .
-USER user
+COPY requirements-slim.txt ./
+RUN python -m venv /venv \
+    && /venv/bin/python -m pip install --no-cache-dir --requirement requirements-slim.txt \
+    && /venv/bin/python -m pip uninstall --yes pip
+
+FROM python:3.11-slim-bookworm AS page
+# Hugging Face Spaces run a container as user 1000. Streamlit does not run from /.
+WORKDIR /app
+RUN useradd --create-home --uid 1000 user && install --directory --owner=user runs
+USER 1000
 # HF_HOME: where models picked from the Hub are kept; the user must be able to write there.
-ENV PATH=/app/.venv/bin:$PATH \
+ENV PATH=/venv/bin:$PATH \
     HF_HOME=/home/user/.cache/huggingface \
     PYTHONUNBUFFERED=1
 EXPOSE 8501
 HEALTHCHECK --start-period=30s \
   CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3)"]
+ENTRYPOINT ["deploy/entrypoint"]
 CMD ["python", "-m", "streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=8501"]
+
+FROM page AS slim
+COPY --from=install-slim /venv /venv
+COPY . .
+
+# The last stage is what a build without --target makes, a Space's too.
+FROM page AS full
+COPY --from=install /venv /venv
+COPY . .
