@@ -112,7 +112,7 @@ class LabelsReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for metrics.json, rounded to six decimals."""
-        return _plain(self)
+        return plain(self)
 
     def csv(self) -> str:
         """One line a label and one for the means, as comma-separated values with a header."""
@@ -157,7 +157,7 @@ class ClassesReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for metrics.json, rounded to six decimals."""
-        return _plain(self)
+        return plain(self)
 
     def csv(self) -> str:
         """One line a class and one for the means, as comma-separated values with a header."""
@@ -178,7 +178,9 @@ class ClassesReport:
 Report = LabelsReport | ClassesReport
 
 
-def _plain(report: Any) -> dict[str, Any]:
+def plain(report: Any) -> dict[str, Any]:
+    """Turn a report into plain values, rounded to six decimals."""
+
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: rounded(item) for name, item in value.items()}
@@ -214,7 +216,7 @@ def _label_csv(figures: Mapping[str, LabelFigures], means: Mapping[str, float | 
     writer = csv.DictWriter(text, ["label", *_COLUMNS], lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for label, values in figures.items():
-        writer.writerow({"label": label, **_plain(values)})
+        writer.writerow({"label": label, **plain(values)})
     writer.writerow({"label": "mean", **{name: means.get(name) for name in _COLUMNS}})
     return text.getvalue()
 

@@ -1,0 +1,33 @@
+"""ROC-AUC that is None where there is nothing to rank, and the generalized mean of several."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+POWER = -5.0
+
+
+def roc_auc(
+    truth: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, at_least: int = 1
+) -> float | None:
+    """Give the share of pairs of a positive and a negative row that the scores order rightly.
+
+    truth: (rows,), 0 or 1.  scores: (rows,).  weights: (rows,), 0 or more.
+    None with fewer than `at_least` positives or negatives.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    positive = np.asarray(truth, dtype=bool)
+    if min(positive.sum(), (~positive).sum()) < at_least:
+        return None
+    return float(roc_auc_score(positive, np.asarray(scores, dtype=float), sample_weight=weights))
+
+
+def power_mean(values: Sequence[float], power: float = POWER) -> float | None:
+    """Give (mean of value^p)^(1/p), which for p = -5 lies near the lowest (Borkan et al. 2019)."""
+    if not values:
+        return None
+    if min(values) <= 0:
+        return 0.0  # the limit for p < 0
+    return float(np.mean(np.power(values, power)) ** (1 / power))

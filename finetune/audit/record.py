@@ -1,0 +1,107 @@
+"""All that was measured of a model, and audit.json, the file beside its weights that keeps it.
+
+audit = Audit.load(folder)      # None where there is none
+audit.identity[0].frame()       # a DataFrame for a page; see reports.py
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from classifier.decision import Weights
+from classifier.errors import ModelError
+from finetune.record import write_whole
+
+from .reports import (
+    FunctionReport,
+    IdentityReport,
+    OperatingReport,
+    RobustnessReport,
+    TransferReport,
+)
+
+FILE_NAME = "audit.json"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The reports of one model; a measure that was not taken is None, or an empty list.
+
+    weights: the weight file that was measured.
+    data: what was read, as (flag, file name, sha256).
+    """
+
+    weights: Weights
+    data: dict[str, dict[str, str]] = field(default_factory=dict)
+    identity: list[IdentityReport] = field(default_factory=list)
+    function: FunctionReport | None = None
+    robustness: RobustnessReport | None = None
+    operating_points: OperatingReport | None = None
+    transfer: TransferReport | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """Read folder/audit.json; None without one. ModelError when it is not of that form."""
+        path = Path(folder) / FILE_NAME
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return cls.from_dict(record)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"{path}: not what python -m finetune.audit writes ({error!r}); write it anew."
+            ) from error
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        kinds: dict[str, Any] = {
+            "function": FunctionReport,
+            "robustness": RobustnessReport,
+            "operating_points": OperatingReport,
+            "transfer": TransferReport,
+        }
+        return cls(
+            weights=Weights(**record["weights"]),
+            data=record["data"],
+            identity=[IdentityReport.from_dict(report) for report in record["identity"]],
+            **{name: kind.from_dict(record[name]) for name, kind in kinds.items() if record[name]},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return {
+            "weights": {"file": self.weights.file, "sha256": self.weights.sha256},
+            "data": self.data,
+            "identity": [report.to_dict() for report in self.identity],
+            **{
+                name: report.to_dict() if report else None
+                for name, report in (
+                    ("function", self.function),
+                    ("robustness", self.robustness),
+                    ("operating_points", self.operating_points),
+                    ("transfer", self.transfer),
+                )
+            },
+        }
+
+    def updated(self, new: "Audit") -> "Audit":
+        """Take from `new` what it measured and keep the rest, if it is of the same weights."""
+        if new.weights != self.weights:
+            return new
+        return replace(
+            self,
+            data=self.data | new.data,
+            identity=new.identity or self.identity,
+            function=new.function or self.function,
+            robustness=new.robustness or self.robustness,
+            operating_points=new.operating_points or self.operating_points,
+            transfer=new.transfer or self.transfer,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write folder/audit.json, whole or not at all."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
+        write_whole(Path(folder) / FILE_NAME, text + "\n")

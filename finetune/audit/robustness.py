@@ -1,0 +1,123 @@
+"""Whether scores hold when words are disguised: misspelt, spaced out, in leetspeak, and so on.
+
+The ways of disguising are finetune/noise.py's. Where training rows got the same noise, this shows
+what was learned of it, and not how the model does with tricks that it has never met.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from finetune.noise import KINDS
+from finetune.report import ratio
+
+from .ranking import roc_auc
+from .reports import KindRobustness, RobustnessReport
+
+Floats = NDArray[np.float64]
+
+
+def disguise(texts: Sequence[str], kind: str, seed: int) -> list[str]:
+    """Disguise some words of each text; the same seed gives the same texts, for each kind alone."""
+    generator = np.random.default_rng([seed, list(KINDS).index(kind)])
+    return [KINDS[kind](text, generator) for text in texts]
+
+
+def draw_rows(
+    targets: ArrayLike, weights: ArrayLike, size: int, seed: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Draw rows so that rare labels keep enough of theirs; give their places and new weights.
+
+    targets: (rows, labels), 0, 1 or NaN.  weights: (rows,). A row belongs to its rarest label, or
+    to none; each of these groups gives a number that goes with the square root of its size, and
+    the rows drawn carry the weight of those that were not. All rows, if there are no more than
+    `size`.
+    """
+    truth, row_weights = np.asarray(targets, dtype=float) == 1, np.asarray(weights, dtype=float)
+    if len(truth) <= size:
+        return np.arange(len(truth)), row_weights
+    group = np.full(len(truth), truth.shape[1])
+    for label in np.argsort(-truth.sum(axis=0), kind="stable"):  # the rarest last: it wins
+        group[truth[:, label]] = label
+    generator = np.random.default_rng(seed)
+    counts = {int(place): int((group == place).sum()) for place in np.unique(group)}
+    roots = {place: np.sqrt(count) for place, count in counts.items()}
+    drawn, scale, left = [], np.zeros(len(truth)), size
+    for place in sorted(counts, key=counts.__getitem__):  # a small group's rest goes to larger ones
+        share = roots.pop(place) / (sum(roots.values()) + np.sqrt(counts[place]))
+        take = min(counts[place], max(1, round(left * share)))
+        rows = generator.choice(np.flatnonzero(group == place), take, replace=False)
+        scale[rows] = row_weights[group == place].sum() / max(row_weights[rows].sum(), 1e-12)
+        drawn.append(rows)
+        left -= take
+    places = np.sort(np.concatenate(drawn))
+    return places, row_weights[places] * scale[places]
+
+
+def measure_robustness(
+    source: str,
+    labels: Sequence[str],
+    targets: ArrayLike,
+    clean: ArrayLike,
+    disguised: Mapping[str, ArrayLike],
+    thresholds: Mapping[str, float],
+    weights: ArrayLike | None = None,
+    drawn_from: int | None = None,
+) -> RobustnessReport:
+    """Compare scores of disguised texts with those of the same texts as they were.
+
+    targets: (rows, labels), 0, 1 or NaN.  clean: (rows, labels), without NaN.
+    disguised: kind → (rows, labels).  weights: (rows,), how much a row counts.
+    """
+    truth, scores = np.asarray(targets, dtype=float), np.asarray(clean, dtype=float)
+    row_weights = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=float)
+    limits = np.array([thresholds[label] for label in labels], dtype=np.float32)
+    before = _aucs(truth, scores, row_weights)
+    kinds = []
+    for kind, values in disguised.items():
+        noisy = np.asarray(values, dtype=float)
+        after = _aucs(truth, noisy, row_weights)
+        lost = {
+            label: old - new
+            for label, old, new in zip(labels, before, after, strict=True)
+            if old is not None and new is not None
+        }
+        worst = max(lost, key=lost.__getitem__, default=None)
+        flags, flags_now = scores >= limits, noisy >= limits
+        cells = np.broadcast_to(row_weights[:, None], flags.shape)
+        kinds.append(
+            KindRobustness(
+                kind=kind,
+                roc_auc=_mean(after),
+                roc_auc_lost=_mean(list(lost.values())),
+                worst_label=worst,
+                worst_label_lost=None if worst is None else lost[worst],
+                rows_flipped=float(
+                    np.average((flags != flags_now).any(axis=1), weights=row_weights)
+                ),
+                flags_lost=ratio(cells[flags & ~flags_now].sum(), cells[flags].sum()),
+                flags_gained=ratio(cells[~flags & flags_now].sum(), cells[~flags].sum()),
+            )
+        )
+    return RobustnessReport(
+        source=source,
+        rows=len(scores),
+        drawn_from=drawn_from or len(scores),
+        roc_auc=_mean(before),
+        mean_roc_auc_lost=_mean([kind.roc_auc_lost for kind in kinds]),
+        kinds=kinds,
+    )
+
+
+def _aucs(truth: Floats, scores: Floats, weights: Floats) -> list[float | None]:
+    values = []
+    for column in range(truth.shape[1]):
+        known = ~np.isnan(truth[:, column])
+        values.append(roc_auc(truth[known, column], scores[known, column], weights[known]))
+    return values
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return float(np.mean(found)) if found else None

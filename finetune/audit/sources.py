@@ -1,0 +1,125 @@
+"""The files that the measures read, as tables with plain columns; none of them ships with us.
+
+madlibs    Text, Label (BAD, NOT_BAD): bias_madlibs of Dixon et al. (2018), conversationai's
+hatecheck  test_case, functionality, label_gold, target_ident: test_suite_cases.csv of HateCheck
+davidson   tweet, class (0 hate, 1 offensive, 2 neither): Davidson et al. (2017)
+dynahate   text, label (hate, nothate), split (its test rows are read): Vidgen et al. (2021)
+labelled   comment_text or text, columns named as the model's labels, weight: any other
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from classifier import is_blank
+from classifier.errors import DataError
+from classifier.files import TEXT_COLUMNS
+from finetune.data import label_values, read_table
+
+WEIGHT_COLUMN = "weight"
+
+
+def read_madlibs(path: str) -> pd.DataFrame:
+    """Give text, bad (0 or 1) and kind, the template that a sentence was made from."""
+    table = _read(path, ["Text", "Label"])
+    rows = pd.DataFrame({"text": table.Text, "bad": _codes(table.Label, BAD, path)})
+    return rows.assign(kind=table.Template.astype(str)) if "Template" in table else rows
+
+
+def read_hatecheck(path: str) -> pd.DataFrame:
+    """Give text, functionality, hateful (0 or 1) and target ("–" where a case is about nobody)."""
+    table = _read(path, ["test_case", "functionality", "label_gold"])
+    target = table.target_ident if "target_ident" in table else pd.Series("", table.index)
+    target = target.fillna("").astype(str)
+    return pd.DataFrame(
+        {
+            "text": table.test_case,
+            "functionality": table.functionality.astype(str),
+            "hateful": _codes(table.label_gold, HATEFUL, path),
+            "target": target.where(target != "", "–"),
+        }
+    )
+
+
+def read_davidson(path: str, toxic: str, hate: str) -> pd.DataFrame:
+    """Give text, and columns called `toxic` (hate or offensive) and `hate`: 0 or 1."""
+    table = _read(path, ["tweet", "class"])
+    classes = _codes(table["class"], CLASSES, path)
+    return pd.DataFrame({"text": table.tweet, toxic: classes != 2, hate: classes == 0}).astype(
+        {toxic: float, hate: float}
+    )
+
+
+def read_dynahate(path: str, hate: str) -> pd.DataFrame:
+    """Give text, and a column called `hate`: 0 or 1; of the whole file, its test rows only."""
+    table = _read(path, ["text", "label"])
+    if "split" in table:
+        table = table[table.split == "test"]
+    return pd.DataFrame({"text": table.text, hate: _codes(table.label, HATE, path)})
+
+
+def read_labelled(path: str, labels: Sequence[str]) -> pd.DataFrame:
+    """Give text, weight (1 where the file has none) and those of the labels that are columns.
+
+    A label is 0, 1 or NaN for unknown.
+    """
+    table = read_table(path)
+    text = next((name for name in TEXT_COLUMNS if name in table), None)
+    known = [label for label in labels if label in table]
+    if text is None or not known:
+        raise DataError(
+            f"{path}: needs a column {' or '.join(TEXT_COLUMNS)} and one of the model's labels "
+            f"({', '.join(labels)}), found {', '.join(map(str, table))}; rename its columns."
+        )
+    rows = pd.DataFrame({"text": table[text]})
+    rows[WEIGHT_COLUMN] = _weights(table, path)
+    for label in known:
+        rows[label] = label_values(table[label], path)
+    return _present(rows, path)
+
+
+BAD = {"BAD": 1, "NOT_BAD": 0}
+HATEFUL = {"hateful": 1, "non-hateful": 0}
+HATE = {"hate": 1, "nothate": 0}
+CLASSES = {"0": 0, "1": 1, "2": 2}
+
+
+def _read(path: str, columns: Sequence[str]) -> pd.DataFrame:
+    table = read_table(path)
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)} (found {', '.join(map(str, table))}); "
+            "give the file as its authors publish it."
+        )
+    return _present(table.rename(columns={columns[0]: "text"}), path).rename(
+        columns={"text": columns[0]}
+    )
+
+
+def _present(table: pd.DataFrame, path: str) -> pd.DataFrame:
+    """Leave out rows without a text."""
+    table = table[~table.text.map(is_blank)].reset_index(drop=True)
+    if table.empty:
+        raise DataError(f"{path}: no row has a text.")
+    return table.assign(text=table.text.astype(str))
+
+
+def _codes(column: pd.Series, codes: dict[str, int], path: str) -> pd.Series:
+    values = column.astype(str).map(codes)
+    if values.isna().any():
+        found = column[values.isna()].iloc[0]
+        raise DataError(
+            f"{path}: column {column.name} holds {found!r}; expected {' or '.join(codes)}."
+        )
+    return values.astype(int)
+
+
+def _weights(table: pd.DataFrame, path: str) -> pd.Series:
+    if WEIGHT_COLUMN not in table:
+        return pd.Series(np.ones(len(table)), table.index)
+    weights = pd.to_numeric(table[WEIGHT_COLUMN], errors="coerce").astype(float)
+    if not (weights >= 0).all() or not (weights > 0).any():
+        raise DataError(f"{path}: column {WEIGHT_COLUMN} must hold numbers from 0 up, some above.")
+    return weights

@@ -1,0 +1,102 @@
+"""Identities and sentences of data/identity_templates.toml → rows to be measured on.
+
+templates = load_templates()
+rows = templates.rows()              # text, kind, term ("" for background), toxic, identity_hate
+templates.mentions(texts)            # term → which texts name it
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from classifier.errors import DataError
+from classifier.models import ROOT
+
+FILE = ROOT / "data" / "identity_templates.toml"
+BACKGROUND = ""
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Templates:
+    """forms: (term, how it fills the places of a sentence).  sentences: kind → labels, templates.
+
+    The term is "" for the people that are compared with. spellings: what else is that term.
+    """
+
+    forms: list[tuple[str, dict[str, str]]]
+    sentences: dict[str, dict[str, Any]]
+    spellings: dict[str, str]
+
+    def rows(self) -> pd.DataFrame:
+        """Put everybody into every sentence: text, kind, term, toxic, identity_hate (or NaN).
+
+        Whether a sentence is identity hate stays open where it names no identity.
+        """
+        rows = [
+            (_sentence(template, places), kind, term, content["toxic"], content["identity_hate"])
+            for kind, content in self.sentences.items()
+            for template in content["templates"]
+            for term, places in self.forms
+        ]
+        table = pd.DataFrame(rows, columns=["text", "kind", "term", "toxic", "identity_hate"])
+        open_to_question = (table.term == BACKGROUND) & (table.identity_hate == 1)
+        table["identity_hate"] = table.identity_hate.astype(float).mask(
+            open_to_question | (table.identity_hate == UNKNOWN)
+        )
+        return table
+
+    def mentions(self, texts: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+        """Say for each term which texts name it, whatever their case; terms in none are left out.
+
+        The longest fit counts: “African American” is neither “African” nor “American”.
+        """
+        longest_first = sorted(self.spellings, key=len, reverse=True)
+        pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
+        found: dict[str, NDArray[np.bool_]] = {}
+        for row, text in enumerate(texts):
+            for spelling in pattern.findall(text.lower()):
+                term = self.spellings[spelling]
+                found.setdefault(term, np.zeros(len(texts), dtype=bool))[row] = True
+        return dict(sorted(found.items()))
+
+
+def load_templates(path: Path = FILE) -> Templates:
+    """Read the identities and sentences. DataError when the file is missing or not of that form."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        forms, spellings = [], {}
+        for term in (term for terms in content["adjectives"].values() for term in terms):
+            forms.append((term, _places(f"{term} person", f"{term} people", being=term)))
+            spellings[term.lower()] = term
+        for one, many in (pair for pairs in content["nouns"].values() for pair in pairs):
+            forms.append((one, _places(one, many)))
+            spellings[one] = spellings[many] = one
+        for one, many in (pair for pairs in content["background"].values() for pair in pairs):
+            forms.append((BACKGROUND, _places(one, many)))
+        for term, others in content["also"].items():
+            spellings |= dict.fromkeys(others, term)
+        for text in (text for part in content["sentences"].values() for text in part["templates"]):
+            _sentence(text, forms[0][1])
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; copy it from the repository.") from None
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{path}: not a file of identity templates ({error!r}).") from None
+    return Templates(forms, content["sentences"], spellings)
+
+
+def _places(one: str, many: str, being: str = "") -> dict[str, str]:
+    with_article = f"{'an' if one[0].lower() in 'aeio' else 'a'} {one}"  # a user, an uncle
+    return {"person": one, "one": with_article, "many": many, "being": being or with_article}
+
+
+def _sentence(template: str, places: dict[str, str]) -> str:
+    text = template.format(**places)
+    return text if template[0].islower() else re.sub(r"^\W*\w", lambda m: m[0].upper(), text)
