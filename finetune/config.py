@@ -63,6 +63,29 @@ class Settings:
         "(as column=value|value,column=value)",
         {},
     )
+    train_only: dict[str, list[str]] = setting(
+        "use rows of train_data whose column has one of these values for training only, never for "
+        "validation or test (as column=value|value,column=value)",
+        {},
+    )
+    extra_data: list[str] = setting(
+        "train on the rows of these tables as well; a column of a label may be missing or empty, "
+        "which leaves it unknown. A .toml file is one of sentences with slots, as "
+        "data/templates.toml",
+        [],
+    )
+    extra_text_column: str = setting("read the comments of extra_data from this column", "text")
+    source_column: str = setting("the column that says where a row of extra_data is from", "source")
+    mix: dict[str, float] = setting(
+        "read the rows of a source this often in an epoch: a value of source_column, or train_data "
+        "for its own rows; 0.5 takes a random half; not named is 1 (as source=2,source=0.5)",
+        {},
+    )
+    noise: float = setting(
+        "write this share of the training rows as people do to get past a filter: misspelt, "
+        "spaced out, with signs for letters",
+        0.0,
+    )
     weight_column: str = setting(
         "how much a row counts towards the natural mix of comments: true or false for a random "
         "sample beside picked rows, or a number; used for calibration, thresholds and metrics, "
@@ -85,6 +108,11 @@ class Settings:
         "show the model this many tokens of a comment at once; when scoring, longer ones are read "
         "in overlapping windows",
         256,
+    )
+    fold_lookalikes: bool = setting(
+        "read letters of other alphabets that look Latin as Latin ones (for English, and others "
+        "in Latin script)",
+        False,
     )
     dropout: float = setting("drop this share of hidden values in training", 0.1)
     attention_dropout: float = setting("drop this share of attention weights in training", 0.1)
@@ -146,6 +174,7 @@ class Settings:
         ranges = {
             "validation_fraction": (0, 0.9),
             "test_fraction": (0, 0.9),
+            "noise": (0, 1),
             "dropout": (0, 0.9),
             "attention_dropout": (0, 0.9),
             "layer_decay": (0.1, 1),
@@ -189,6 +218,13 @@ class Settings:
             raise SettingsError("label_column is set, so labels must name at least two classes.")
         if self.label_mapping and not self.single_label:
             raise SettingsError("label_mapping is set without label_column; name the column too.")
+        often = [source for source, times in self.mix.items() if not 0 <= times <= 100]
+        if often:
+            raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
+        if self.extra_data and self.single_label:
+            raise SettingsError(
+                "extra_data is for labels that go together; put rows of classes into train_data."
+            )
         places = set(self.label_mapping.values())
         if not places <= set(range(len(self.labels))):
             raise SettingsError(
@@ -276,8 +312,8 @@ def _as_type(name: str, value: Any, where: str) -> Any:
 def _as_dict(value: Any, kind: Any) -> dict[str, Any]:
     if isinstance(value, str):
         value = dict(pair.rsplit("=", 1) for pair in value.split(",") if pair)
-    if kind is int:
-        return {str(key): int(item) for key, item in value.items()}
+    if kind in (int, float):
+        return {str(key): kind(item) for key, item in value.items()}
     return {
         str(key): item.split("|") if isinstance(item, str) else [str(each) for each in item]
         for key, item in value.items()
@@ -294,5 +330,5 @@ def _metavar(kind: Any) -> str:
 
 def _show(default: Any) -> str:
     if isinstance(default, list):
-        return ",".join(default)
+        return ",".join(default) or "none"
     return str(default) if default not in ("", {}) else "none"

@@ -18,6 +18,7 @@ import pandas as pd
 from classifier.errors import DataError
 
 from .config import Settings
+from .templates import read_templates
 
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
@@ -34,6 +35,7 @@ READERS = {
     ".jsonl": _read_lines,
     ".json": _read_lines,
     ".parquet": lambda source, compression: pd.read_parquet(source),
+    ".toml": lambda source, compression: read_templates(source),
 }
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
 
@@ -69,12 +71,23 @@ def make_split(settings: Settings) -> Split:
         fractions["validation"] = settings.validation_fraction
     if test is None and settings.test_fraction:
         fractions["test"] = settings.test_fraction
-    side = assign_sides(rows, settings, fractions)
+    only = _matches(rows, settings.train_only)
+    candidates = rows[~only].reset_index(drop=True)
+    side = assign_sides(candidates, settings, fractions)
+    if validation is None:
+        validation = candidates[side == "validation"]
+    if test is None and settings.test_fraction:
+        test = candidates[side == "test"]
+    held_out = [table for table in (validation, test) if table is not None]
+    train = pd.concat(
+        [candidates[side == "train"], _apart_from(held_out, rows[only], settings)],
+        ignore_index=True,
+    )
     split = Split(
-        train=rows[side == "train"].reset_index(drop=True),
-        validation=rows[side == "validation"] if validation is None else validation,
-        test=rows[side == "test"] if test is None and settings.test_fraction else test,
-        prevalence=prevalence(rows, settings),
+        train=_mixed(train, _extra_rows(held_out, settings), settings),
+        validation=validation,
+        test=test,
+        prevalence=prevalence(candidates, settings),
     )
     for name in ("validation", "test"):
         if getattr(split, name) is not None:
@@ -100,9 +113,9 @@ def read_rows(
     text = settings.text_column
     labels = [settings.label_column] if settings.single_label else settings.labels
     named = [settings.id_column, settings.weight_column] if source == settings.train_data else []
-    _need(table, [text, *labels, *filter(None, named), *(exclude or {})], source)
-    for column, values in (exclude or {}).items():
-        table = table[~table[column].map(_as_text).str.lower().isin([v.lower() for v in values])]
+    conditions = [*(exclude or {}), *(settings.train_only if source == settings.train_data else {})]
+    _need(table, [text, *labels, *filter(None, named), *conditions], source)
+    table = table[~_matches(table, exclude or {})]
     rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
     if settings.id_column in table:
         rows[settings.id_column] = table[settings.id_column].astype(str)
@@ -115,12 +128,80 @@ def read_rows(
             if settings.single_label
             else label_values(table[label], source)
         )
+    for column in settings.train_only:
+        if column in table:
+            rows[column] = table[column]
     blank = rows[text].str.strip() == ""
     unlabelled = rows[labels].isna().all(axis=1)
     rows = rows[~blank & ~unlabelled].reset_index(drop=True)
     if rows.empty:
         raise DataError(f"{source}: no row has both a comment and a label; check the columns.")
     return rows
+
+
+def _extra_rows(held_out: list[pd.DataFrame], settings: Settings) -> pd.DataFrame | None:
+    """Read extra_data, apart from what validation or test rows say as well."""
+    tables = []
+    for source in settings.extra_data:
+        table = read_table(source)
+        _need(table, [settings.extra_text_column], source)
+        for label in settings.labels:
+            known = label in table
+            table[label] = label_values(table[label], source) if known else np.nan
+        if settings.source_column not in table:
+            table[settings.source_column] = Path(source).stem
+        texts = table[settings.extra_text_column]
+        rows = pd.DataFrame({settings.text_column: texts.map(_as_text)})
+        for column in (settings.source_column, "licence", *settings.labels):
+            if column in table:
+                rows[column] = table[column]
+        usable = (rows[settings.text_column] != "") & rows[settings.labels].notna().any(axis=1)
+        tables.append(_apart_from(held_out, rows[usable], settings))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _apart_from(
+    held_out: list[pd.DataFrame], rows: pd.DataFrame, settings: Settings
+) -> pd.DataFrame:
+    """Leave out rows that share their text or id with one of the held out tables."""
+    for table in held_out:
+        rows = rows[
+            ~text_key(rows[settings.text_column]).isin(text_key(table[settings.text_column]))
+        ]
+        if settings.id_column in rows and settings.id_column in table:
+            rows = rows[~rows[settings.id_column].isin(table[settings.id_column])]
+    return rows
+
+
+def _mixed(train: pd.DataFrame, extra: pd.DataFrame | None, settings: Settings) -> pd.DataFrame:
+    """Put the sources together, each as often as settings.mix says."""
+    generator = np.random.default_rng(settings.seed)
+
+    def often(rows: pd.DataFrame, source: str) -> list[pd.DataFrame]:
+        whole, part = divmod(settings.mix.get(source, 1.0), 1)
+        chosen = rows.iloc[np.flatnonzero(generator.random(len(rows)) < part)]
+        return [rows] * int(whole) + [chosen]
+
+    parts = often(train, "train_data")
+    extra = train.iloc[:0].assign(**{settings.source_column: ""}) if extra is None else extra
+    sources = extra[settings.source_column].unique().tolist()
+    unknown = set(settings.mix) - {"train_data", *sources}
+    if unknown:
+        raise DataError(
+            f"mix names {', '.join(sorted(unknown))}, which no row of extra_data is from "
+            f"(its sources: {', '.join(map(str, sources)) or 'none'})."
+        )
+    for source in sources:
+        parts += often(extra[extra[settings.source_column] == source], source)
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def _matches(table: pd.DataFrame, conditions: dict[str, list[str]]) -> pd.Series:
+    """Say which rows have one of the values in one of the columns."""
+    found = pd.Series(False, index=table.index)
+    for column, values in conditions.items():
+        found |= table[column].map(_as_text).str.lower().isin([value.lower() for value in values])
+    return found
 
 
 def read_table(source: str) -> pd.DataFrame:

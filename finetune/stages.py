@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from classifier.decision import FILE_NAME as DECISION_FILE
 from classifier.decision import Weights
@@ -80,6 +81,7 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
         positives = np.nansum(label_matrix(rows, settings), axis=0).astype(int).tolist()
         sides[name] = {
             "rows": len(rows),
+            **_sources(rows, settings),
             "positives": dict(zip(settings.labels, positives, strict=True)),
             **_source(getattr(settings, f"{name}_data") or settings.train_data),
         }
@@ -211,6 +213,22 @@ def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:
 
 def _split(run_folder: Path) -> Split:
     return load_split(run_folder / "split", record.load(run_folder).get("prevalence", {}))
+
+
+def _sources(rows: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """Count the rows of each source of extra_data, with its licence, in the order they stand."""
+    if settings.source_column not in rows:
+        return {}
+    of_source = rows.dropna(subset=settings.source_column).groupby(settings.source_column)
+    return {
+        "sources": {
+            str(source): {
+                "rows": len(group),
+                **({"licence": str(group["licence"].iloc[0])} if "licence" in group else {}),
+            }
+            for source, group in of_source
+        }
+    }
 
 
 def _source(name: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 from torch import nn
@@ -35,6 +36,8 @@ from classifier.errors import DataError, ModelError, SettingsError
 from .config import Settings
 from .data import Split, label_matrix
 from .dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
+from .lookalikes import fold_lookalikes
+from .noise import add_noise
 from .record import write_whole
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -48,7 +51,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     """
     keep_freed_memory()
     tokenizer, model = load_base(settings)
-    train_rows = _dataset(split.train, settings, tokenizer)
+    train_rows = _dataset(noisy(split.train, settings), settings, tokenizer)
     validation = split.validation
     by_length = validation[settings.text_column].str.len().argsort(kind="stable")
     validation_rows = _dataset(validation.iloc[by_length], settings, tokenizer)
@@ -141,6 +144,8 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             f"({' '.join(str(error).split())[:160]})."
         ) from None
     tokenizer.model_max_length = settings.max_length
+    if settings.fold_lookalikes:
+        fold_lookalikes(tokenizer.backend_tokenizer)
     if settings.freeze:
         freeze(model, settings.trainable_layers)
     return tokenizer, model
@@ -404,6 +409,16 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError):
             shutil.rmtree(checkpoint)
     return None
+
+
+def noisy(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Write settings.noise of the rows as people do to get past a filter, the same each time."""
+    generator = np.random.default_rng(settings.seed)
+    changed = generator.random(len(rows)) < settings.noise
+    texts = rows[settings.text_column].to_list()
+    for place in np.flatnonzero(changed):
+        texts[place] = add_noise(texts[place], generator)
+    return rows.assign(**{settings.text_column: texts})
 
 
 def _dataset(rows, settings: Settings, tokenizer) -> CommentDataset:

@@ -1,0 +1,170 @@
+"""Extra rows, rows for training only, sentences with slots, and noise."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tokenizers import Tokenizer
+
+from classifier.errors import DataError, SettingsError
+from finetune.config import Settings, from_toml
+from finetune.data import make_split
+from finetune.lookalikes import LOOKALIKES, fold_lookalikes
+from finetune.noise import KINDS, add_noise
+from finetune.templates import read_templates
+from finetune.train import noisy
+
+TEXT = "You are a complete idiot, and everybody here knows that."
+TEMPLATES = """
+[identities]
+adjective = ["gay", "deaf", "old"]
+[slots]
+insult = ["idiot", "moron"]
+[[sentences]]
+labels = { toxic = 0, threat = 0 }
+texts = ["a {adjective} neighbour"]
+[[sentences]]
+labels = { toxic = 1 }
+texts = ["you {insult}", "go away"]
+"""
+
+
+@pytest.fixture
+def main_rows(tmp_path: Path) -> Path:
+    number = np.arange(200)
+    path = tmp_path / "main.csv"
+    pd.DataFrame(
+        {
+            "id": number // 2,
+            "comment_text": [f"main comment {i}" for i in number],
+            "toxic": (number % 4 == 0).astype(int),
+            "threat": (number % 6 == 0).astype(int),
+            "form": np.where(number % 5 == 0, "stripped", "original"),
+        }
+    ).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def extra_rows(tmp_path: Path) -> Path:
+    path = tmp_path / "extra.csv"
+    pd.DataFrame(
+        {
+            "text": [f"extra comment {i}" for i in range(100)]
+            + ["MAIN  comment 7", "MAIN comment 8"],
+            "toxic": 1,
+            "source": ["forum"] * 60 + ["tweets"] * 42,
+            "licence": "CC0",
+        }
+    ).to_csv(path, index=False)
+    return path
+
+
+def split_of(main: Path, **given):
+    fixed = {"labels": ["toxic", "threat"], "validation_fraction": 0.3, "test_fraction": 0.3}
+    return make_split(Settings(train_data=str(main), **(fixed | given)))
+
+
+def test_extra_rows_are_trained_on_and_never_held_out(main_rows: Path, extra_rows: Path):
+    alone = split_of(main_rows)
+    mixed = split_of(main_rows, extra_data=[str(extra_rows)])
+    pd.testing.assert_frame_equal(alone.validation, mixed.validation)
+    pd.testing.assert_frame_equal(alone.test, mixed.test)
+    extra = mixed.train[mixed.train.source.notna()]
+    assert len(mixed.train) == len(alone.train) + len(extra)
+    assert extra.threat.isna().all()
+
+
+def test_an_extra_row_with_a_held_out_text_is_left_out(main_rows: Path, extra_rows: Path):
+    split = split_of(main_rows, extra_data=[str(extra_rows)])
+    held_out = set(split.validation.comment_text) | set(split.test.comment_text)
+    for number in (7, 8):
+        in_extra = (
+            split.train.comment_text.str.split().str.join(" ") == f"MAIN comment {number}"
+        ).any()
+        assert in_extra == (f"main comment {number}" not in held_out)
+
+
+def test_mix_says_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
+    mix = {"train_data": 2.0, "forum": 0.5, "tweets": 0.0}
+    alone = split_of(main_rows)
+    rows = split_of(main_rows, extra_data=[str(extra_rows)], mix=mix).train
+    assert (rows.source.isna()).sum() == 2 * len(alone.train)
+    assert 15 < (rows.source == "forum").sum() < 45
+    assert not (rows.source == "tweets").any()
+
+
+def test_a_mix_of_an_unknown_source_names_those_there_are(main_rows: Path, extra_rows: Path):
+    with pytest.raises(DataError, match=r"mix names blog.*forum, tweets"):
+        split_of(main_rows, extra_data=[str(extra_rows)], mix={"blog": 1.0})
+    with pytest.raises(SettingsError, match="mix gives forum"):
+        Settings(mix={"forum": -1.0}).check()
+
+
+def test_rows_for_training_only_are_on_no_other_side_nor_is_their_id(main_rows: Path):
+    split = split_of(main_rows, train_only={"form": ["stripped"]}, id_column="id")
+    for held_out in (split.validation, split.test):
+        assert (held_out.form == "original").all()
+        assert not set(held_out.id) & set(split.train.id)
+    assert (split.train.form == "stripped").any()
+
+
+def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):
+    path = tmp_path / "templates.toml"
+    path.write_text(TEMPLATES)
+    rows = read_templates(path)
+    neutral = rows[rows.toxic == 0].text.str.lower()
+    assert set(neutral) == {"a gay neighbour", "a deaf neighbour", "an old neighbour"}
+    assert rows[rows.toxic == 1].threat.isna().all()
+    assert rows.text.str.lower().isin(["you idiot", "you moron", "go away"]).sum() >= 3
+    pd.testing.assert_frame_equal(rows, read_templates(path))
+
+
+def test_templates_that_cannot_be_filled_end_in_a_sentence(tmp_path: Path):
+    path = tmp_path / "templates.toml"
+    path.write_text(TEMPLATES.replace("{insult}", "{noun}"))
+    with pytest.raises(DataError, match="no slot noun"):
+        read_templates(path)
+    path.write_text("[slots]")
+    with pytest.raises(DataError, match="not a file of templates"):
+        read_templates(path)
+
+
+def test_the_shipped_templates_hate_and_praise_each_identity_alike():
+    rows = read_templates("data/templates.toml")
+    for word in ("gay", "deaf", "Muslim", "black"):
+        of_word = rows[rows.text.str.contains(rf"\b{word}\b")]
+        assert 0.2 < (of_word.toxic == 1).mean() < 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_noise_changes_a_text_and_the_same_way_each_time(kind: str):
+    changed = KINDS[kind](TEXT, np.random.default_rng(5))
+    assert changed != TEXT
+    assert changed == KINDS[kind](TEXT, np.random.default_rng(5))
+    assert KINDS[kind]("", np.random.default_rng(5)) == ""
+
+
+def test_noise_reaches_the_share_of_rows_that_it_was_told():
+    rows = pd.DataFrame({"comment_text": [TEXT] * 1000})
+    changed = noisy(rows, Settings(noise=0.2)).comment_text != TEXT
+    assert 0.15 < changed.mean() < 0.25
+    assert add_noise(TEXT, np.random.default_rng(1)) != TEXT
+
+
+def test_lookalike_letters_become_latin_and_latin_text_stays(tiny_base: Path):
+    plain = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
+    folding = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
+    fold_lookalikes(folding)
+    disguised = "".join(LOOKALIKES.get(letter, letter)[0] for letter in "you idiot")
+    assert disguised != "you idiot"
+    assert folding.encode(disguised).ids == plain.encode("you idiot").ids
+    assert folding.encode("Ｙｏｕ ＩＤＩＯＴ").ids == plain.encode("you idiot").ids
+    assert folding.encode(TEXT).ids == plain.encode(TEXT).ids
+
+
+def test_the_shipped_config_reads_as_settings():
+    settings = Settings(**from_toml("configs/jigsaw-minilm.toml"))
+    settings.check()
+    assert settings.mix["train_data"] == 2
