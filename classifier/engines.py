@@ -22,6 +22,10 @@ from classifier.windows import TokenIds
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+# ONNX Runtime's own builds keep a number for this machine in ~/.cache/Microsoft and send events to
+# their maker, unless this is set before its first import (see Privacy.md in its package).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 Logits = NDArray[np.float32]
 
 
