@@ -208,9 +208,7 @@ def operating_points(subject: Subject) -> dict[str, Any]:
 
 def robustness(subject: Subject) -> dict[str, Any]:
     """Measure --data, or a sample of it, again in each disguise."""
-    from finetune.noise import KINDS
-
-    from .robustness import disguise, draw_rows, measure_robustness
+    from .robustness import DISGUISES, disguise, draw_rows, measure_robustness
 
     found = subject.labelled()
     if found is None:
@@ -223,7 +221,7 @@ def robustness(subject: Subject) -> dict[str, Any]:
     places, weights = draw_rows(targets, weights, size, seed)
     texts = rows.text.iloc[places].tolist()
     disguised = {
-        kind: subject.score(disguise(texts, kind, seed), kind)[:, columns] for kind in KINDS
+        kind: subject.score(disguise(texts, kind, seed), kind)[:, columns] for kind in DISGUISES
     }
     report = measure_robustness(
         subject.data["data"]["name"],

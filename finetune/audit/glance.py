@@ -126,9 +126,17 @@ def _transfer(audit: Audit) -> Iterable[Line]:
 def _robustness(audit: Audit) -> Iterable[Line]:
     report = audit.robustness
     if report:
-        each = ", ".join(f"{kind.kind} {shown(kind.roc_auc_lost)}" for kind in report.kinds)
-        drawn = "" if report.rows == report.drawn_from else f" ({report.rows:,} rows drawn)"
-        yield f"{report.source}{drawn}: ROC-AUC lost in disguise", report.mean_roc_auc_lost, each
+        drawn = "" if report.rows == report.drawn_from else f"{report.rows:,} rows drawn; "
+        for held_out, what, value in (
+            (False, "ROC-AUC lost in disguise", report.mean_roc_auc_lost),
+            (True, "the same, kinds held out", report.held_out_roc_auc_lost),
+        ):
+            each = ", ".join(
+                f"{kind.kind} {shown(kind.roc_auc_lost)}"
+                for kind in report.kinds
+                if kind.held_out == held_out
+            )
+            yield f"{report.source}: {what}", value, drawn + each
 
 
 def _calibration(audit: Audit, folder: Path | None) -> Iterable[Line]:

@@ -175,12 +175,14 @@ class FunctionReport:
 class KindRobustness:
     """One way of disguising words. Means over the labels, weighted over the rows.
 
+    held_out: whether training cannot have met it, see robustness.py.
     roc_auc_lost: mean ROC-AUC on clean text less the one here.  worst_label: that lost most.
     rows_flipped: share of rows with any label flagged otherwise than on clean text.
     flags_lost: of the flags on clean text, the share gone.  flags_gained: of the others, new ones.
     """
 
     kind: str
+    held_out: bool
     roc_auc: float | None
     roc_auc_lost: float | None
     worst_label: str | None
@@ -192,13 +194,17 @@ class KindRobustness:
 
 @dataclass(frozen=True)
 class RobustnessReport:
-    """Rows again with their words disguised; `drawn_from` is how many rows the source has."""
+    """Rows again with their words disguised.
+
+    drawn_from: how many rows the source has.  mean_roc_auc_lost: over the kinds not held out.
+    """
 
     source: str
     rows: int
     drawn_from: int
     roc_auc: float | None
     mean_roc_auc_lost: float | None
+    held_out_roc_auc_lost: float | None
     kinds: list[KindRobustness]
 
     @classmethod
@@ -220,7 +226,8 @@ class RobustnessReport:
         return "\n".join(
             [
                 f"{self.source}: {self.rows:,}{drawn} rows, mean ROC-AUC on clean text "
-                f"{shown(self.roc_auc)}, lost on average {shown(self.mean_roc_auc_lost)}",
+                f"{shown(self.roc_auc)}, lost on average {shown(self.mean_roc_auc_lost)}, "
+                f"in kinds held out from training {shown(self.held_out_roc_auc_lost)}",
                 as_text(self.frame()),
             ]
         )

@@ -76,7 +76,7 @@ def read_labelled(path: str, labels: Sequence[str]) -> pd.DataFrame:
     rows[WEIGHT_COLUMN] = _weights(table, path)
     for label in known:
         rows[label] = label_values(table[label], path)
-    return _present(rows, path)
+    return _present(rows, "text", path)
 
 
 BAD = {"BAD": 1, "NOT_BAD": 0}
@@ -93,17 +93,15 @@ def _read(path: str, columns: Sequence[str]) -> pd.DataFrame:
             f"{path}: no column {', '.join(missing)} (found {', '.join(map(str, table))}); "
             "give the file as its authors publish it."
         )
-    return _present(table.rename(columns={columns[0]: "text"}), path).rename(
-        columns={"text": columns[0]}
-    )
+    return _present(table, columns[0], path)
 
 
-def _present(table: pd.DataFrame, path: str) -> pd.DataFrame:
+def _present(table: pd.DataFrame, text: str, path: str) -> pd.DataFrame:
     """Leave out rows without a text."""
-    table = table[~table.text.map(is_blank)].reset_index(drop=True)
+    table = table[~table[text].map(is_blank)].reset_index(drop=True)
     if table.empty:
         raise DataError(f"{path}: no row has a text.")
-    return table.assign(text=table.text.astype(str))
+    return table.astype({text: str})
 
 
 def _codes(column: pd.Series, codes: dict[str, int], path: str) -> pd.Series:
