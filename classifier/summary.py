@@ -1,11 +1,13 @@
 """One comment's scores, put in order and into words: what a page or a terminal shows of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from classifier.catalog import label_name
 
 if TYPE_CHECKING:
     from classifier import Classifier
@@ -17,32 +19,48 @@ COUNT_WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eig
 class LabelScore:
     """One label's calibrated probability, and whether it is flagged.
 
+    label, name: as the model's files call it, and in words.
     threshold is None where the labels exclude each other; there the likeliest one is flagged.
     """
 
     label: str
+    name: str
     score: float
     threshold: float | None
     flagged: bool
 
-    @property
-    def name(self) -> str:
-        """The label as words: "severe_toxic" → "severe toxic"."""
-        return self.label.replace("_", " ")
 
-
-def rank(classifier: "Classifier", scores: NDArray[np.floating]) -> list[LabelScore]:
+def rank(
+    classifier: "Classifier",
+    scores: NDArray[np.floating],
+    thresholds: Mapping[str, float] | None = None,
+) -> list[LabelScore]:
     """Pair a comment's scores with their labels and thresholds, highest score first.
 
     scores: (labels,), a row of classifier.score() that is not blank. Equal scores keep the
-    model's label order.
+    model's label order. thresholds: by label, in place of the model's own.
     """
-    flagged = set(classifier.flags(scores))
-    rows = [
-        LabelScore(label, float(score), classifier.thresholds.get(label), label in flagged)
-        for label, score in zip(classifier.labels, scores, strict=True)
-    ]
+    limits = {**classifier.thresholds, **(thresholds or {})}
+    if classifier.single_label:
+        limits = {}
+    likeliest = int(np.argmax(scores))
+    rows = []
+    for place, label in enumerate(classifier.labels):
+        limit = limits.get(label)
+        # as Classifier.flags compares: a float32 score with the threshold as one
+        flagged = place == likeliest if limit is None else scores[place] >= np.float32(limit)
+        name = label_name(label, classifier.name)
+        rows.append(LabelScore(label, name, float(scores[place]), limit, bool(flagged)))
     return sorted(rows, key=lambda row: -row.score)
+
+
+def most_telling(ranked: Sequence[LabelScore]) -> LabelScore:
+    """Pick the score that says most of a comment: the one furthest over, or nearest, its threshold.
+
+    ranked: what rank() returns. Distance is relative to the threshold, as those of rare labels
+    are low; without thresholds it is the highest score.
+    """
+    return max(ranked, key=lambda row: row.score / (row.threshold or 1.0))
 
 
 def sentence(ranked: Sequence[LabelScore]) -> str:
@@ -73,3 +91,35 @@ def percent(share: float) -> str:
     if share >= 0.995:
         return "over 99 %"
     return f"{100 * share:.0f} %"
+
+
+def meaning(classifier: "Classifier") -> str:
+    """Say what a score of this model means, and how its thresholds were chosen."""
+    decision = classifier.decision
+    if not classifier.calibrated:
+        means = (
+            "This model is not calibrated: its scores put comments in order, "
+            "but 80 % need not mean 80 in 100."
+        )
+        limits = "" if classifier.single_label else " Its thresholds are a plain 50 %."
+    else:
+        means = (
+            "A score of 80 % means: of 100 comments scored like this one, readers would give the "
+            "label to about 80."
+        )
+        limits = f" {thresholds_in_words(decision.criterion, decision.rows)}"
+        limits = "" if classifier.single_label else limits
+    together = " The classes exclude each other and add up to 100 %."
+    return means + limits + together * classifier.single_label
+
+
+def thresholds_in_words(criterion: str | None, rows: int | None) -> str:
+    """Say by what criterion thresholds were chosen. criterion: as decision.json has it."""
+    kind, _, level = (criterion or "").partition(":")
+    by = {
+        "best-f1": "balance false alarms and misses (best F1)",
+        "min-precision": f"keep the share of right flags at {level} or more",
+        "min-recall": f"find a share of {level} or more",
+    }.get(kind, criterion or "an unknown criterion")
+    on = f" on {rows:,} comments" if rows else ""
+    return f"The thresholds were chosen to {by}{on}." if kind else "The thresholds are given."

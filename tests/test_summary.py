@@ -1,24 +1,25 @@
 """A row of scores in order and in words."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from classifier.summary import percent, rank, sentence
+from classifier.catalog import MEANINGS
+from classifier.decision import Decision, LabelDecision, Weights
+from classifier.summary import meaning, most_telling, percent, rank, sentence
 
 
-def ranked(scores, thresholds):
+def ranked(scores, thresholds, own=None):
     model = SimpleNamespace(
+        name="toxic-minilm",
         labels=list(scores),
         thresholds=thresholds,
-        flags=lambda row: [
-            label
-            for label, score in zip(scores, row, strict=True)
-            if score >= thresholds.get(label, 0.5)
-        ],
+        single_label=not thresholds,
     )
-    return rank(model, np.array(list(scores.values())))
+    return rank(model, np.array(list(scores.values()), dtype=np.float32), own)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,57 @@ def test_many_labels_are_counted_in_figures():
 )
 def test_nothing_is_said_to_be_certain(share, words):
     assert percent(share) == words
+
+
+def test_thresholds_of_ones_own_decide_in_place_of_the_models():
+    rows = ranked({"a": 0.4, "b": 0.3}, {"a": 0.5, "b": 0.5}, own={"b": 0.2})
+    assert [(row.label, row.threshold, row.flagged) for row in rows] == [
+        ("a", 0.5, False),
+        ("b", 0.2, True),
+    ]
+
+
+def test_a_score_at_its_threshold_is_flagged_though_it_is_a_float32():
+    assert ranked({"a": 0.1}, {"a": 0.1})[0].flagged
+
+
+def test_the_most_telling_score_is_the_one_furthest_over_its_threshold():
+    rows = ranked({"toxic": 0.6, "threat": 0.5}, {"toxic": 0.5, "threat": 0.2})
+    assert most_telling(rows).label == "threat"
+
+
+def test_a_label_without_a_name_gets_the_one_on_its_models_card():
+    model = SimpleNamespace(
+        name="cardiffnlp/twitter-roberta-base-sentiment@main",
+        labels=["LABEL_0", "LABEL_1", "LABEL_2"],
+        thresholds={},
+        single_label=True,
+    )
+    assert sentence(rank(model, np.array([0.7, 0.2, 0.1]))) == "Most likely negative."
+
+
+def model_with(activation, criterion):
+    labels = {"a": LabelDecision(threshold=None if activation == "softmax" else 0.5)}
+    decision = Decision(activation, labels, Weights("model.onnx", ""), criterion, 1234)
+    return SimpleNamespace(decision=decision, calibrated=True, single_label=activation == "softmax")
+
+
+def test_what_a_score_means_stands_beside_how_its_threshold_was_chosen():
+    words = meaning(model_with("sigmoid", "min-precision:0.9"))
+    assert "of 100 comments scored like this one" in words
+    assert "keep the share of right flags at 0.9 or more on 1,234 comments" in words
+
+
+def test_classes_are_said_to_add_up():
+    words = meaning(model_with("softmax", "best-f1"))
+    assert "add up to 100 %" in words
+    assert "threshold" not in words
+
+
+def test_the_meanings_of_labels_are_those_of_the_sample():
+    """data/README.md tells them at length; the page, in the same words, in short."""
+    readme = (Path(__file__).parent.parent / "data" / "README.md").read_text(encoding="utf-8")
+    for label, words in MEANINGS.items():
+        line = next(line for line in readme.splitlines() if line.startswith(f"| `{label}` |"))
+        for word in re.findall(r"\w{6,}", words):
+            assert word in line, (label, word)

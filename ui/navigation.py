@@ -7,12 +7,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.style import STYLE
+
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
 def main() -> None:
     """List the pages in the header and show one of them."""
-    st.set_page_config(page_title="Comment toxicity", page_icon="💬")
+    st.set_page_config(page_title="Comment toxicity", page_icon="💬", layout="wide")
+    st.html(STYLE)
     pages = [
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
     ]

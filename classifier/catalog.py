@@ -1,0 +1,60 @@
+"""What is known of labels and of some models on the Hub: descriptions, and names for LABEL_0 ….
+
+Words for people only. What a model's scores mean is decided by its own files (folder.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MEANINGS = {
+    "toxic": "rude or hostile enough to make people leave the conversation",
+    "severe_toxic": "so hateful or aggressive that hardly anybody would stay",
+    "obscene": "coarse or sexual swear words, used in a hostile or crude way",
+    "threat": "announces, or wishes, harm to somebody",
+    "insult": "demeans a person or a group",
+    "identity_hate": "attacks people for what they are: origin, religion, gender, orientation, "
+    "disability",
+}
+"""What a comment does that carries the label; of the Jigsaw labels."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model on the Hub that the page offers.
+
+    names: what its card calls the labels, where its config does not, or shortens them.
+    """
+
+    description: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+SENTIMENT = {"LABEL_0": "negative", "LABEL_1": "neutral", "LABEL_2": "positive"}
+HUB_MODELS = {
+    "andyqin18/finetuned-bert-uncased": Listed(
+        "bert-base-uncased, fine-tuned on comments of the Jigsaw 2018 challenge: the six labels "
+        "of the embedded model, from an encoder five times its size. Uncalibrated.",
+        dict(zip((f"LABEL_{place}" for place in range(6)), MEANINGS, strict=True)),
+    ),
+    "distilbert/distilbert-base-uncased-finetuned-sst-2-english": Listed(
+        "DistilBERT, fine-tuned on sentences from film reviews (SST-2): whether a sentence is "
+        "positive or negative. English.",
+        {"NEGATIVE": "negative", "POSITIVE": "positive"},
+    ),
+    "cardiffnlp/twitter-roberta-base-sentiment": Listed(
+        "RoBERTa, pretrained on 58 million tweets and fine-tuned for the sentiment task of "
+        "TweetEval: negative, neutral or positive. English.",
+        SENTIMENT,
+    ),
+    "finiteautomata/bertweet-base-sentiment-analysis": Listed(
+        "BERTweet, a RoBERTa for English tweets, fine-tuned on 40,000 tweets of SemEval 2017: "
+        "negative, neutral or positive.",
+        {"NEG": "negative", "NEU": "neutral", "POS": "positive"},
+    ),
+}
+
+
+def label_name(label: str, model: str = "") -> str:
+    """Name a label in words: its model's card's, or itself ("severe_toxic" → "severe toxic")."""
+    listed = HUB_MODELS.get(model.partition("@")[0])
+    return (listed.names.get(label, label) if listed else label).replace("_", " ")

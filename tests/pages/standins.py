@@ -1,0 +1,87 @@
+"""Stand-ins for models, and what a visitor sees of a page that runs without a browser."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
+
+from classifier.decision import Decision, LabelDecision, Weights
+
+SCRIPT = Path(__file__).parent.parent.parent / "ui" / "navigation.py"
+THRESHOLDS = {
+    "toxic": 0.5,
+    "severe_toxic": 0.3,
+    "obscene": 0.5,
+    "threat": 0.2,
+    "insult": 0.5,
+    "identity_hate": 0.3,
+}
+SCORES = [0.81, 0.02, 0.31, 0.001, 0.93, 0.12]
+
+
+class FixedScores:
+    """Gives every text the same scores, and remembers what it was asked."""
+
+    activation = "sigmoid"
+    calibrated = True
+
+    def __init__(self, thresholds=THRESHOLDS, scores=SCORES, name="a"):
+        self.name = name
+        self.labels = list(thresholds)
+        self.scores = scores
+        self.asked = []
+        self.folder = SimpleNamespace(path=Path("nowhere"), weights=Path("nowhere/model.onnx"))
+        decisions = {label: LabelDecision(threshold=limit) for label, limit in thresholds.items()}
+        weights = Weights("model.onnx", "0") if self.calibrated else None
+        self.decision = Decision(self.activation, decisions, weights, "best-f1", 1000)
+        self.thresholds = {name: limit for name, limit in thresholds.items() if limit is not None}
+        self.single_label = self.activation == "softmax"
+
+    def score(self, texts):
+        self.asked += texts
+        blank = [np.nan] * len(self.labels)
+        return np.array([self.scores if t.strip() else blank for t in texts], dtype=np.float32)
+
+
+class Choice(FixedScores):
+    """A model whose labels exclude each other."""
+
+    activation = "softmax"
+    calibrated = False
+
+    def __init__(self, name="choice"):
+        super().__init__({"negative": None, "positive": None}, [0.3, 0.7], name)
+
+
+class WordCounts(FixedScores):
+    """Its first score is higher the more often its word stands in the text."""
+
+    def __init__(self, word, name="a"):
+        super().__init__({"toxic": 0.5, "insult": 0.5}, [0.0, 0.1], name)
+        self.word = word
+
+    def score(self, texts):
+        found = super().score(texts)
+        found[:, 0] += [min(0.9, 0.3 * text.count(self.word)) for text in texts]
+        return found
+
+
+def visit(page="score"):
+    """Open a page as a new visitor."""
+    app = AppTest.from_file(SCRIPT, default_timeout=60).run()
+    return app if page == "score" else app.switch_page(f"../pages/{page}.py").run()
+
+
+def html(page):
+    """All HTML that the page wrote itself, without its style sheet."""
+    blocks = (block.proto.body for block in page.get("html"))
+    return "".join(body for body in blocks if not body.startswith("<style>"))
+
+
+def shown(page):
+    """Everything a visitor can read outside the text areas."""
+    elements = [node for node in page if isinstance(node, Element) and node.type != "text_area"]
+    assert len(elements) > 3
+    return "\n".join(str(element.proto) for element in elements)

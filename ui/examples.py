@@ -1,0 +1,23 @@
+"""Ten sample comments to try, written for this page, and a note on what scores cannot do."""
+
+SAMPLES = (
+    "Thank you for the careful rewrite, the section reads so much better now.",
+    "I disagree with nearly everything in this draft, and I would cut the second half.",
+    "You are an idiot, and nobody here wants to read another word from you.",
+    "Shut the hell up, this is the dumbest crap I have read all week.",
+    "If I ever see you at the club again, I will break your arm.",
+    "He told her that she was “a worthless cow”, and that is why he was banned.",
+    "Proud to be a gay Muslim woman, and happy to answer questions about my faith.",
+    "People like you should go back where they came from, you are ruining this country.",
+    "This heat is killing me, and the bloody bus is late again!",
+    "What a brilliant idea. Let's ask the arsonist to inspect the smoke detectors, too.",
+)
+
+HARMS = """
+- **Not for moderating by itself.** It helps a person to decide what to read first. Let nobody be
+  blocked, and no comment be removed, by a score alone.
+- **It reads words, not intentions.** Dialect, reclaimed words, irony, and abuse that is quoted in
+  order to report it are scored too high; politely worded contempt is scored too low.
+- **It can be unfair to people for naming what they are.** Sentences that mention a religion, an
+  origin, an orientation or a disability tend to get higher scores, however friendly they are.
+"""

@@ -1,0 +1,78 @@
+"""Which model: the list, the choice that all pages share, and its loading."""
+
+import streamlit as st
+
+from classifier import Classifier, models
+from classifier.cache import shared_models
+from classifier.catalog import HUB_MODELS
+from classifier.errors import UserError
+from ui import session
+from ui.settings import PageSettings
+from ui.text import in_markdown
+
+MODEL = "model"
+"""Session key of the choice that all pages share."""
+
+
+def pickable() -> list[str]:
+    """List all models that can be picked: those that are here, then those on the Hub."""
+    local = models.available_models() or [models.EMBEDDED]
+    hub = [*HUB_MODELS, *PageSettings.read().hub_models, *session.typed_models()]
+    return list(dict.fromkeys([*local, *hub]))
+
+
+def kind(name: str) -> str:
+    """Say where a model comes from, in two or three words."""
+    if name == models.EMBEDDED:
+        return "shipped, needs no network"
+    if name.startswith("runs/"):
+        return "trained here"
+    return "from the Hub" if "/" in name else "in models/"
+
+
+def shown_name(name: str) -> str:
+    """Name a model in the picker."""
+    return f"{name} · {kind(name)}"
+
+
+def pick_model(label: str = "Model", help: str | None = None) -> str:
+    """Show the picker; every page has the same choice."""
+    options = pickable()
+    if st.session_state.get(MODEL) not in options:
+        st.session_state[MODEL] = options[0]  # none yet, or one that has been deleted
+    return st.selectbox(
+        label, options, format_func=shown_name, key=MODEL, persist_state="session", help=help
+    )
+
+
+def pick_second_model(first: str, key: str) -> str | None:
+    """Show a picker for a model to compare with; None when the visitor wants none."""
+    options = [name for name in pickable() if name != first]
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = None
+    return st.selectbox(
+        "Compare with",
+        options,
+        index=None,
+        format_func=shown_name,
+        key=key,
+        placeholder="a second model, side by side",
+        persist_state="session",
+    )
+
+
+def load_model(name: str) -> Classifier | None:
+    """Give the loaded model; where that cannot be done, say why on the page and give None."""
+    try:
+        if name in shared_models().names():
+            return shared_models().get(name)
+        with st.spinner(f"Loading {in_markdown(name)} …", show_time=True):
+            return shared_models().get(name)
+    except UserError as error:
+        tell(error)
+        return None
+
+
+def tell(error: UserError) -> None:
+    """Show an error's sentence. Its text may hold what a visitor typed, so it is no Markdown."""
+    st.error(in_markdown(str(error)), icon=":material/error:")

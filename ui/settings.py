@@ -1,0 +1,70 @@
+"""What whoever runs the server can set, by environment variables: read here and nowhere else."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from classifier.errors import SettingsError
+from classifier.models import HUB_ID
+
+PUBLIC = "TOXICITY_PUBLIC"
+TRAINING = "TOXICITY_TRAINING"
+HUB_TYPED = "TOXICITY_HUB_TYPED"
+HUB_MODELS = "TOXICITY_HUB_MODELS"
+HUB_GIGABYTES = "TOXICITY_HUB_GIGABYTES"
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """Settings of the page.
+
+    public: strangers can open it, so what costs much is off unless it is turned on by name.
+    training: the Train page works.
+    typed_models: visitors may load any model of the Hub by typing its id.
+    hub_models: ids that stand in the picker beside the shipped list.
+    hub_gigabytes: weights of a typed-in model that take more are refused.
+    """
+
+    public: bool
+    training: bool
+    typed_models: bool
+    hub_models: tuple[str, ...]
+    hub_gigabytes: float
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the environment; SettingsError names a variable that cannot be understood."""
+        values = os.environ if environment is None else environment
+        # Spaces of Hugging Face set SPACE_ID; what runs there is open to the world.
+        public = _switch(values, PUBLIC, default="SPACE_ID" in values)
+        gigabytes = values.get(HUB_GIGABYTES, "2")
+        try:
+            size = float(gigabytes)
+        except ValueError:
+            raise SettingsError(f"{HUB_GIGABYTES} is {gigabytes!r}; give a number.") from None
+        return cls(
+            public=public,
+            training=_switch(values, TRAINING, default=not public),
+            typed_models=_switch(values, HUB_TYPED, default=not public),
+            hub_models=tuple(_ids(values.get(HUB_MODELS, ""))),
+            hub_gigabytes=size,
+        )
+
+
+def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:
+    found = values.get(name, "").strip().lower()
+    if found in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
+        return found in ("1", "true", "yes", "on") if found else default
+    raise SettingsError(f"{name} is {found!r}; give 1 or 0.")
+
+
+def _ids(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not HUB_ID.fullmatch(name):
+            raise SettingsError(
+                f"{HUB_MODELS}: {name!r} is no Hub id; give owner/name or owner/name@revision, "
+                "separated by commas."
+            )
+    return names
