@@ -1,4 +1,4 @@
-"""python -m classifier score INPUT --output OUTPUT: scores for a whole file of comments."""
+"""python -m classifier score | serve | feedback | compare: files and HTTP requests of comments."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from classifier.errors import EXIT_CODE, UserError
 from classifier.models import EMBEDDED
+from classifier.service.settings import add_flags
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
         help="go on with the interrupted run in OUTPUT.part/, if there is one and it has the same "
         "input, model and text column (default: refuse to start where there is one)",
     )
+    serve = commands.add_parser(
+        "serve",
+        help="answer over HTTP, in the wire format of the Perspective API",
+        description="Answer comments:analyze and the rest of the Perspective API, and /v1/score, "
+        "over HTTP. Each flag below, --host to --drain-seconds apart, can also be set by an "
+        "environment variable: --rate-limit is TOXICITY_RATE_LIMIT.",
+    )
+    serve.set_defaults(run=run_serve)
+    add_flags(serve)
     return whole
 
 
@@ -85,6 +95,13 @@ def run_score(arguments: argparse.Namespace) -> None:
     unscored = f", {summary.unscored} of them without scores" if summary.unscored else ""
     seconds = time.monotonic() - start
     print(f"{summary.rows} rows{unscored}, in {seconds:.1f} s", file=sys.stderr)
+
+
+def run_serve(arguments: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    from classifier.service.server import run
+
+    run(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -77,7 +77,7 @@ class OnnxEngine:
                 f"{weights}: maps {', '.join(sorted(inputs))} to {', '.join(outputs)}, but "
                 "input_ids and attention_mask to logits is needed; export it with finetune."
             )
-        self._pool = ThreadPoolExecutor(_cores(), thread_name_prefix="onnx")
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
         """Give (windows, labels) from windows of any lengths, at least one of them."""
@@ -174,7 +174,7 @@ def _quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux; a container may be given fewer than there are
         return len(os.sched_getaffinity(0))

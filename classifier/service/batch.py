@@ -1,0 +1,102 @@
+"""Many requests in one: multipart/mixed with an HTTP request a part, as Google's clients send.
+
+The answer has an HTTP response in each part, named “response-” and the request's own name.
+"""
+
+import asyncio
+import http
+import re
+import uuid
+from dataclasses import replace
+from email.message import Message
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from classifier.service.calls import Answer, Call, as_json
+from classifier.service.refusals import RefusedError, invalid
+
+if TYPE_CHECKING:
+    from classifier.service.core import Service
+
+MAX_PARTS = 1000  # what Google's clients send at most
+KEY_HEADERS = ("authorization", "x-goog-api-key")
+AT_A_TIME = 8  # so that a batch does not crowd out everybody else
+
+
+async def batch(service: "Service", call: Call) -> Answer:
+    """Answer POST /batch. Keys, limits and errors are each part's own."""
+    parts = _parts(call)
+    answers: list[bytes] = []
+    for start in range(0, len(parts), AT_A_TIME):
+        now = parts[start : start + AT_A_TIME]
+        answers += await asyncio.gather(*(_answer(service, call, part) for part in now))
+    boundary = f"batch_{uuid.uuid4().hex}"
+    mark = f"--{boundary}".encode()
+    body = b"".join(mark + b"\r\n" + answer for answer in answers) + mark + b"--\r\n"
+    return Answer(200, body, f"multipart/mixed; boundary={boundary}")
+
+
+async def _answer(service: "Service", whole: Call, part: bytes) -> bytes:
+    outer, _, inner = _head_and_body(part)
+    try:
+        method, path, call = _request(whole, inner)
+        answer = await _dispatch(service, method, path, call)
+    except RefusedError as refused:
+        answer = as_json(refused.body(), refused.code, refused.headers)
+    head = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
+    head += [f"Content-Type: {answer.media_type}", f"Content-Length: {len(answer.body)}"]
+    head += [f"{header}: {value}" for header, value in answer.headers.items()]
+    name = ""
+    if "content-id" in outer:
+        printable = re.sub(r"[^ -~]", "", outer["content-id"])[:200]
+        name = f"Content-ID: <response-{printable.strip('<>')}>\r\n"
+    start = f"Content-Type: application/http\r\n{name}\r\n" + "\r\n".join(head)
+    return start.encode() + b"\r\n\r\n" + answer.body + b"\r\n"
+
+
+async def _dispatch(service: "Service", method: str, path: str, call: Call) -> Answer:
+    for endpoint in service.endpoints:
+        if (endpoint.method, endpoint.path) == (method, path) and endpoint.name != "batch":
+            return await service.answer_part(endpoint, call)
+    raise RefusedError(404, "Requested entity not found.")
+
+
+def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
+    """Read method, path and call of a part. Its key may stand in the part, or in the whole."""
+    headers, first, body = _head_and_body(inner, first_line=True)
+    words = first.split(" ")
+    if len(words) < 2:
+        raise invalid("A part of the batch holds no HTTP request.")
+    try:
+        url = urlsplit(words[1])
+        query = dict(parse_qsl(url.query, max_num_fields=100))
+    except ValueError:
+        raise invalid("A part of the batch has an unreadable address.") from None
+    query = {name: value for name, value in whole.query.items() if name == "key"} | query
+    headers = {name: whole.headers[name] for name in KEY_HEADERS if name in whole.headers} | headers
+    return words[0], url.path, replace(whole, query=query, headers=headers, body=body)
+
+
+def _parts(call: Call) -> list[bytes]:
+    message = Message()
+    message["Content-Type"] = call.headers.get("content-type", "")
+    boundary = message.get_boundary()
+    if message.get_content_maintype() != "multipart" or not boundary:
+        raise invalid("A batch has the content type multipart/mixed with a boundary.")
+    mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
+    # Google's Python client ends lines with \n, others with \r\n.
+    _, *parts = re.split(rb"(?:\A|\r?\n)--" + mark + rb"(?=--|[ \t]*\r?\n)", call.body)
+    parts = [part for part in parts if not part.startswith(b"--")]
+    if not 1 <= len(parts) <= MAX_PARTS:
+        raise invalid(f"A batch holds 1 to {MAX_PARTS} requests.")
+    return parts
+
+
+def _head_and_body(block: bytes, first_line: bool = False) -> tuple[dict[str, str], str, bytes]:
+    """Split headers (by names in small letters), the line before them if there is one, and body."""
+    head, *body = re.split(rb"\r?\n\r?\n", block.lstrip(b"\r\n \t"), maxsplit=1)
+    lines = head.decode("latin-1").splitlines()
+    first = lines.pop(0) if first_line and lines else ""
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
+    return headers, first, body[0] if body else b""

@@ -1,0 +1,98 @@
+"""Who may call, and how often: API keys, compared in constant time, and a rate limit for each."""
+
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from limits import RateLimitItem, parse
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
+
+from classifier.errors import SettingsError
+from classifier.service.calls import Call
+from classifier.service.refusals import RefusedError, busy
+from classifier.service.settings import KEYS_VARIABLE, ServiceSettings
+
+NO_KEY = (
+    "Method doesn't allow unregistered callers (callers without established identity). Please use "
+    "API Key or other form of API consumer identity to call this API."
+)
+BAD_KEY = "API key not valid. Please pass a valid API key."
+BAD_KEY_DETAILS = {
+    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+    "reason": "API_KEY_INVALID",
+    "domain": "googleapis.com",
+}
+
+
+class Gate:
+    """Lets a call in, or refuses it."""
+
+    def __init__(self, settings: ServiceSettings, environment: Mapping[str, str] = os.environ):
+        keys = _keys_of_file(settings.api_keys_file) if settings.api_keys_file else []
+        keys += environment.get(KEYS_VARIABLE, "").split(",")
+        self._digests = [_digest(key.strip()) for key in keys if key.strip()]
+        if settings.api_keys_file and not self._digests:
+            raise SettingsError(f"{settings.api_keys_file}: holds no key; write one a line.")
+        self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
+        if self._limit:
+            try:
+                storage = storage_from_string(settings.rate_limit_storage)
+                self._limiter = SlidingWindowCounterRateLimiter(storage)  # type: ignore[arg-type]
+            except (ConfigurationError, TypeError, NotImplementedError) as error:
+                raise SettingsError(
+                    f"--rate-limit-storage {settings.rate_limit_storage.split('@')[-1]}: cannot be "
+                    f"used ({error}); see the list of async storages of the package limits."
+                ) from None
+
+    async def admit(self, call: Call) -> None:
+        """Raise RefusedError for a call without a valid key, or beyond its caller's limit."""
+        caller = f"address {call.client}"
+        if self._digests:
+            caller = self._checked_key(call)
+        if self._limit and not await self._limiter.hit(self._limit, caller):
+            window = await self._limiter.get_window_stats(self._limit, caller)
+            raise busy(
+                429,
+                f"Quota exceeded: {self._limit.amount} requests per "
+                f"{self._limit.get_expiry()} seconds.",
+                window.reset_time - time.time(),
+            )
+
+    def _checked_key(self, call: Call) -> str:
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        key = call.query.get("key") or call.headers.get("x-goog-api-key") or bearer
+        if not key:
+            raise RefusedError(403, NO_KEY)
+        digest = _digest(key)
+        # Every digest is compared, whole: the time taken tells nothing of the keys.
+        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+            raise RefusedError(400, BAD_KEY, [BAD_KEY_DETAILS])
+        return f"key {digest.hex()[:16]}"  # where callers are counted, no key is written down
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _keys_of_file(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingsError(f"--api-keys-file {path}: cannot be read ({reason}).") from None
+    return [line.partition("#")[0] for line in lines]
+
+
+def _parsed(limit: str) -> RateLimitItem:
+    try:
+        return parse(limit)
+    except ValueError:
+        raise SettingsError(
+            f"--rate-limit: {limit!r} is no limit; write it as 10/second or 600/minute."
+        ) from None

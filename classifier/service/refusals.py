@@ -1,0 +1,80 @@
+"""What is answered instead of scores: google.rpc.Status, with the messages that clients match.
+
+{"error": {"code": 400, "message": "Comment must be non-empty.", "status": "INVALID_ARGUMENT",
+           "details": [{"@type": "…v1alpha1.Error", "errorType": "COMMENT_EMPTY"}]}}
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+
+
+class RefusedError(Exception):
+    """An answer that is no success. It holds nothing of the comment's text.
+
+    headers: sent with it, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        details: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = list(details)
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """Give the JSON object to send."""
+        status = STATUS.get(self.code, "UNKNOWN")
+        error: dict[str, Any] = {"code": self.code, "message": self.message, "status": status}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def typed(error_type: str, message: str, **payload: Any) -> RefusedError:
+    """Refuse a request with 400 and one of the contract's error types."""
+    return RefusedError(400, message, [{"@type": ERROR_TYPE, "errorType": error_type, **payload}])
+
+
+def invalid(message: str) -> RefusedError:
+    """Refuse what has no error type of its own."""
+    return typed("INVALID_REQUEST", message)
+
+
+def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> RefusedError:
+    """Refuse languages; asked: whether the request named them, or they were detected."""
+    field = "requestedLanguages" if asked else "detectedLanguages"
+    return typed(
+        "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
+        f"Attribute {attribute} does not support request languages: {', '.join(languages)}",
+        languageNotSupportedByAttributeError={"attribute": attribute, field: list(languages)},
+    )
+
+
+def busy(code: int, message: str, seconds: float) -> RefusedError:
+    """Refuse for now: 429 for one caller's share, 503 for everybody's."""
+    return RefusedError(code, message, headers={"Retry-After": str(max(1, round(seconds)))})
+
+
+def too_large(limit: int) -> RefusedError:
+    """Refuse a body. The connection ends too, as the rest of the body is not wanted."""
+    message = f"Request payload size exceeds the limit: {limit} bytes."
+    return RefusedError(413, message, headers={"Connection": "close"})

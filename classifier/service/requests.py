@@ -1,0 +1,166 @@
+"""JSON bodies → what a Perspective client asks for, with the contract's messages."""
+
+from dataclasses import dataclass
+
+from classifier import is_blank
+from classifier.service import fields
+from classifier.service.fields import Object
+from classifier.service.refusals import invalid, typed
+
+MAX_TEXT_BYTES = 20_480
+TEXT_TYPES = ("TEXT_TYPE_UNSPECIFIED", "PLAIN_TEXT", "HTML")
+SCORE_TYPES = ("SCORE_TYPE_UNSPECIFIED", "PROBABILITY", "STD_DEV_SCORE", "PERCENTILE", "RAW")
+
+
+@dataclass(frozen=True)
+class AnalyzeRequest:
+    """What comments:analyze is asked.
+
+    attributes: name → the score from which on it is answered (None: always), in request order.
+    languages: as sent; none means that the language is to be detected.
+    client_token: None when none was sent.
+    """
+
+    text: str
+    attributes: dict[str, float | None]
+    languages: list[str]
+    spans: bool
+    drop_unsupported: bool
+    client_token: str | None
+
+
+@dataclass(frozen=True)
+class SuggestRequest:
+    """What comments:suggestscore is told.
+
+    summary: attribute → the score that the whole comment should have had, in [0, 1].
+    spans: attribute → (begin, end, score) for parts of it, in UTF-16 units.
+    """
+
+    text: str
+    summary: dict[str, float]
+    spans: dict[str, list[tuple[int, int, float]]]
+    languages: list[str]
+    community: str
+    session: str
+    client_token: str | None
+
+
+def analyze_request(body: Object) -> AnalyzeRequest:
+    """Read the body of comments:analyze. Raises RefusedError."""
+    requested = fields.messages(body, "requestedAttributes")
+    if not requested:
+        raise typed("NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes")
+    attributes = {}
+    for name, parameters in requested.items():
+        score_type = fields.enum(parameters, "scoreType", SCORE_TYPES)
+        if score_type not in SCORE_TYPES[:2]:
+            raise invalid(
+                f"Requested score type {short(score_type)} is not supported by attribute "
+                f"{short(name)}"
+            )
+        attributes[name] = fields.number(parameters, "scoreThreshold")
+    text = _comment(body)
+    _check_context(body)
+    return AnalyzeRequest(
+        text,
+        attributes,
+        _languages(body),
+        fields.boolean(body, "spanAnnotations"),
+        fields.boolean(body, "dropUnsupportedAttributes"),
+        _ignored_and_token(body),
+    )
+
+
+def suggest_request(body: Object) -> SuggestRequest:
+    """Read the body of comments:suggestscore. Raises RefusedError."""
+    text = _comment(body)
+    _check_context(body)
+    suggested = fields.messages(body, "attributeScores")
+    if not suggested:
+        raise invalid("Missing attribute_scores")
+    summary: dict[str, float] = {}
+    spans: dict[str, list[tuple[int, int, float]]] = {}
+    for name, scores in suggested.items():
+        whole = fields.message(scores, "summaryScore")
+        parts = fields.repeated(scores, "spanScores", dict, "TYPE_MESSAGE")
+        if whole is None and not parts:
+            raise invalid(f"Attribute {short(name)} has neither summary_score nor span_scores")
+        if whole is not None:
+            summary[name] = _probability(whole, name)
+        if parts:
+            spans[name] = [_span(part, name) for part in parts]
+    return SuggestRequest(
+        text,
+        summary,
+        spans,
+        _languages(body),
+        fields.string(body, "communityId"),
+        fields.string(body, "sessionId"),
+        _ignored_and_token(body),
+    )
+
+
+def short(name: str) -> str:
+    """Cut a name that a stranger sent to what a message can hold."""
+    return name if len(name) <= 100 else name[:100] + "…"
+
+
+def utf8_length(text: str) -> int:
+    """Count UTF-8 bytes; half characters, which JSON escapes can make, count three."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _comment(body: Object) -> str:
+    comment = fields.message(body, "comment") or {}
+    text = fields.string(comment, "text")
+    if is_blank(text):
+        raise typed("COMMENT_EMPTY", "Comment must be non-empty.")
+    if utf8_length(text) > MAX_TEXT_BYTES:
+        raise typed("COMMENT_TOO_LONG", "Comment text too long.")
+    kind = fields.enum(comment, "type", TEXT_TYPES)
+    if kind not in TEXT_TYPES:
+        raise invalid("Unknown text type")
+    if kind == "HTML":
+        raise invalid("Currently, only 'PLAIN_TEXT' comments are supported")
+    return text
+
+
+def _check_context(body: Object) -> None:
+    context = fields.message(body, "context") or {}
+    entries = fields.repeated(context, "entries", dict, "TYPE_MESSAGE")
+    if entries and fields.message(context, "articleAndParentComment"):
+        raise invalid(
+            "Context can have either entries or article_and_parent_comment, but both fields were "
+            "populated."
+        )
+
+
+def _languages(body: Object) -> list[str]:
+    languages = fields.repeated(body, "languages", str, "TYPE_STRING")
+    return [short(language.strip()) for language in languages if language.strip()]
+
+
+def _ignored_and_token(body: Object) -> str | None:
+    """Check the fields that change no score; give the token that is sent back."""
+    fields.boolean(body, "doNotStore")  # nothing is ever stored
+    fields.string(body, "sessionId")
+    fields.string(body, "communityId")
+    return fields.string(body, "clientToken") or None
+
+
+def _probability(score: Object, name: str) -> float:
+    if fields.enum(score, "type", SCORE_TYPES) not in SCORE_TYPES[:2]:
+        raise invalid(f"Suggested scores of attribute {short(name)} must be of type PROBABILITY")
+    value = fields.number(score, "value")
+    if value is None or not 0 <= value <= 1:
+        raise invalid(f"Attribute {short(name)} needs a score value from 0 to 1")
+    return value
+
+
+def _span(part: Object, name: str) -> tuple[int, int, float]:
+    begin, end = fields.integer(part, "begin"), fields.integer(part, "end")
+    score = fields.message(part, "score")
+    if begin is None or end is None or score is None or not 0 <= begin <= end <= MAX_TEXT_BYTES:
+        raise invalid(f"A span score of attribute {short(name)} needs begin, end and score")
+    return begin, end, _probability(score, name)

@@ -1,0 +1,87 @@
+"""`python -m classifier serve`: the service in one process or several, under uvicorn.
+
+On SIGTERM a process first answers with “Connection: close” and says that it is not ready, then
+stops accepting, answers what it has accepted, and ends. Requests are not logged: their addresses
+hold keys, and their bodies other people's words.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from classifier.errors import SettingsError
+from classifier.service.app import create_app, lifespan
+from classifier.service.core import Service
+from classifier.service.settings import METRICS_FOLDER, ServiceSettings
+
+DRAIN_VARIABLE = "TOXICITY_DRAIN_SECONDS"
+IDLE_SECONDS = 75  # longer than clients and proxies keep a connection for another request
+STOP_SECONDS = 30  # a caller who has not read the answer by then is not waited for
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until told to stop. Raises ModelError or SettingsError before anything is opened."""
+    settings = ServiceSettings.read(
+        **{entry.name: getattr(arguments, entry.name) for entry in fields(ServiceSettings)}
+    )
+    if arguments.workers < 1:
+        raise SettingsError("--workers must be at least 1.")
+    Service(settings).check()  # what is wrong shows here, in one sentence
+    os.environ.update(settings.environment())
+    os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
+    with tempfile.TemporaryDirectory(prefix="toxicity-metrics-") as folder:
+        if arguments.workers > 1:
+            os.environ[METRICS_FOLDER] = folder
+        uvicorn.run(
+            "classifier.service.server:worker",
+            factory=True,
+            app_dir=str(Path(__file__).parents[2]),
+            host=arguments.host,
+            port=arguments.port,
+            workers=arguments.workers,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+
+
+def worker() -> Starlette:
+    """Make the application of one process, from the environment that run() has set."""
+    service = Service(ServiceSettings.read())
+    app = create_app(service)
+    app.router.lifespan_context = _draining(service, float(os.environ.get(DRAIN_VARIABLE, "1")))
+    return app
+
+
+def _draining(service: Service, seconds: float) -> Any:
+    """Give the service's lifespan, in which SIGTERM reaches uvicorn only some seconds later."""
+    running = lifespan(service)
+
+    @asynccontextmanager
+    async def until_drained(app: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        stop: Any = signal.getsignal(signal.SIGTERM)
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            if service.draining:
+                stop(number, frame)
+            service.draining = True
+            loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
+
+        async with running(app):
+            signal.signal(signal.SIGTERM, drain)
+            yield
+
+    return until_drained
