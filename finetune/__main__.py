@@ -1,4 +1,7 @@
-"""python -m finetune --config configs/NAME.toml [STAGE ...] [--SETTING VALUE ...]."""
+"""python -m finetune --config configs/NAME.toml [STAGE ...] [--SETTING VALUE ...].
+
+python -m finetune publish MODEL --to TARGET [--require CONDITION] publishes what a run has left.
+"""
 
 import argparse
 import dataclasses
@@ -6,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from classifier.errors import EXIT_CODE, SettingsError, UserError
+from classifier.errors import EXIT_CODE, GATE_EXIT_CODE, GateError, SettingsError, UserError
 
 from . import record
 from .config import Settings, add_flags, from_flags, from_toml
@@ -15,20 +18,97 @@ from .stages import STAGES, is_first_process, run_stages
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stages that the command line names. Returns the exit code."""
-    flags = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = _settings(flags)
-        names = flags.stages or list(STAGES)
-        if is_first_process():
-            _open_run(settings, names, resume=flags.resume, clear=flags.clear)
-        run_stages(names, settings, resume=flags.resume)
+        if arguments[:1] == ["publish"]:
+            _publish(_publish_parser().parse_args(arguments[1:]))
+        else:
+            _run(_parser().parse_args(arguments))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
+        return GATE_EXIT_CODE if isinstance(error, GateError) else EXIT_CODE
     except KeyboardInterrupt:
-        print("stopped; --resume goes on from the last checkpoint", file=sys.stderr)
+        print("stopped; the same command, for a run with --resume, goes on", file=sys.stderr)
         return 130
     return 0
+
+
+def _run(flags: argparse.Namespace) -> None:
+    settings = _settings(flags)
+    names = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
+    if is_first_process():
+        if "publish" in names:
+            _check_publishing(settings)
+        _open_run(settings, names, resume=flags.resume, clear=flags.clear)
+    run_stages(names, settings, resume=flags.resume)
+
+
+def _publish(flags: argparse.Namespace) -> None:
+    from .publish import publish
+
+    publish(flags.model, flags.to, flags.require, flags.private, flags.tag, flags.dry_run)
+
+
+def _check_publishing(settings: Settings) -> None:
+    """See before hours of training whether what comes last can be done."""
+    from .gate import Condition
+    from .publish import parse_target
+
+    if not settings.publish_to:
+        raise SettingsError("the stage publish wants to know where to: --publish-to hub:OWNER/NAME")
+    for condition in settings.publish_require:
+        Condition.parse(condition)
+    for target in settings.publish_to:
+        parse_target(target).check()
+
+
+def _publish_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m finetune publish",
+        description="Publish a model folder on the Hugging Face Hub or on S3, if its figures meet "
+        "the conditions. Readers get the old model or the whole new one. Interrupted, give the "
+        "same command again.",
+        epilog=f"Exit code {GATE_EXIT_CODE}: a condition is not met, and nothing was sent. "
+        "Credentials: HF_TOKEN or `hf auth login` for the Hub; for S3 what the AWS tools use, "
+        "with AWS_ENDPOINT_URL for another endpoint than Amazon's. In a config, a section "
+        "[publish] with to, require, private and tags makes this the last stage of a run.",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model's folder or name, or a run's folder"
+    )
+    parser.add_argument(
+        "--to",
+        required=True,
+        action="append",
+        metavar="TARGET",
+        help="hub:OWNER/NAME or s3://BUCKET/PREFIX, made if it does not exist; can be repeated",
+    )
+    parser.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help='publish only if this holds: "roc_auc_mean >= 0.97", "f1.threat >= 0.4", '
+        '"roc_auc_mean >= published - 0.002"; can be repeated (default: no condition)',
+    )
+    parser.add_argument(
+        "--private",
+        action=argparse.BooleanOptionalAction,
+        help="make a new repository on the Hub private (default: the owner's setting there)",
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="give this version a name, as in owner/name@v1.2; can be repeated (default: none)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the files and judge the conditions; send nothing",
+    )
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,7 +116,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m finetune",
         description="Train a comment classifier on labelled comments: rows in, model folder out.",
         epilog="Stages run in this order: " + ", ".join(STAGES) + ". "
-        "A stage by itself reads what the earlier ones left in --output-dir.",
+        "A stage by itself reads what the earlier ones left in --output-dir. "
+        "`python -m finetune publish --help` tells how to publish any model folder.",
     )
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="run only these (default: all)")
     parser.add_argument("--config", help="take settings from this TOML file (default: none)")

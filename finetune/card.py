@@ -99,7 +99,7 @@ def render_card(folder: Path, name: str) -> str:
             "## Known harms and limits",
             HARMS + WIKIPEDIA * wikipedia,
         ]
-    sections += ["## How to use it", _usage(name)]
+    sections += ["## How to use it", usage(name, plain=any(folder.glob("*.safetensors")))]
     sections += ["## What a score means", _meaning(decision)]
     if decision and decision.activation == "sigmoid":
         sections += ["### Thresholds", _thresholds(decision)]
@@ -164,8 +164,10 @@ def _eval_results(metrics: Mapping) -> list[EvalResult]:
     ]
 
 
-def _usage(name: str) -> str:
-    return f"""\
+def usage(name: str, plain: bool) -> str:
+    """Say how to load the model under `name`; plain: whether transformers can load it too."""
+    parts = [
+        f"""\
 ```python
 from classifier import load_classifier
 
@@ -175,7 +177,23 @@ print(dict(zip(classifier.labels, scores[0])), classifier.flags(scores[0]))
 ```
 
 `decision.json` turns the weights' logits into these probabilities. Readers that do not know that
-file, like the pipeline of transformers, give other, uncalibrated scores."""
+file, like the pipeline of transformers, give other, uncalibrated scores"""
+    ]
+    if not plain:
+        return parts[0] + (
+            ".\nAnd those need `model.safetensors`, which is not here: `model.onnx` alone is read "
+            "by ONNX\nRuntime, not by the pipeline of transformers and not by hosted inference."
+        )
+    if not HUB_ID.fullmatch(name):
+        return parts[0] + "."
+    parts.append(f"""\
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model={json.dumps(name)}, top_k=None)
+print(classify("Thank you, that was helpful."))  # every label's score, uncalibrated
+```""")
+    return ":\n\n".join(parts)
 
 
 def _meaning(decision: Decision | None) -> str:

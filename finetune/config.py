@@ -16,7 +16,10 @@ from .thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
-AFTER_TRAINING = {"formats", "criterion", "model_name", "data_licence", "base_licence"}
+AFTER_TRAINING = {
+    "formats", "criterion", "model_name", "data_licence", "base_licence",
+    "publish_to", "publish_require", "publish_private", "publish_tags",
+}  # fmt: skip
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
 
 
@@ -163,6 +166,18 @@ class Settings:
     model_name: str = setting("call the model this in its card; empty takes the run's folder", "")
     data_licence: str = setting("licence of the training rows, for the model card", "")
     base_licence: str = setting("licence and origin of the base model, for the model card", "")
+    publish_to: list[str] = setting(
+        "publish the result to these: hub:OWNER/NAME, s3://BUCKET/PREFIX; in a config: to under "
+        "[publish], and so the next three",
+        [],
+    )
+    publish_require: list[str] = setting(
+        "publish only if all of these hold, such as f1.threat >= 0.4 or "
+        "roc_auc_mean >= published - 0.002",
+        [],
+    )
+    publish_private: bool = setting("make a new repository on the Hub private", False)
+    publish_tags: list[str] = setting("give what is published these names, such as v1.2", [])
 
     @property
     def single_label(self) -> bool:
@@ -255,6 +270,10 @@ def from_toml(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not a TOML file ({error}).") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
+    section = values.pop("publish", {})
+    if not isinstance(section, dict):
+        raise SettingsError(f"{path}: publish is to be a section, [publish].")
+    values |= {f"publish_{name}": value for name, value in section.items()}
     return {name: _as_type(name, value, str(path)) for name, value in values.items()}
 
 

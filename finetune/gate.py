@@ -125,7 +125,7 @@ def judge(
 def gate_table(verdicts: Sequence[Verdict]) -> str:
     """Give a line for each verdict, their values below each other."""
     width = max((len(verdict.condition) for verdict in verdicts), default=0)
-    return "\n".join(f"   {verdict.line(width)}" for verdict in verdicts)
+    return "\n".join(f"      {verdict.line(width)}" for verdict in verdicts)
 
 
 def figures(metrics: Mapping[str, Any]) -> dict[str, float | None]:

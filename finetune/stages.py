@@ -6,6 +6,7 @@ export     trained → RUN/model: safetensors, ONNX int8, tokenizer, config
 calibrate  model, validation rows → RUN/model/decision.json and metrics.json
 evaluate   model, test rows → RUN/model/metrics.json, RUN/report: a CSV and pictures
 card       what lies in RUN/model → RUN/model/README.md and run.json
+publish    RUN/model → the Hub or S3, if publish_to names one
 """
 
 import json
@@ -195,6 +196,20 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     return {}
 
 
+def publish(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
+    """Publish the model folder, if it meets the conditions; see publish.py."""
+    from .publish import publish as send
+
+    names = send(
+        run_folder / "model",
+        settings.publish_to,
+        settings.publish_require,
+        settings.publish_private or None,
+        settings.publish_tags,
+    )
+    return {"published": names} if names else {}
+
+
 STAGES: dict[str, Stage] = {
     "data": data,
     "train": train,
@@ -202,6 +217,7 @@ STAGES: dict[str, Stage] = {
     "calibrate": calibrate,
     "evaluate": evaluate,
     "card": card,
+    "publish": publish,
 }
 
 

@@ -215,18 +215,3 @@ def test_an_unknown_name_lists_the_names_there_are(tmp_path, monkeypatch):
 def test_a_hub_model_that_cannot_be_fetched_gives_one_clear_sentence(name):
     with pytest.raises(ModelError, match=f"^{name}: the Hub cannot be reached"):
         load_classifier(name)
-
-
-def test_a_hub_model_is_fetched_at_its_revision(exported, monkeypatch):
-    import huggingface_hub
-
-    asked = []
-
-    def snapshot_download(repo, *, revision, **patterns):
-        asked.append((repo, revision))
-        return str(exported)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    model = load_classifier("someone/something@v1.0")
-    assert asked == [("someone/something", "v1.0")]
-    assert model.name == "someone/something@v1.0"

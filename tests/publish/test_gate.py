@@ -110,6 +110,6 @@ def test_an_unknown_figure_is_a_mistake_and_not_a_failed_condition(figure):
 def test_each_verdict_is_a_line_with_its_value():
     verdicts = [judge("roc_auc_mean >= 0.97"), judge("f1.threat >= 0.5")]
     assert gate_table(verdicts).splitlines() == [
-        "   pass  roc_auc_mean >= 0.97  0.97",
-        "   FAIL  f1.threat >= 0.5      0.4",
+        "      pass  roc_auc_mean >= 0.97  0.97",
+        "      FAIL  f1.threat >= 0.5      0.4",
     ]

@@ -1,0 +1,80 @@
+"""A model folder as a run leaves it, and the two places to publish to, both on localhost."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from classifier.decision import Decision, LabelDecision, Weights
+from classifier.folder import ModelFolder
+from tests.publish.hub_server import Hub
+
+TEXTS = ["you idiot", "thanks for the kind help", "I will find you and hurt you", "good page"]
+
+
+def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
+    """Give the folder a metrics.json with that mean ROC-AUC."""
+    figures = {"roc_auc": roc_auc, "average_precision": 0.5, "f1": 0.4}
+    report = {
+        "rows": 100,
+        "blank": 0,
+        "weighted": False,
+        "means": figures,
+        "labels": {"threat": figures | {"rows": 100, "positives": 7, "share": 0.07}},
+        "notes": [],
+    }
+    content = {"data": {"name": "rows.csv", "sha256": "0" * 64, "rows": 100}, "test": report}
+    (folder / "metrics.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with both kinds of weights, all its files; not to be changed."""
+    from finetune.card import write_card
+    from finetune.export import export_model
+
+    folder = tmp_path_factory.mktemp("run") / "model"
+    export_model(tiny_base, folder, max_length=32)
+    labels = {
+        label: LabelDecision(slope=0.5 + 0.1 * number, intercept=-0.2, threshold=0.4)
+        for number, label in enumerate(ModelFolder.read(folder).labels)
+    }
+    Decision("sigmoid", labels, Weights.of(folder / "model.onnx"), "best-f1", 100).save(folder)
+    write_metrics(folder)
+    settings = {"train_data": "/home/ann/secret-plans/rows.csv", "extra_data": ["/mnt/x/more.csv"]}
+    (folder / "run.json").write_text(json.dumps({"settings": settings}))
+    write_card(folder, "first")
+    return folder
+
+
+@pytest.fixture
+def model(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "run" / "model"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub that huggingface_hub takes for the real one, with a token that may write."""
+    from huggingface_hub import close_session, constants
+
+    server = Hub()
+    for name, value in {
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,  # large files go by LFS then
+        "ENDPOINT": server.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_TOKEN_PATH": str(tmp_path / "token"),
+        "HF_STORED_TOKENS_PATH": str(tmp_path / "stored_tokens"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    close_session()  # it keeps connections to the server of the test before
+    yield server
+    close_session()
+    if not server.stopped:
+        server.stop()

@@ -1,0 +1,427 @@
+"""Publishing to the Hub and reading back, with the real client, over HTTP."""
+
+import json
+import logging
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from classifier import ModelError, load_classifier
+from classifier.errors import PublishError
+from finetune.__main__ import main
+from finetune.publish import publish
+from finetune.to_hub import hub_access
+from tests.publish.conftest import TEXTS, write_metrics
+
+NAME = "ann/first"
+
+# huggingface_hub 2.4 sends LFS files in a way that httpx2 would have otherwise.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+def sent(hub):
+    """What was asked of the Hub that could have changed something."""
+    return [line for line in hub.asked if line.startswith(("POST", "PUT"))]
+
+
+def files(hub):
+    return hub.repositories[NAME].commits[-1].files
+
+
+# Publish → load → same scores
+
+
+def test_what_is_published_comes_back_with_the_same_scores(hub, model):
+    [name] = publish(model, ["hub:ann/first"], ["roc_auc_mean >= 0.97"])
+    expected = load_classifier(model).score(TEXTS)
+    for given in (NAME, name):
+        found = load_classifier(given)
+        assert np.array_equal(found.score(TEXTS), expected)
+        assert found.calibrated
+        assert found.thresholds == load_classifier(model).thresholds
+
+
+def test_everything_is_one_commit_that_names_the_figures(hub, model):
+    publish(model, ["hub:ann/first"])
+    first, second = hub.repositories[NAME].commits
+    assert first.message == "initial commit"
+    assert re.search(r"6 labels: ROC-AUC 0\.9700, .* on 100 test rows", second.message)
+    assert set(second.files) == {path.name for path in model.iterdir()} | {".gitattributes"}
+    assert sum("/commit/main" in line for line in hub.asked) == 1
+
+
+def test_the_card_says_how_to_load_it_from_there_and_has_its_figures(hub, model):
+    publish(model, ["hub:ann/first"])
+    card = files(hub)["README.md"].decode()
+    assert 'load_classifier("ann/first")' in card
+    assert 'pipeline("text-classification", model="ann/first", top_k=None)' in card
+    assert "model-index:" in card
+    assert "value: 0.97" in card
+
+
+def test_paths_of_this_machine_are_not_published(hub, model):
+    publish(model, ["hub:ann/first"])
+    record = json.loads(files(hub)["run.json"])
+    assert record["settings"] == {"train_data": "rows.csv", "extra_data": ["more.csv"]}
+
+
+def test_only_files_of_a_model_are_published(hub, model, capsys):
+    for name in (".env", "pytorch_model.bin", "optimizer.pt", "notes.txt"):
+        (model / name).write_text("secret")
+    publish(model, ["hub:ann/first"])
+    assert not {".env", "pytorch_model.bin", "optimizer.pt", "notes.txt"} & set(files(hub))
+    assert "notes.txt, optimizer.pt, pytorch_model.bin" in capsys.readouterr().out
+
+
+def test_a_pickle_alone_is_not_published(hub, model):
+    for name in ("model.onnx", "model.safetensors", "decision.json"):
+        (model / name).unlink()
+    (model / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ModelError, match="are a pickle"):
+        publish(model, ["hub:ann/first"])
+    assert not hub.repositories
+
+
+def test_files_that_only_the_older_model_had_go_in_the_same_commit(hub, model):
+    publish(model, ["hub:ann/first"])
+    (model / "decision.json").unlink()
+    (model / "model.onnx").unlink()
+    publish(model, ["hub:ann/first"])
+    assert len(hub.repositories[NAME].commits) == 3
+    assert "model.onnx" not in files(hub)
+    assert ".gitattributes" in files(hub)
+    assert not load_classifier(NAME).calibrated
+
+
+def test_a_new_repository_is_private_if_asked(hub, model):
+    publish(model, ["hub:ann/first"], private=True)
+    publish(model, ["hub:ann/second"])
+    assert hub.repositories["ann/first"].private
+    assert not hub.repositories["ann/second"].private
+
+
+def test_a_private_model_does_not_go_to_a_public_repository(hub, model):
+    publish(model, ["hub:ann/first"])
+    with pytest.raises(PublishError, match="is public; make it private"):
+        publish(model, ["hub:ann/first"], private=True)
+
+
+def test_a_tag_names_a_version_for_ever(hub, model):
+    write_metrics(model, 0.97)
+    publish(model, ["hub:ann/first"], tags=["v1"])
+    publish(model, ["hub:ann/first"], tags=["v1"])  # the same again is no other version
+    old = load_classifier(model).score(TEXTS)
+    (model / "decision.json").unlink()
+    with pytest.raises(PublishError, match="tag v1 exists already"):
+        publish(model, ["hub:ann/first"], tags=["v1"])
+    publish(model, ["hub:ann/first"], tags=["v2"])
+    assert np.array_equal(load_classifier("ann/first@v1").score(TEXTS), old)
+    assert not load_classifier("ann/first@v2").calibrated
+
+
+# The gate
+
+
+def test_a_failed_gate_sends_nothing_and_has_its_own_exit_code(hub, model, capsys):
+    code = main(["publish", str(model), "--to", "hub:ann/first", "--require", "f1.threat >= 0.5"])
+    assert code == 3
+    assert sent(hub) == []
+    output = capsys.readouterr()
+    assert re.search(r"FAIL +f1\.threat >= 0\.5 +0\.4", output.out)
+    assert "nothing was uploaded" in output.err
+
+
+def test_one_target_whose_gate_fails_keeps_all_others_from_being_sent_to(hub, model):
+    publish(model, ["hub:ann/second"])
+    before = len(sent(hub))
+    write_metrics(model, 0.96)
+    targets = ["--to", "hub:ann/first", "--to", "hub:ann/second"]
+    condition = ["--require", "roc_auc_mean >= published - 0.002"]
+    assert main(["publish", str(model), *targets, *condition]) == 3
+    assert len(sent(hub)) == before
+
+
+def test_a_dry_run_shows_files_and_gate_and_asks_nobody(hub, model, capsys, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    words = ["publish", str(model), "--to", "hub:ann/first", "--require", "rows >= 50", "--dry-run"]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    size = (model / "model.onnx").stat().st_size
+    assert re.search(rf"{size:,} +model\.onnx", output)
+    assert re.search(r"pass +rows >= 50 +100", output)
+    assert hub.asked == []
+
+
+def test_a_dry_run_compares_with_what_is_published(hub, model):
+    publish(model, ["hub:ann/first"])
+    write_metrics(model, 0.9)
+    before = len(sent(hub))
+    words = ["--require", "roc_auc_mean >= published", "--dry-run"]
+    assert main(["publish", str(model), "--to", "hub:ann/first", *words]) == 3
+    assert len(sent(hub)) == before
+
+
+# Tokens
+
+
+def test_without_a_token_one_sentence_says_where_to_put_it(hub, model, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(PublishError, match="no token for the Hub: set HF_TOKEN, or run `hf auth"):
+        publish(model, ["hub:ann/first"])
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("hf_two words", "a blank or another odd sign"),
+        ("hf_ümlaut", "a blank or another odd sign"),
+        ("hf_unknown", "does not accept the token"),
+        ("hf_read", "“laptop” of ann can only read"),
+        ("hf_fine", "no permission to write to ann/first"),
+    ],
+)
+def test_a_token_that_cannot_write_is_named_but_never_shown(
+    hub, model, monkeypatch, capfd, token, said
+):
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert main(["publish", str(model), "--to", "hub:ann/first"]) == 2
+    output = capfd.readouterr()
+    assert said in output.err
+    assert "settings/tokens" in output.err
+    assert token not in output.err + output.out
+    assert sent(hub) == []
+
+
+def test_a_token_for_one_repository_may_publish_there(hub, model, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_fine")
+    publish(model, ["hub:ann/only-this"])
+    assert "model.onnx" in hub.repositories["ann/only-this"].commits[-1].files
+
+
+@pytest.mark.parametrize(("owner", "may"), [("ann", True), ("club", True), ("readers", False)])
+def test_access_depends_on_whose_repository_it_is(hub, owner, may):
+    access = hub_access(f"{owner}/first")
+    assert (access.user, access.may_write) == ("ann", may)
+    assert bool(access.problem) is not may
+
+
+def test_access_can_be_asked_for_without_a_network(hub):
+    hub.stop()
+    access = hub_access()
+    assert not access.may_write
+    assert "cannot be reached" in access.problem
+
+
+def test_a_refusal_in_the_middle_is_one_sentence(hub, model):
+    hub.fail("POST", "/commit/main", 403)
+    with pytest.raises(PublishError, match=r"may not publish there \(403\): set HF_TOKEN"):
+        publish(model, ["hub:ann/first"])
+    assert "model.onnx" not in files(hub)
+
+
+def test_offline_by_setting_says_so(hub, model, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(PublishError, match="HF_HUB_OFFLINE is set"):
+        publish(model, ["hub:ann/first"])
+
+
+# Interruptions and others at work
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("POST", "/preupload/", "close"),
+        ("POST", "/preupload/", 503),
+        ("POST", "/objects/batch", 500),
+        ("PUT", "/large/", "close"),
+        ("PUT", "/large/", 500),
+        ("POST", "/commit/main", "close"),
+        ("POST", "/commit/main", "close after"),
+    ],
+)
+def test_a_broken_connection_is_made_good(hub, model, method, path, action):
+    hub.fail(method, path, action)
+    publish(model, ["hub:ann/first"])
+    assert len(hub.repositories[NAME].commits) == 2
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
+
+
+def test_after_an_interruption_readers_get_the_old_model_and_the_same_command_ends_it(hub, model):
+    publish(model, ["hub:ann/first"])
+    old = load_classifier(NAME).score(TEXTS)
+    (model / "decision.json").unlink()
+    for _ in range(3):
+        hub.fail("POST", "/commit/main", "close")
+    with pytest.raises(PublishError, match="run the same command again"):
+        publish(model, ["hub:ann/first"])
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), old)
+    publish(model, ["hub:ann/first"])
+    assert not load_classifier(NAME).calibrated
+
+
+def test_publishing_the_same_again_makes_no_commit(hub, model):
+    [first] = publish(model, ["hub:ann/first"])
+    [second] = publish(model, ["hub:ann/first"])
+    assert first == second
+    assert len(hub.repositories[NAME].commits) == 2
+
+
+def someone_elses(hub, model, roc_auc):
+    """Publish a model with this figure, as somebody else would, at some moment."""
+
+    def act():
+        other = model.parent / "other"
+        shutil.copytree(model, other)
+        write_metrics(other, roc_auc)
+        repository = hub.repositories[NAME]
+        content = {path.name: path.read_bytes() for path in other.iterdir()}
+        repository.add("somebody else's", repository.commits[-1].files | content)
+
+    return act
+
+
+@pytest.mark.parametrize("moment", ["/refs", "/preupload/", "/commit/main"])
+def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(hub, model, moment):
+    publish(model, ["hub:ann/first"])
+    write_metrics(model, 0.975)
+    method = "GET" if moment == "/refs" else "POST"
+    hub.fail(method, moment, someone_elses(hub, model, 0.99))
+    words = ["publish", str(model), "--to", "hub:ann/first"]
+    assert main([*words, "--require", "roc_auc_mean >= published"]) == 3
+    assert json.loads(files(hub)["metrics.json"])["test"]["means"]["roc_auc"] == 0.99
+
+
+@pytest.mark.parametrize("status", [409, 412])
+def test_a_conflict_is_tried_again(hub, model, status):
+    hub.fail("POST", "/commit/main", status)
+    publish(model, ["hub:ann/first"])
+    assert "model.onnx" in files(hub)
+
+
+def test_a_conflict_without_end_gives_up(hub, model):
+    for _ in range(9):
+        hub.fail("POST", "/commit/main", 409)
+    with pytest.raises(PublishError, match="somebody else publishes there all the time"):
+        publish(model, ["hub:ann/first"])
+
+
+# Reading
+
+
+@pytest.mark.parametrize("action", ["half", "close"])
+def test_a_download_that_breaks_off_is_gone_on_with(hub, model, action):
+    publish(model, ["hub:ann/first"])
+    hub.fail("GET", "/resolve/.*/model.onnx", action)
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
+
+
+def test_a_hub_in_trouble_is_a_sentence(hub, model):
+    publish(model, ["hub:ann/first"])
+    hub.fail("GET", "/resolve/.*/model.onnx", 503)
+    with pytest.raises(ModelError, match="answers with 503; try again later"):
+        load_classifier(NAME)
+
+
+def test_only_the_weights_that_are_read_are_fetched(hub, model):
+    publish(model, ["hub:ann/first"])
+    load_classifier(NAME)
+    assert not any("model.safetensors" in line for line in hub.asked if "/resolve/" in line)
+
+
+def test_a_second_load_fetches_nothing(hub, model):
+    publish(model, ["hub:ann/first"])
+    load_classifier(NAME)
+    before = len(hub.asked)
+    load_classifier(NAME)
+    assert not any("/resolve/" in line for line in hub.asked[before:])
+
+
+@pytest.mark.parametrize("how", ["offline by setting", "nobody answers", "500"])
+def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypatch, caplog, how):
+    publish(model, ["hub:ann/first"])
+    expected = load_classifier(NAME).score(TEXTS)
+    if how == "offline by setting":
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    elif how == "500":
+        hub.fail("GET", "/api/models/ann/first$", 500)
+    else:
+        hub.stop()
+    with caplog.at_level(logging.WARNING, "classifier"):
+        found = load_classifier(NAME)
+    assert np.array_equal(found.score(TEXTS), expected)
+    assert "ann/first: the Hub cannot be reached; using what was fetched before" in caplog.text
+
+
+def test_a_newer_model_is_noticed(hub, model):
+    publish(model, ["hub:ann/first"])
+    assert load_classifier(NAME).calibrated
+    (model / "decision.json").unlink()
+    publish(model, ["hub:ann/first"])
+    assert not load_classifier(NAME).calibrated
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.onnx"])
+def test_a_file_spoilt_in_the_cache_is_fetched_anew(hub, model, name):
+    publish(model, ["hub:ann/first"])
+    path = load_classifier(NAME).folder.path / name
+    path.resolve().write_bytes(b"{}")
+    assert load_classifier(NAME).score(TEXTS).shape == (4, 6)
+
+
+def test_a_file_spoilt_in_the_cache_is_named_where_there_is_no_network(hub, model, monkeypatch):
+    publish(model, ["hub:ann/first"])
+    path = load_classifier(NAME).folder.path / "tokenizer.json"
+    path.resolve().write_bytes(b"{}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"tokenizer\.json: not the file that the Hub has"):
+        load_classifier(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ann/nothing", "no such model on the Hub, or a private one"),
+        ("ann/first@v9", "has no such revision"),
+        (f"ann/first@{'0' * 40}", "has no such revision"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(hub, model, name, said):
+    publish(model, ["hub:ann/first"])
+    with pytest.raises(ModelError, match=said):
+        load_classifier(name)
+
+
+def test_a_private_model_needs_a_token(hub, model, monkeypatch):
+    publish(model, ["hub:ann/first"], private=True)
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(ModelError, match="needs a token: set HF_TOKEN"):
+        load_classifier(NAME)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(ModelError, match="renew the token"):
+        load_classifier(NAME)
+
+
+# Plain transformers
+
+
+def test_the_pipeline_of_transformers_gives_the_same_uncalibrated_probabilities(hub, model):
+    from transformers import pipeline
+
+    publish(model, ["hub:ann/first"])
+    classify = pipeline("text-classification", model=NAME, top_k=None)
+    classifier = load_classifier(model)
+    (model / "model.onnx").unlink()
+    (model / "decision.json").unlink()
+    in_fp32 = load_classifier(model)
+    for scores, text in zip(classify(TEXTS), TEXTS, strict=True):
+        found = [
+            {score["label"]: score["score"] for score in scores}[label] for label in in_fp32.labels
+        ]
+        assert np.allclose(found, in_fp32.score([text])[0], atol=1e-6)
+        # ... and so nearly those of the int8 weights before calibration
+        logits = classifier.logits([text])[0].astype(float)
+        assert np.allclose(found, 1 / (1 + np.exp(-logits)), atol=0.1)
+        assert not np.isclose(sum(found), 1, atol=0.01)
