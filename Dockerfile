@@ -24,15 +24,16 @@ RUN python -m venv /venv \
 FROM python:3.11-slim-bookworm AS page
 # Hugging Face Spaces run a container as user 1000. Streamlit does not run from /.
 WORKDIR /app
-RUN useradd --create-home --uid 1000 user && install --directory --owner=user runs
+RUN useradd --create-home --uid 1000 user \
+    && install --directory --owner=user runs ~user/.cache ~user/.cache/huggingface
 USER 1000
-# HF_HOME: where models picked from the Hub are kept; the user must be able to write there.
+# HF_HOME: where models picked from the Hub are kept.
 ENV PATH=/venv/bin:$PATH \
     HF_HOME=/home/user/.cache/huggingface \
     PYTHONUNBUFFERED=1
-EXPOSE 8501
-HEALTHCHECK --start-period=30s \
-  CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3)"]
+# The page; and 8080 where the command is: python -m classifier serve --host 0.0.0.0
+EXPOSE 8501 8080
+HEALTHCHECK --start-period=30s CMD ["deploy/healthcheck"]
 ENTRYPOINT ["deploy/entrypoint"]
 CMD ["python", "-m", "streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=8501"]
 
