@@ -1,7 +1,8 @@
 """Write a model folder's README.md from what lies in the folder, and from nothing else.
 
-config.json gives the labels, decision.json the thresholds, metrics.json the figures, run.json how
-it was made. Only config.json must be there; what the others lack is left out or said to be unknown.
+config.json gives the labels, decision.json the thresholds, metrics.json the figures, audit.json
+what one figure does not show (if it is of the same weights), run.json how it was made. Only
+config.json must be there; what the others lack is left out or said to be unknown.
 """
 
 import json
@@ -15,6 +16,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from classifier.decision import FILE_NAME as DECISION_FILE
 from classifier.decision import Decision
 from classifier.errors import ModelError
+from finetune.audit.record import Audit
+from finetune.audit.section import audit_section
 
 TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
@@ -104,6 +107,9 @@ def render_card(folder: Path, name: str) -> str:
     if decision and decision.activation == "sigmoid":
         sections += ["### Thresholds", _thresholds(decision)]
     sections += ["## Figures", *_figures(metrics)]
+    audit = Audit.load(folder)
+    if audit and (decision is None or audit.weights == decision.weights):
+        sections += audit_section(audit)
     sections += ["## Training", *_training(settings, run)]
     data = _front_matter(name, labels, metrics, settings, english=toxicity or wikipedia)
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"

@@ -91,13 +91,8 @@ def _identity(report: IdentityReport) -> Iterable[Line]:
         means = ", ".join(f"{of[:-4]} {shown(mean)}" for of, mean in report.power_means.items())
         where = f"{term.term} ({name[:-4]}); power means {means}"
         yield f"{start}: lowest subgroup or BPSN ROC-AUC", value, where
-    misses = [
-        term.false_negative_rate
-        for term in report.terms
-        if term.term and term.false_negative_rate is not None
-    ]
-    if misses:
-        yield f"{start}: mean false-negative rate", _mean(misses), f"highest {max(misses):.3f}"
+    if report.mean_false_negative_rate is not None:
+        yield f"{start}: mean false-negative rate", report.mean_false_negative_rate, ""
 
 
 def _function(audit: Audit) -> Iterable[Line]:

@@ -5,7 +5,7 @@ the rows cannot give is None.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -76,6 +76,16 @@ class IdentityReport:
         known = [term for term in self._named() if term.false_positive_rate is not None]
         return max(known, key=lambda term: term.false_positive_rate or 0.0, default=None)
 
+    @property
+    def mean_false_negative_rate(self) -> float | None:
+        """Mean over the terms."""
+        return _mean([term.false_negative_rate for term in self._named()])
+
+    @property
+    def mean_false_positive_rate(self) -> float | None:
+        """Mean over the terms."""
+        return _mean([term.false_positive_rate for term in self._named()])
+
     def lowest(self, figure: str) -> TermFigures | None:
         """The term with the lowest subgroup_auc, bpsn_auc or bnsp_auc."""
         known = [term for term in self._named() if getattr(term, figure) is not None]
@@ -90,14 +100,12 @@ class IdentityReport:
     def table(self, worst: int = 12) -> str:
         """The terms that fare worst, and the figures over all of them."""
         means = ", ".join(f"{name} {shown(value)}" for name, value in self.power_means.items())
-        known = self._named()
-        rates = [t.false_positive_rate for t in known if t.false_positive_rate is not None]
-        misses = [t.false_negative_rate for t in known if t.false_negative_rate is not None]
         lines = [
             f"{self.source}: {self.rows:,} sentences, {self.label} at {self.threshold:.3f}, "
             f"ROC-AUC {shown(self.roc_auc)}",
-            f"mean over {len(known)} terms: false-positive rate {_mean(rates)}, "
-            f"false-negative rate {_mean(misses)}",
+            f"mean over {len(self._named())} terms: false-positive rate "
+            f"{shown(self.mean_false_positive_rate)}, false-negative rate "
+            f"{shown(self.mean_false_negative_rate)}",
             f"power means (p = -5): {means}",
             as_text(self.frame().head(worst)),
         ]
@@ -365,8 +373,7 @@ class TransferReport:
 
     def mean_roc_auc(self, source: str) -> float | None:
         """Mean over the labels of one source."""
-        values = [f.roc_auc for f in self.figures if f.source == source and f.roc_auc is not None]
-        return sum(values) / len(values) if values else None
+        return _mean(figures.roc_auc for figures in self.figures if figures.source == source)
 
     def frame(self) -> pd.DataFrame:
         """One line a source and label."""
@@ -393,5 +400,6 @@ def _frame(rows: Iterable[Any], kind: type) -> pd.DataFrame:
     return pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=names)
 
 
-def _mean(values: Sequence[float]) -> str:
-    return shown(sum(values) / len(values) if values else None)
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None

@@ -93,7 +93,9 @@ def load_templates(path: Path = FILE) -> Templates:
 
 
 def _places(one: str, many: str, being: str = "") -> dict[str, str]:
-    with_article = f"{'an' if one[0].lower() in 'aeio' else 'a'} {one}"  # a user, an uncle
+    abbreviated = one.split()[0].isupper()  # an LGBT person: the letters are spoken
+    vowel = one[0] in "AEFHILMNORSX" if abbreviated else one[0].lower() in "aeio"
+    with_article = f"{'an' if vowel else 'a'} {one}"
     return {"person": one, "one": with_article, "many": many, "being": being or with_article}
 
 

@@ -1,0 +1,198 @@
+"""An audit → the card's section on fairness, function, robustness and transfer, in Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from .record import Audit
+from .reports import (
+    FunctionReport,
+    IdentityReport,
+    OperatingPoint,
+    OperatingReport,
+    RobustnessReport,
+    TransferReport,
+)
+
+WORST = 8  # identity terms shown; audit.json has them all
+POINTS = (0.1, 0.3, 0.5, 0.7, 0.9)
+TITLE = "## Fairness, function, robustness"
+
+
+def audit_section(audit: Audit) -> list[str]:
+    """Give the paragraphs of the section, its title first; nothing when nothing was measured."""
+    parts = _identity(audit.identity)
+    if audit.function:
+        parts += _function(audit.function)
+    if audit.robustness:
+        parts += _robustness(audit.robustness)
+    if audit.transfer:
+        parts += _transfer(audit.transfer)
+    if audit.operating_points:
+        parts += _operating_points(audit.operating_points)
+    if not parts:
+        return []
+    read = ", ".join(f"`{source['name']}`" for source in audit.data.values())
+    about = "By `python -m finetune.audit`; docs/measures.md says what each figure is."
+    return [TITLE, about + (f" Read: {read}." if read else ""), *parts]
+
+
+def _identity(reports: Sequence[IdentityReport]) -> list[str]:
+    """Show all sets and labels in a line each, and the worst terms of the first label on each."""
+    if not reports:
+        return []
+    header = ("sentences", "label", "number", "highest false-positive rate",
+              "mean false-negative rate", "lowest BPSN AUC", "power mean")  # fmt: skip
+    lines = []
+    for report in reports:
+        worst, lowest = report.highest_false_positive_rate, report.lowest("bpsn_auc")
+        lines.append(
+            (
+                report.source,
+                report.label,
+                f"{report.rows:,}",
+                _share(worst.false_positive_rate)
+                + f" ({worst.term})" * bool(worst.false_positive_rate)
+                if worst
+                else "–",
+                _share(report.mean_false_negative_rate),
+                f"{_figure(lowest.bpsn_auc)} ({lowest.term})" if lowest else "–",
+                _figure(report.power_means["bpsn_auc"]),
+            )
+        )
+    parts = [
+        "### Identity",
+        "Short sentences that name an identity, flagged from the threshold on. A false positive is "
+        "a harmless sentence flagged for one term; BPSN ranks such sentences against hateful ones "
+        "about others, and is low for a term that raises scores by itself:",
+        _table(header, lines),
+    ]
+    first = [report for report in reports if report.label == reports[0].label]
+    for report in first:
+        if "answered" not in report.source:
+            parts += _terms(report)
+    kinds: dict[tuple[str, bool], dict[str, float]] = {
+        (kind.kind, kind.bad): {} for report in reports for kind in report.kinds
+    }
+    for report in reports:
+        for kind in report.kinds:
+            kinds[kind.kind, kind.bad][report.label] = kind.flagged
+    if kinds:
+        labels = list(dict.fromkeys(report.label for report in reports))
+        rows = [
+            (kind, "yes" if bad else "no", *(_share(flagged.get(label)) for label in labels))
+            for (kind, bad), flagged in kinds.items()
+        ]
+        parts += [
+            "Flagged by kind of sentence: reports, answers and negations use bad words against "
+            "hate.",
+            _table(("kind", "toxic", *(f"`{label}`" for label in labels)), rows),
+        ]
+    return parts
+
+
+def _terms(report: IdentityReport) -> list[str]:
+    worst = report.frame()
+    worst = worst[worst.term != ""].head(WORST)
+    rows = [
+        (term.term, *map(_share, (term.false_positive_rate, term.false_negative_rate)),
+         *map(_figure, (term.subgroup_auc, term.bpsn_auc, term.bnsp_auc)))
+        for term in worst.astype(object).where(worst.notna(), None).itertuples()
+    ]  # fmt: skip
+    return [
+        f"`{report.label}` on {report.source}, the {len(worst)} terms that fare worst:",
+        _table(
+            ("term", "false positives", "false negatives", "subgroup AUC", "BPSN AUC", "BNSP AUC"),
+            rows,
+        ),
+    ]
+
+
+def _function(report: FunctionReport) -> list[str]:
+    rows = [
+        (group.name, _hateful(group.hateful), f"{group.rows:,}", _share(group.accuracy))
+        for group in sorted(report.functionalities, key=lambda group: group.accuracy)
+    ]
+    return [
+        f"### Function: {report.source}",
+        f"`{report.label}` judges {_share(report.accuracy)} of {report.rows:,} cases right "
+        f"({_share(report.accuracy_hateful)} of the hateful ones, "
+        f"{_share(report.accuracy_not_hateful)} of the others); ROC-AUC "
+        f"{_figure(report.roc_auc)}. By functionality, the weakest first:",
+        _table(("functionality", "hateful", "cases", "right"), rows),
+    ]
+
+
+def _robustness(report: RobustnessReport) -> list[str]:
+    rows = [
+        (
+            kind.kind.replace("_", " ") + (" (held out)" if kind.held_out else ""),
+            _figure(kind.roc_auc_lost),
+            _share(kind.rows_flipped),
+            _share(kind.flags_lost),
+            _share(kind.flags_gained),
+        )
+        for kind in report.kinds
+    ]
+    return [
+        "### Robustness",
+        f"About a quarter of the words of {report.rows:,} rows of `{report.source}` disguised, "
+        "weighted. Lost of the mean ROC-AUC, rows with any flag changed, flags gone, flags new; "
+        "kinds held out are never in the noise that training can add:",
+        _table(("kind", "ROC-AUC lost", "rows changed", "flags gone", "flags new"), rows),
+    ]
+
+
+def _transfer(report: TransferReport) -> list[str]:
+    rows = [
+        (
+            figures.source,
+            figures.label,
+            f"{figures.rows:,}",
+            f"{figures.positives:,}",
+            _figure(figures.roc_auc),
+            _figure(figures.average_precision),
+        )
+        for figures in report.figures
+    ]
+    header = ("comments", "label", "rows", "positives", "ROC-AUC", "average precision")
+    return ["### Transfer", _table(header, rows)]
+
+
+def _operating_points(report: OperatingReport) -> list[str]:
+    rows = [
+        (
+            name,
+            f"{label.threshold:.3f}: {_cell(label.chosen)}",
+            *(_cell(point) for point in label.points if point.threshold in POINTS),
+        )
+        for name, label in report.labels.items()
+    ]
+    weighted = ", weighted" if report.weighted else ""
+    return [
+        "### Operating points",
+        f"On {report.rows:,} rows of `{report.source}`{weighted}: precision / recall / share of "
+        "all rows flagged. The share depends on the mix of comments, and precision with it.",
+        _table(("label", "its threshold", *map(str, POINTS)), rows),
+    ]
+
+
+def _cell(point: OperatingPoint) -> str:
+    shares = (point.precision, point.recall)
+    shown = ("–" if value is None else f"{value:.2f}" for value in shares)
+    return f"{' / '.join(shown)} / {_share(point.flagged)}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _hateful(value: bool | None) -> str:
+    return "–" if value is None else "yes" if value else "no"

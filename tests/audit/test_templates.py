@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from classifier.errors import DataError
+from finetune.audit.templates import FILE, load_templates
+
+
+@pytest.fixture(scope="module")
+def templates():
+    return load_templates()
+
+
+@pytest.fixture(scope="module")
+def rows(templates):
+    return templates.rows()
+
+
+def test_everybody_is_in_every_kind_of_sentence(rows):
+    counts = rows[rows.term != ""].groupby(["kind", "term"]).size().unstack()
+    assert counts.notna().all(axis=None)
+    assert (counts.nunique(axis=1) == 1).all()
+    assert len(rows) > 3000
+
+
+def test_each_term_has_harmless_and_hateful_sentences_enough_to_be_measured(rows):
+    for _, of_term in rows[rows.kind.isin(["neutral", "positive", "hateful"])].groupby("term"):
+        assert (of_term.toxic == 0).sum() >= 10
+        assert (of_term.toxic == 1).sum() >= 10
+
+
+def test_no_sentence_is_there_twice_and_none_has_an_open_place(rows):
+    assert not rows.text.str.lower().duplicated().any()
+    assert not rows.text.str.contains(r"[{}]").any()
+
+
+def test_the_article_fits_the_term(templates):
+    found = {places["one"] for _, places in templates.forms}
+    assert {"a gay person", "an Asian person", "an LGBT person", "a woman"} <= found
+    assert {"an immigrant", "an elderly person", "a Japanese person"} <= found
+
+
+def test_a_row_names_its_own_term(templates, rows):
+    mentions = templates.mentions(rows.text.tolist())
+    for term, own in rows[rows.term != ""].groupby("term"):
+        assert mentions[term][own.index].all(), term
+
+
+def test_background_sentences_name_nobody_and_leave_identity_hate_open(templates, rows):
+    background = rows[rows.term == ""]
+    assert templates.mentions(background.text.tolist()) == {}
+    assert background[background.kind == "hateful"].identity_hate.isna().all()
+    assert (background[background.kind == "neutral"].identity_hate == 0).all()
+
+
+def test_the_longest_term_counts(templates):
+    texts = ["An AFRICAN AMERICAN choir", "an american choir", "Latinas sing", "gays, women"]
+    found = templates.mentions(texts)
+    assert {term: np.flatnonzero(mask).tolist() for term, mask in found.items()} == {
+        "African American": [0],
+        "American": [1],
+        "woman": [3],
+    }
+
+
+def test_other_spellings_are_the_same_term(templates):
+    found = templates.mentions(["a millenial", "non-binary", "a middle-aged man"])
+    assert {"millennial", "nonbinary", "middle aged"} <= set(found)
+
+
+def test_sentences_for_measuring_are_not_among_those_for_training():
+    ours = {line.strip(' ",') for line in FILE.read_text(encoding="utf-8").splitlines()}
+    training = FILE.with_name("templates.toml").read_text(encoding="utf-8").splitlines()
+    longer = {text for text in (line.strip(' ",') for line in training) if len(text) > 20}
+    assert longer
+    assert not ours & longer
+
+
+@pytest.mark.parametrize("content", ["not toml", "[adjectives]\n", "adjectives = 3"])
+def test_a_file_of_another_form_is_one_sentence(tmp_path, content):
+    path = tmp_path / "templates.toml"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"templates\.toml: not a file of identity templates"):
+        load_templates(path)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        load_templates(tmp_path / "none.toml")
