@@ -1,0 +1,122 @@
+"""The service on a real port, with the embedded model, and the few words that tests speak to it."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+
+from classifier import load_classifier
+from classifier.service.app import create_app
+from classifier.service.core import Service
+from classifier.service.settings import ServiceSettings
+
+KIND = "Thank you, that was very helpful."
+RUDE = "You are an idiot and nobody wants you here."
+
+
+@dataclass
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        """The error's message and type."""
+        error = self.json["error"]
+        assert error["code"] == self.status
+        return error["message"], error["details"][0]["errorType"]
+
+
+@dataclass
+class Running:
+    """A service that answers at `url`."""
+
+    url: str
+    service: Service
+
+    def post(self, path, body, **headers):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return request(self.url + path, data, headers)
+
+    def get(self, path, **headers):
+        return request(self.url + path, None, headers)
+
+    def analyze(self, text, attributes=("TOXICITY",), **fields):
+        body = {"comment": {"text": text}, "requestedAttributes": {name: {} for name in attributes}}
+        return self.post("/v1alpha1/comments:analyze?key=any", {**body, **fields})
+
+    def suggest(self, text, scores, **fields):
+        body = {
+            "comment": {"text": text},
+            "attributeScores": {name: {"summaryScore": {"value": v}} for name, v in scores.items()},
+        }
+        return self.post("/v1alpha1/comments:suggestscore", {**body, **fields})
+
+
+def request(url, data=None, headers=None):
+    """Send a request; give the answer, whatever its status."""
+    named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+    asked = urllib.request.Request(url, data, named)  # noqa: S310 - our own service's
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:  # noqa: S310
+            return Reply(answer.status, dict(answer.headers), answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Reply(error.code, dict(error.headers), error.read())
+
+
+@contextmanager
+def listening(app):
+    """Serve an application on a free port of this machine, in a thread; give its URL."""
+    config = uvicorn.Config(app, port=0, log_level="critical", access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert server.started
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def embedded():
+    """The embedded model."""
+    return load_classifier()
+
+
+@pytest.fixture(scope="session")
+def serving(embedded):
+    """Serve with these settings, in a with statement."""
+
+    @contextmanager
+    def serve(classifier=embedded, **settings):
+        service = Service(ServiceSettings(**settings), load=lambda _: classifier)
+        with listening(create_app(service)) as url:
+            yield Running(url, service)
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def running(serving):
+    """The service as it is without any setting."""
+    with serving() as running:
+        yield running

@@ -1,0 +1,74 @@
+"""Language detection: sure of itself, or silent. No plain English comment may be refused."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from classifier.service.languages import LanguageDetector
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample.csv"
+
+SLANG = """
+u suck|lol|lmao ur so dumb|gtfo|stfu noob|wtf bro|ok|no|idiot|you idiot|die|go die in a hole|gg ez
+imma slap u|y r u gay|tf is dis|trash|damn|ez noob lmao|dat boi sus|aight|yall dumb af|hes mad lol
+rekt|f u|fuk u|sh*t|a$$hole|sup dawg|simp|ratio + L|cringe|yeet|poggers|sus|delulu|no cap fr fr
+touch grass|dope|sooooo coooool|hahahahaha|asdfgh|im a fat bitch|I hope u die|You go to die
+Hitler|Jesus|Donald Trump|Mario Rossi|test|merde is a french word|unban unban unban unban unban
+wow im gay|well, I guess im a Nazi|PMG LIEK WTF|SHUUUUUUUUUUUUT UP|ho ho ho yo
+""".replace("\n", "|").strip("|")
+
+OTHERS = {
+    "de": ["Du bist ein Idiot und niemand mag dich", "Vielen Dank für die Hilfe bei der Sache"],
+    "fr": ["Tu es un idiot et personne ne t'aime", "Bonjour, merci beaucoup pour votre aide"],
+    "es": ["Eres un idiota y nadie te quiere", "Muchas gracias por tu ayuda"],
+    "pt": ["Você é um idiota e ninguém gosta de você", "Muito obrigado pela sua ajuda"],
+    "it": ["Sei un idiota e non piaci a nessuno", "Grazie mille per il tuo aiuto"],
+    "nl": ["Je bent een idioot en niemand vindt je leuk"],
+    "pl": ["Jesteś idiotą i nikt cię nie lubi"],
+    "ru": ["Спасибо большое за помощь"],
+    "zh": ["你是个白痴", "谢谢你的帮助"],
+    "ja": ["あなたは馬鹿だ"],
+    "ko": ["너는 바보야"],
+    "ar": ["أنت غبي"],
+    "el": ["Είσαι ηλίθιος"],
+}
+
+
+@pytest.fixture(scope="module")
+def english():
+    return LanguageDetector(["en"])
+
+
+@pytest.mark.parametrize("text", SLANG.split("|"))
+def test_short_slang_is_english(english, text):
+    assert english.detect(text) == ["en"]
+
+
+def test_no_comment_of_the_sample_is_foreign(english):
+    with SAMPLE.open(encoding="utf-8", newline="") as stream:
+        texts = [row["comment_text"] for row in csv.DictReader(stream)]
+    assert len(texts) > 300
+    assert [text for text in texts if english.detect(text) not in (["en"], [])] == []
+
+
+@pytest.mark.parametrize(("code", "text"), [(code, t) for code in OTHERS for t in OTHERS[code]])
+def test_a_sentence_of_another_language_is_told(english, code, text):
+    assert english.detect(text) == [code]
+
+
+@pytest.mark.parametrize("text", ["", "123", "😀", "?!…", "@someone #tag", "https://example.org/a"])
+def test_without_words_there_is_no_language(english, text):
+    assert english.detect(text) == []
+
+
+def test_the_languages_served_are_preferred_in_doubt():
+    detector = LanguageDetector(["de", "en"])
+    assert detector.detect("Das ist doch Quatsch") == ["de"]
+    assert detector.detect("Thank you for your help") == ["en"]
+    assert detector.detect("Muchas gracias por tu ayuda") == ["es"]
+    assert detector.detect("die")[0] in ("de", "en")
+
+
+def test_half_characters_and_nul_do_no_harm(english):
+    assert english.detect("you \ud800 are \x00 an idiot") == ["en"]
