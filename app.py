@@ -8,7 +8,16 @@ from pathlib import Path
 import streamlit as st
 from starlette.routing import BaseRoute
 
-# Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
-ROUTES: list[BaseRoute] = []
+from classifier.service.app import lifespan, routes
+from classifier.service.core import Service
+from classifier.service.settings import ServiceSettings
+from ui.downloads import DOWNLOADS
 
-app = st.App(Path(__file__).parent / "ui" / "navigation.py", routes=ROUTES)
+SERVICE = Service(ServiceSettings.read())
+
+# Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
+ROUTES: list[BaseRoute] = [DOWNLOADS, *routes(SERVICE)]
+
+app = st.App(
+    Path(__file__).parent / "ui" / "navigation.py", routes=ROUTES, lifespan=lifespan(SERVICE)
+)

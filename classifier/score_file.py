@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,14 @@ def score_file(
     text_column: str | None = None,
     stream_format: str = "csv",
     resume: bool = False,
+    on_chunk: Callable[[int], None] | None = None,
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
     source, output: paths whose endings tell the format, or "-" for a standard stream, which is
     in `stream_format`. text_column: None takes comment_text or text.
+    on_chunk: called after each chunk with the number of rows that are done, in place of the
+    progress bar; what it raises ends the run like an interruption.
     Raises DataError or SettingsError, with `output` untouched.
     """
     kind = file_format(output, stream_format)
@@ -74,17 +77,24 @@ def score_file(
         _refuse_taken(rows.columns, labels, source)
         job = None if source == STANDARD_STREAM else _job(classifier, source, column)
         with _part_folder(output, job, resume, form.suffix) as part:
-            _score_chunks(classifier, rows, column, source, form, part)
+            _score_chunks(classifier, rows, column, source, form, part, on_chunk)
             return _join(form, part, output)
 
 
 def _score_chunks(
-    classifier: Classifier, rows: Input, column: str, source: str, form: Output, part: Path
+    classifier: Classifier,
+    rows: Input,
+    column: str,
+    source: str,
+    form: Output,
+    part: Path,
+    on_chunk: Callable[[int], None] | None,
 ) -> None:
     chunks = enumerate(rows.chunks(column))
     done = len(_chunk_files(part, form))
     before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
-    with tqdm(total=rows.rows, initial=before, unit=" rows", disable=None) as bar:
+    hidden = None if on_chunk is None else True
+    with tqdm(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
         for number, chunk in chunks:
             _refuse_taken(chunk.columns, classifier.labels, source)
             scores = classifier.score(chunk.texts)
@@ -97,6 +107,9 @@ def _score_chunks(
                 form.write(partial, chunk, scores, flags)
                 partial.replace(part / f"{number:08d}{form.suffix}")
             bar.update(len(flags))
+            before += len(flags)
+            if on_chunk:
+                on_chunk(before)
 
 
 def _join(form: Output, part: Path, output: str) -> Summary:

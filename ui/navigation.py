@@ -18,6 +18,7 @@ def main() -> None:
     st.html(STYLE)
     pages = [
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
+        st.Page(PAGES / "file.py", title="File", icon=":material/table_rows:"),
     ]
     st.navigation(pages, position="top").run()
 

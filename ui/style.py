@@ -39,4 +39,11 @@ STYLE = """<style>
 .tox-table thead th { font-weight: 600; font-size: 0.875rem; }
 .tox-table .number { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums;
   padding-right: 0; padding-left: 0.75rem; }
+
+.tox-buttons { display: flex; flex-wrap: wrap; gap: 0.75rem; }
+a.tox-button { display: inline-block; padding: 0.45rem 0.9rem; border-radius: 0.375rem;
+  color: inherit; text-decoration: none;
+  border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+a.tox-button:hover, a.tox-button:focus-visible { border-color: currentColor; }
+a.tox-button small { opacity: 0.8; margin-left: 0.35rem; }
 </style>"""

@@ -1,0 +1,218 @@
+"""File: score all comments of a file, look at the result, and take it away."""
+
+import streamlit as st
+
+from classifier.errors import UserError
+from ui import session
+from ui.downloads import link
+from ui.explore import browse, choose_thresholds
+from ui.file_job import FileJob, Progress
+from ui.measure import Labelled, can_measure, label_columns
+from ui.picker import load_model, pick_model, tell
+from ui.report import show_report
+from ui.text import in_markdown
+from ui.upload import MEGABYTES, Source, save_lines, save_upload
+from ui.workspace import workspace
+
+SOURCE, JOB, UPLOADS, LABELLED = "source", "file job", "uploads", "labelled rows"
+UPLOAD, PASTE = "Upload a file", "Paste lines"
+ROWS_MEASURED_AT_ONCE = 50_000
+
+
+def main() -> None:
+    """Lay out the page: what to score, then how it goes, then what came of it."""
+    st.title("Score a file", anchor=False)
+    st.write(
+        "Give a file of comments and get it back with a score a label, row by row. It lies in a "
+        "temporary folder of this server while you work on it here, and is deleted after that."
+    )
+    source: Source | None = st.session_state.get(SOURCE)
+    job: FileJob | None = st.session_state.get(JOB)
+    if source is None:
+        _ask_for_comments()
+    elif job is None or job.progress.state in ("cancelled", "failed"):
+        _ask_how(source, job)
+    elif not job.progress.over:
+        _follow(job)
+    else:
+        _show_result(job)
+
+
+def _ask_for_comments() -> None:
+    way = st.segmented_control(
+        "Where the comments are", [UPLOAD, PASTE], default=UPLOAD, required=True
+    )
+    try:
+        source = _uploaded() if way == UPLOAD else _pasted()
+    except UserError as error:
+        tell(error)
+        return
+    if source:
+        st.session_state[SOURCE] = source
+        st.rerun()
+
+
+def _uploaded() -> Source | None:
+    # With another key it is another, empty widget: Streamlit lets go of its copy of the file.
+    count = st.session_state.get(UPLOADS, 0)
+    upload = st.file_uploader(
+        f"CSV, Parquet or JSON lines, up to {MEGABYTES} MB",
+        type=["csv", "gz", "jsonl", "parquet"],
+        max_upload_size=MEGABYTES,
+        key=f"upload {count}",
+        help="CSV: a header line, then one line a comment, UTF-8. JSON lines: one object a line. "
+        "CSV and JSON lines can be packed with gzip (.csv.gz, .jsonl.gz).",
+    )
+    if upload is None:
+        return None
+    st.session_state[UPLOADS] = count + 1
+    with st.spinner("Reading the file …"):
+        return save_upload(upload, upload.name, workspace().new_folder())
+
+
+def _pasted() -> Source | None:
+    with st.form("paste", border=False):
+        text = st.text_area("One comment a line", height=200)
+        asked = st.form_submit_button("Take these lines", type="primary")
+    return save_lines(text or "", workspace().new_folder()) if asked else None
+
+
+def _ask_how(source: Source, failed: FileJob | None) -> None:
+    with st.container(border=True):
+        st.markdown(f"**{in_markdown(source.name)}** · {source.megabytes():,.1f} MB")
+        left, right = st.columns(2)
+        with left:
+            column = st.selectbox(
+                "Column with the comments",
+                source.columns,
+                index=source.columns.index(source.text_column),
+            )
+        with right:
+            name = pick_model()
+        with st.container(horizontal=True):
+            begin = st.button("Score the file", type="primary", icon=":material/play_arrow:")
+            st.button("Take another file", on_click=_forget)
+    if failed:
+        message = failed.progress.message or "Stopped; nothing was kept."
+        show = st.error if failed.progress.state == "failed" else st.info
+        show(in_markdown(message))
+    if begin and (model := load_model(name)):
+        place = workspace()
+        st.session_state[JOB] = FileJob(source, column, model, place.new_folder(), place.ended)
+        st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _follow(job: FileJob) -> None:
+    """Show how far the job is, twice a second."""
+    progress = job.progress
+    if progress.over:
+        st.rerun()
+    with st.container(border=True):
+        share = progress.rows / progress.total if progress.total else 0.0
+        st.progress(share, _in_words(progress))
+        st.caption("You can look at other pages meanwhile.")
+        st.button("Cancel", on_click=job.cancel, icon=":material/stop:")
+
+
+def _in_words(progress: Progress) -> str:
+    if progress.state == "waiting":
+        return "Waiting: two other files are being scored on this server …"
+    if progress.state == "reading":
+        return "Reading the file …"
+    if progress.state == "writing":
+        return "Preparing the downloads …"
+    words = f"{progress.rows:,} of {progress.total:,} rows"
+    if progress.seconds_left is not None:
+        words += f" · {progress.rate:,.0f} rows/s · {_duration(progress.seconds_left)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+
+
+def _show_result(job: FileJob) -> None:
+    scored = job.result
+    if scored is None:
+        return
+    flagged = int(scored.flags(job.thresholds).any(axis=1).sum())
+    unscored = scored.rows - int(scored.scored.sum())
+    with st.container(horizontal=True, gap="large"):
+        st.metric("rows", f"{scored.rows:,}", width="content")
+        if not job.single_label:
+            st.metric("flagged by a label", f"{flagged:,}", width="content")
+        st.metric("without scores", f"{unscored:,}", width="content")
+        st.metric("rows/s", f"{job.progress.rate:,.0f}", width="content")
+    for reason, rows in scored.unscored_reasons().items():
+        st.caption(f"Without scores: {rows:,} × {in_markdown(reason)}")
+    stem = job.source.path.stem
+    st.html(
+        '<div class="tox-buttons">'
+        + link(job.csv, f"{stem}-scored.csv", "Download CSV")
+        + link(scored.path, f"{stem}-scored.parquet", "Download Parquet")
+        + "</div>"
+    )
+    st.caption(
+        f"Scored with {in_markdown(job.model_name)}. The column flags holds the labels at or above "
+        "the model's own thresholds. In the CSV no cell starts a formula in a spreadsheet."
+    )
+    st.button("Take another file", on_click=_forget)
+    _explore(job)
+
+
+@st.fragment
+def _explore(job: FileJob) -> None:
+    """What depends on the thresholds: counts, rows, and the report."""
+    scored = job.result
+    if scored is None:
+        return
+    st.subheader("Thresholds" if job.thresholds else "Classes", anchor=False)
+    begin = {**job.thresholds, **session.thresholds(job.model_name)} if job.thresholds else {}
+    key = scored.path.parent.name
+    thresholds = choose_thresholds(scored, begin, job.model_name, key)
+    st.subheader("Rows", anchor=False)
+    browse(scored, scored.flags(thresholds), job.model_name, key)
+    if label_columns(scored.columns, scored.labels, job.single_label):
+        st.subheader("Report", anchor=False)
+        st.write(
+            "The file says which labels its comments carry, so the model can be measured on it."
+        )
+        _report(job, thresholds)
+
+
+def _report(job: FileJob, thresholds: dict[str, float]) -> None:
+    scored = job.result
+    if scored is None:
+        return
+    if not can_measure():
+        st.info("Measuring needs the full installation; this server has the slim one.")
+        return
+    if scored.rows > ROWS_MEASURED_AT_ONCE and not st.toggle(
+        f"Measure all {scored.rows:,} rows (takes some seconds at each change)"
+    ):
+        return
+    known = st.session_state.get(LABELLED)
+    try:
+        with st.spinner("Measuring …"):
+            if known is None or known[0] != scored.path:
+                known = (scored.path, Labelled.read(scored, job.model_name, job.single_label))
+                st.session_state[LABELLED] = known
+            report = known[1].report(thresholds)
+    except UserError as error:
+        tell(error)
+        return
+    show_report(report, job.model_name)
+
+
+def _forget() -> None:
+    """Let go of the file and of what came of it."""
+    job: FileJob | None = st.session_state.pop(JOB, None)
+    if job:
+        job.cancel()
+    for key in (SOURCE, LABELLED):
+        st.session_state.pop(key, None)
+
+
+main()

@@ -1,0 +1,188 @@
+"""The File page: a file in, scores out."""
+
+import re
+import time
+
+import pytest
+
+from tests.pages.standins import Choice, FixedScores, html
+from ui import file_job
+from ui.downloads import _offered
+
+CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
+
+
+class Flags(FixedScores):
+    """FixedScores with what scoring a file needs of a model."""
+
+    def score(self, texts):
+        return super().score([text or "" for text in texts])
+
+    def flags(self, row):
+        return [n for n, v in zip(self.labels, row, strict=True) if v >= self.thresholds.get(n, 2)]
+
+    @property
+    def weights_file(self):
+        return self.folder.weights
+
+
+@pytest.fixture
+def with_weights(tmp_path):
+    """Give a stand-in a weight file, whose hash tells which model a file was scored with."""
+
+    def give(model):
+        model.folder.path = tmp_path
+        model.folder.weights = tmp_path / "model.onnx"
+        model.folder.weights.write_bytes(b"weights")
+        return model
+
+    return give
+
+
+def finished(page, seconds=20):
+    """Run the page until its job is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        page.run()
+        if page.session_state["file job"].progress.over:
+            return page.run()
+        time.sleep(0.05)
+    raise AssertionError(page.session_state["file job"].progress)
+
+
+def upload(page, content=CSV, name="mine.csv"):
+    page.file_uploader[0].upload(name, content, "text/csv").run()
+    return page
+
+
+def button(page, label):
+    return next(each for each in page.button if each.label == label)
+
+
+def test_a_file_is_scored_and_can_be_taken_away(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    assert page.selectbox[0].value == "comment_text"
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert {metric.label: metric.value for metric in page.metric}["rows"] == "3"
+    assert any("1 × blank" in text.value for text in page.caption)
+    tokens = re.findall(r'href="/downloads/([^/]+)/mine-scored\.(csv|parquet)"', html(page))
+    assert [ending for _, ending in tokens] == ["csv", "parquet"]
+    lines = _offered[tokens[0][0]].read_text("utf-8-sig").splitlines()
+    assert lines[0].startswith("id,comment_text,toxic_score,")
+    assert lines[2].startswith("2,,,,,,,,") and lines[2].endswith("blank")
+
+
+def test_a_threshold_that_is_moved_recounts_at_once(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    slider = next(each for each in page.slider if each.label == "Threshold of toxic")
+    counts = [text.value for text in page.caption if "flagged" in text.value]
+    assert counts[0] == "**2** of 2 rows flagged (100.0%)"
+    slider.set_value(0.95).run()
+    counts = [text.value for text in page.caption if "flagged" in text.value]
+    assert counts[0] == "**0** of 2 rows flagged (0.0%)"
+
+
+def test_rows_can_be_filtered_ordered_and_searched(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert page.dataframe[0].value["comment_text"].tolist() == ["hello there", "", "you fool"]
+    page.text_input[0].set_value("FOOL").run()
+    assert page.dataframe[0].value["comment_text"].tolist() == ["you fool"]
+    page.text_input[0].set_value("").run()
+    shown = next(box for box in page.selectbox if box.label == "Show")
+    shown.select("without scores").run()
+    assert page.dataframe[0].value.index.tolist() == [2]
+
+
+def test_labels_in_the_file_bring_the_report(serve, with_weights):
+    content = b"comment_text,toxic,insult\nhello,0,0\nyou fool,1,1\nbye,0,-1\n"
+    page = upload(serve("file", a=with_weights(Flags())), content)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert "Report" in [header.value for header in page.subheader]
+    assert "ROC-AUC" in html(page)
+
+
+def test_a_label_that_is_none_is_told_and_the_scores_stay(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())), b"text,toxic\nhi,maybe\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert "maybe" in page.error[0].value
+    assert "Download CSV" in html(page)
+
+
+def test_classes_get_counts_and_no_sliders(serve, with_weights):
+    class Either(Flags, Choice):
+        pass
+
+    page = upload(serve("file", a=with_weights(Either("a"))))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert not page.slider
+    assert any("**2** of 2 rows likeliest" in text.value for text in page.caption)
+
+
+def test_pasted_lines_are_scored_like_a_file(serve, with_weights):
+    page = serve("file", a=with_weights(Flags()))
+    page.segmented_control[0].select("Paste lines").run()
+    page.text_area[0].set_value("one\ntwo\n")
+    button(page, "Take these lines").click().run()
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert {metric.label: metric.value for metric in page.metric}["rows"] == "2"
+
+
+def test_what_cannot_be_read_is_told_in_one_sentence(serve):
+    page = upload(serve("file", a=FixedScores()), b"", "empty.csv")
+    assert page.error[0].value.startswith(r"empty\.csv\: is empty")
+    assert page.file_uploader
+
+
+def test_a_column_that_would_be_overwritten_is_told_without_the_servers_paths(
+    serve, with_weights, tmp_path
+):
+    page = upload(serve("file", a=with_weights(Flags())), b"text,toxic_score\nhi,1\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert page.error[0].value.startswith(r"mine\.csv\: has a column")
+    assert button(page, "Take another file")
+
+
+def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
+    class Slow(Flags):
+        def score(self, texts):
+            time.sleep(0.2)
+            return super().score(texts)
+
+    lines = b"text\n" + b"hello\n" * 20_000
+    page = upload(serve("file", a=with_weights(Slow())), lines)
+    button(page, "Score the file").click().run()
+    button(page, "Cancel").click().run()
+    page = finished(page)
+    assert page.info[0].value.startswith("Stopped")
+    assert not list(page.session_state["workspace"].folder.rglob("scored*"))
+
+
+def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
+    monkeypatch.setattr(file_job, "MOST_ROWS", 2)
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert "more than 2 rows" in page.error[0].value
+
+
+def test_files_go_when_the_visitor_does(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    folder = page.session_state["workspace"].folder
+    assert list(folder.rglob("mine.csv"))
+    del page.session_state["workspace"]
+    import gc
+
+    gc.collect()
+    assert not folder.exists()

@@ -1,0 +1,253 @@
+"""The parts behind the File page: uploads, spreadsheet-safe CSV, scored rows, measuring them."""
+
+import csv
+import gzip
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classifier.errors import DataError
+from classifier.outputs import score_columns
+from tests.pages.standins import FixedScores
+from ui import upload
+from ui.measure import Labelled, OperatingPoints
+from ui.safe_csv import safe_cell, write_safe_csv
+from ui.scored import ScoredFile
+from ui.text import in_markdown, shortened
+from ui.upload import save_lines, save_upload
+
+
+def saved(content, name, tmp_path):
+    data = content if isinstance(content, bytes) else content.encode()
+    folder = tmp_path / "upload"
+    folder.mkdir()
+    return save_upload(io.BytesIO(data), name, folder)
+
+
+# uploads
+
+
+def test_the_column_that_is_called_like_one_holds_the_comments(tmp_path):
+    source = saved("note,text\na very long note indeed,hi\n", "a.csv", tmp_path)
+    assert (source.columns, source.text_column) == (["note", "text"], "text")
+
+
+def test_otherwise_the_longest_column_does(tmp_path):
+    source = saved("id,when,body\n1,2020,what a long comment\n2,2021,\n", "a.csv", tmp_path)
+    assert source.text_column == "body"
+
+
+def test_of_parquet_the_longest_text_column(tmp_path):
+    table = pd.DataFrame({"n": [1, 2], "who": ["a", "b"], "said": ["hello there", "bye now"]})
+    stream = io.BytesIO()
+    table.to_parquet(stream)
+    assert saved(stream.getvalue(), "x.parquet", tmp_path).text_column == "said"
+
+
+def test_gzip_is_unpacked(tmp_path):
+    source = saved(gzip.compress(b"text\nhello\n"), "a.csv.gz", tmp_path)
+    assert source.path.read_text() == "text\nhello\n"
+
+
+def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "UNPACKED_BYTES", 1_000_000)
+    bomb = gzip.compress(b"text\n" + b"a" * 5_000_000)
+    with pytest.raises(DataError, match=r"^bomb.csv.gz: unpacked it is larger than 1 MB"):
+        saved(bomb, "bomb.csv.gz", tmp_path)
+    assert not (tmp_path / "upload").exists()
+
+
+def test_cells_of_json_lines_become_texts_and_broken_lines_stay(tmp_path):
+    lines = '{"text": "hi", "n": 1, "x": null}\nnot json\n{"text": "ho", "n": "two"}\n'
+    source = saved(lines, "a.jsonl", tmp_path)
+    kept = source.path.read_text().splitlines()
+    assert json.loads(kept[0]) == {"text": "hi", "n": "1", "x": None}
+    assert kept[1] == "not json"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "sentence"),
+    [
+        ("", "empty.csv", "empty.csv: is empty"),
+        ("hello", "text.txt", "text.txt: unknown ending"),
+        ("not a table", "a.parquet", "a.parquet: not a whole Parquet file"),
+        (b"\x1f\x8bbroken", "a.csv.gz", "a.csv.gz: the gzip data are broken"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_the_visitors_own_name_for_it(
+    content, name, sentence, tmp_path
+):
+    with pytest.raises(DataError) as failure:
+        saved(content, name, tmp_path)
+    assert str(failure.value).startswith(sentence)
+    assert str(tmp_path) not in str(failure.value)
+
+
+def test_a_name_cannot_lead_out_of_the_folder(tmp_path):
+    source = saved("text\nhi\n", "../../etc/pass wd;.csv", tmp_path)
+    assert source.path.parent == tmp_path / "upload"
+    assert source.path.name == "pass_wd_.csv"
+
+
+def test_pasted_lines_are_comments_whatever_is_in_them(tmp_path):
+    source = save_lines('one, "two"\n\n  \n=1+1\n', tmp_path)
+    with source.path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["comment_text"], ['one, "two"'], ["=1+1"]]
+    with pytest.raises(DataError, match="no lines yet"):
+        save_lines(" \n", tmp_path)
+
+
+# CSV for a spreadsheet
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+cmd", "'+cmd"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        (" =1", "' =1"),
+        ("-1", "-1"),
+        ("+4.5e3", "+4.5e3"),
+        ("hello = world", "hello = world"),
+        ("", ""),
+        (None, ""),
+        (float("nan"), ""),
+        (-0.25, "-0.25"),
+        (True, "True"),
+        ({"a": 1}, '{"a": 1}'),
+    ],
+)
+def test_no_cell_of_the_csv_is_a_formula(cell, written):
+    assert safe_cell(cell) == written
+
+
+def test_even_a_columns_name_is_no_formula(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
+
+
+# scored rows
+
+
+@pytest.fixture
+def scored(tmp_path):
+    rows = 1000
+    scores = np.linspace(0, 1, rows, dtype=np.float32)
+    table = pd.DataFrame({"text": [f"comment {n}" for n in range(rows)]})
+    table["toxic"] = (np.arange(rows) >= 600).astype(str)
+    table["toxic"] = np.where(np.arange(rows) >= 600, "1", "0")
+    table["toxic_score"], table["insult_score"] = scores, scores[::-1]
+    table["flags"], table["reason"] = "", None
+    table.loc[3, ["toxic_score", "insult_score"]] = np.nan
+    table.loc[3, "reason"] = "line 5 is not UTF-8"
+    path = tmp_path / "scored.parquet"
+    table.to_parquet(path, row_group_size=100)
+    return ScoredFile.read(path, ["toxic", "insult"], "text")
+
+
+def test_flags_are_counted_over_all_rows(scored):
+    flags = scored.flags({"toxic": 0.5, "insult": 0.9})
+    assert flags.sum(axis=0).tolist() == [500, 99]
+    assert not flags[3].any()
+
+
+def test_of_labels_that_exclude_each_other_the_likeliest_is_flagged(scored):
+    flags = scored.flags({})
+    assert flags[[0, 999]].tolist() == [[False, True], [True, False]]
+    assert not flags[3].any()
+
+
+def test_a_histogram_counts_every_scored_row(scored):
+    assert sum(scored.histogram("toxic")) == 999
+
+
+def test_rows_come_in_the_order_asked_for_with_their_numbers(scored):
+    table = scored.take(np.array([950, 2, 401]), ["text"])
+    assert table["text"].tolist() == ["comment 950", "comment 2", "comment 401"]
+    assert table.index.tolist() == [951, 3, 402]
+    assert scored.take(np.array([], dtype=int), ["text"]).empty
+
+
+def test_rows_are_found_by_what_their_comments_contain(scored):
+    assert np.flatnonzero(scored.containing("COMMENT 99")).tolist() == [99, *range(990, 1000)]
+
+
+def test_reasons_are_counted_without_line_numbers(scored):
+    assert scored.unscored_reasons() == {"not UTF-8": 1}
+
+
+def test_measuring_gives_what_evaluate_gives(scored):
+    from finetune.evaluate import evaluate_labels
+
+    labelled = Labelled.read(scored, "model", single_label=False)
+    assert labelled.labels == ["toxic"]
+    report = labelled.report({"toxic": 0.55})
+    targets = (np.arange(1000) >= 600).astype(float)[:, None]
+    wanted = evaluate_labels(targets, scored.scores[:, :1], ["toxic"], {"toxic": 0.55})
+    assert report == wanted.to_dict()
+    assert report["blank"] == 1
+
+
+def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
+    labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
+    table = pd.DataFrame({"text": list("abcd"), "label": ["negative", "LABEL_1", "2", ""]})
+    table[score_columns(labels)] = np.eye(4, 3, dtype=np.float32)
+    table.to_parquet(tmp_path / "s.parquet")
+    scored = ScoredFile.read(tmp_path / "s.parquet", labels, "text")
+    model = "cardiffnlp/twitter-roberta-base-sentiment"
+    report = Labelled.read(scored, model, single_label=True).report({})
+    assert (report["rows"], report["accuracy"]) == (3, 1.0)
+    table["label"] = ["good"] * 4
+    table.to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match=r"holds 'good'"):
+        Labelled.read(scored, model, single_label=True)
+
+
+# operating points
+
+
+def test_each_threshold_has_its_precision_and_recall():
+    truth = np.array([0, 0, 1, 1, 1.0])
+    scores = np.array([0.1, 0.6, 0.3, 0.7, 0.9], dtype=np.float32)
+    points = OperatingPoints.of(truth, scores, np.ones(5))
+    half = points.at(0.5)
+    assert (points.precision[half], points.recall[half]) == pytest.approx((2 / 3, 2 / 3))
+    assert points.flagged[half] == pytest.approx(0.6)
+    assert points.recall[points.at_precision(0.9)] == pytest.approx(2 / 3)
+    assert points.precision[points.at_recall(1.0)] == pytest.approx(3 / 4)
+    assert np.isnan(points.precision[points.at(0.95)])
+
+
+def test_a_score_at_a_threshold_counts_as_flagged_as_the_model_does():
+    points = OperatingPoints.of(np.array([1.0, 0.0]), np.array([0.3, 0.1], np.float32), np.ones(2))
+    assert points.recall[points.at(0.3)] == 1
+
+
+# text
+
+
+def test_nothing_of_markdown_is_left_in_an_escaped_text():
+    assert in_markdown("a *b* [c](d) $e$ :red[f]\n# g") == (
+        r"a \*b\* \[c\]\(d\) \$e\$ \:red\[f\] \# g"
+    )
+
+
+def test_a_long_text_is_shortened_to_a_line():
+    assert shortened("one\n two " * 100, 20) == "one two one two one…"
+
+
+def test_stand_in_models_are_like_real_ones(tiny_base):
+    from classifier import load_classifier
+
+    real = load_classifier(tiny_base)
+    for name in ("name", "labels", "thresholds", "single_label", "calibrated", "decision"):
+        assert type(getattr(FixedScores(), name)) is type(getattr(real, name))

@@ -1,0 +1,52 @@
+"""Results as downloads, streamed from disk: st.download_button would hold all of it in memory.
+
+An address holds a random token that only its visitor's page knows, and dies with the workspace.
+"""
+
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ui.text import in_html
+
+_offered: dict[str, Path] = {}
+GONE = "This result is gone: its page was closed. Score the file again.\n"
+
+
+async def download(request: Request) -> Response:
+    """Send an offered file."""
+    path = _offered.get(request.path_params["token"])
+    if path is None or not path.is_file():
+        return PlainTextResponse(GONE, status_code=404)
+    # nosniff and attachment: a visitor's text is saved, never shown as a page of this site
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, filename=request.path_params["name"], headers=headers)
+
+
+DOWNLOADS = Route("/downloads/{token}/{name}", download, methods=["GET"])
+
+
+def address(path: Path, name: str) -> str:
+    """Give the address under which a file can be had; the same one for the same file."""
+    known = (token for token, offered in _offered.items() if offered == path)
+    token = next(known, None) or secrets.token_urlsafe(24)
+    for old in [old for old, offered in _offered.items() if not offered.is_file()]:
+        del _offered[old]
+    _offered[token] = path
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"{'/' + base if base else ''}/downloads/{token}/{quote(name)}"
+
+
+def link(path: Path, name: str, title: str) -> str:
+    """Write a link that looks like a button."""
+    size = path.stat().st_size / 1e6
+    shown = f"{size:,.1f} MB" if size >= 0.1 else f"{size * 1000:,.0f} kB"
+    return (
+        f'<a class="tox-button" href="{in_html(address(path, name))}" download>'
+        f"{in_html(title)} <small>{shown}</small></a>"
+    )

@@ -1,0 +1,136 @@
+"""A file being scored in the background: it goes on while its visitor looks at other pages."""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+from classifier import Classifier
+from classifier.errors import DataError, UserError
+from classifier.files import open_input
+from classifier.score_file import score_file
+from ui.safe_csv import write_safe_csv
+from ui.scored import ScoredFile
+from ui.upload import Source
+
+AT_ONCE = threading.Semaphore(2)
+"""So many files are scored at a time on this server; others wait."""
+MOST_ROWS = 1_000_000
+
+
+class _CancelledError(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    state: waiting, reading, scoring, writing; at the end done, cancelled or failed.
+    rows, total: done, and in all. seconds: since scoring began. message: why it failed.
+    """
+
+    state: str = "waiting"
+    rows: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ("done", "cancelled", "failed")
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate by the rate so far; None before there is one."""
+        return (self.total - self.rows) / self.rate if self.rate else None
+
+
+class FileJob:
+    """Scores a file in a thread of its own, until it is done, cancelled, or its visitor has gone.
+
+    result: the scored rows, once progress says done. What is needed of the model is kept here, so
+    that it can be dropped meanwhile.
+    """
+
+    def __init__(
+        self, source: Source, text_column: str, model: Classifier, folder: Path, ended: Event
+    ):
+        self.source, self.text_column = source, text_column
+        self.model_name, self.labels = model.name, model.labels
+        self.thresholds, self.single_label = model.thresholds, model.single_label
+        self.progress = Progress()
+        self.result: ScoredFile | None = None
+        self._folder, self._ended, self._cancelled = folder, ended, Event()
+        threading.Thread(target=self._run, args=(model,), daemon=True).start()
+
+    @property
+    def csv(self) -> Path:
+        """The scored rows for a spreadsheet, once progress says done."""
+        return self._folder / "scored.csv"
+
+    def cancel(self) -> None:
+        """Stop at the next chunk of rows; nothing is kept."""
+        self._cancelled.set()
+
+    def _run(self, model: Classifier) -> None:
+        try:
+            while not AT_ONCE.acquire(timeout=0.2):
+                self._stop_if_asked()
+            try:
+                self._score(model)
+            finally:
+                AT_ONCE.release()
+        except _CancelledError:
+            self._now(state="cancelled")
+        except UserError as error:
+            self._now(state="failed", message=self.source.relabelled(str(error)))
+        except Exception as error:  # the thread's end: without this, the page would wait forever
+            self._now(
+                state="failed",
+                message=f"Scoring failed ({type(error).__name__}); try a smaller file, or tell "
+                "whoever runs this server.",
+            )
+            raise
+
+    def _score(self, model: Classifier) -> None:
+        self._now(state="reading")
+        with open_input(str(self.source.path), "csv") as rows:
+            total = 0
+            for chunk in rows.chunks(self.text_column):
+                total += len(chunk.texts)
+                self._stop_if_asked()
+                if total > MOST_ROWS:
+                    raise DataError(
+                        f"{self.source.name}: has more than {MOST_ROWS:,} rows; cut it into "
+                        "parts, or score it with python -m classifier score."
+                    )
+        if not total:
+            raise DataError(f"{self.source.name}: has no rows below its header.")
+        self._now(state="scoring", total=total)
+        started = time.monotonic()
+
+        def on_chunk(rows: int) -> None:
+            self._now(rows=rows, seconds=time.monotonic() - started)
+            self._stop_if_asked()
+
+        scored = self._folder / "scored.parquet"
+        score_file(model, str(self.source.path), str(scored), self.text_column, on_chunk=on_chunk)
+        self._now(state="writing")
+        write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
+        self.result = ScoredFile.read(scored, model.labels, self.text_column)
+        self._now(state="done")
+
+    def _stop_if_asked(self) -> None:
+        if self._cancelled.is_set() or self._ended.is_set():
+            raise _CancelledError
+
+    def _now(self, **changes: object) -> None:
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""Scored rows as a CSV that a spreadsheet shows and never runs.
+
+A cell that begins with = + - @ (or a tab or return before them) is a formula to a spreadsheet, and
+a comment can be one. Such cells get an apostrophe in front, which spreadsheets take as “text”.
+Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
+"""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BATCH_ROWS = 1000
+FORMULA = re.compile(r"\s*[=+\-@\t\r]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> None:
+    """Write a Parquet file's rows as CSV, batch by batch. each_batch is called after each."""
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(scored)
+    # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
+    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([safe_cell(name) for name in file.schema_arrow.names])
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            writer.writerows(
+                [safe_cell(cell) for cell in row]
+                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            )
+            each_batch()
+
+
+def safe_cell(cell: Any) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if isinstance(cell, bool | int | float):
+        return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, dict | list):
+        cell = json.dumps(cell, ensure_ascii=False, default=str)
+    text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text

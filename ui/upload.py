@@ -1,0 +1,170 @@
+"""What a visitor hands in → a plain file in the workspace, within bounds, and what it holds.
+
+gzip is unpacked here, where its size can be watched. Cells of JSON lines become strings: one
+column may then hold texts and numbers, as a CSV's can.
+"""
+
+import gzip
+import io
+import json
+import re
+import shutil
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from classifier.errors import DataError
+from classifier.files import TEXT_COLUMNS, Chunk, file_format, open_input
+
+ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "parquet"]
+MEGABYTES = 200
+UNPACKED_BYTES = 1_000_000_000  # of a .gz
+LONGEST_LINE = 16_000_000  # bytes, of JSON
+PASTED = "pasted.csv"
+SAMPLED_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to be scored.
+
+    path: in the workspace. name: as the visitor knows it.
+    columns: all of them. text_column: the one that is likely to hold the comments.
+    """
+
+    path: Path
+    name: str
+    columns: list[str]
+    text_column: str
+
+    def megabytes(self) -> float:
+        """Tell its size."""
+        return self.path.stat().st_size / 1e6
+
+    def relabelled(self, message: str) -> str:
+        """Take the server's folder out of an error's sentence."""
+        return message.replace(f"{self.path.parent}/", "")
+
+
+def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
+    """Copy an upload into an empty folder, and look into it. Raises DataError."""
+    kind = file_format(name, "csv")
+    ending = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[kind]
+    stem = re.sub(r"[^\w-]+", "_", Path(name).name.split(".")[0])[:60] or "upload"
+    path = folder / f"{stem}{ending}"
+    try:
+        with path.open("wb") as copy:
+            if name.lower().endswith(".gz"):
+                _unpack(stream, copy, name)
+            elif kind == "jsonl":
+                _copy_lines(stream, copy, name)
+            else:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+        if name.lower().endswith(".jsonl.gz"):
+            packed = path.rename(path.with_suffix(".unpacked"))
+            with packed.open("rb") as lines, path.open("wb") as copy:
+                _copy_lines(lines, copy, name)
+            packed.unlink()
+        return look_into(path, name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def save_lines(text: str, folder: Path) -> Source:
+    """Write pasted lines as a file, one comment a line; empty lines are none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError("There are no lines yet: paste one comment a line.")
+    path = folder / PASTED
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        file.write("comment_text\n")
+        file.writelines('"' + line.replace('"', '""') + '"\n' for line in lines)
+    return look_into(path, f"{len(lines):,} pasted lines")
+
+
+def look_into(path: Path, name: str) -> Source:
+    """Read a file's columns, and guess which holds the comments. Raises DataError."""
+    try:
+        with open_input(str(path), "csv") as rows:
+            columns = rows.columns
+            if not columns:
+                raise DataError(f"{name}: has no columns.")
+            known = [column for column in TEXT_COLUMNS if column in columns]
+            if known:
+                return Source(path, name, columns, known[0])
+            head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
+        guess = longest_column(head) if head else _longest_parquet_column(path)
+        return Source(path, name, columns, guess or columns[0])
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), name)) from error
+
+
+def longest_column(head: Chunk) -> str | None:
+    """Name the column whose cells are longest on average: comments are, beside ids and labels."""
+    rows = head.cells[:SAMPLED_ROWS] if isinstance(head.cells, list) else []
+    return _longest(head.columns, rows)
+
+
+def _longest_parquet_column(path: Path) -> str | None:
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(path)
+    texts = [field.name for field in file.schema_arrow if "string" in str(field.type)]
+    for batch in file.iter_batches(batch_size=SAMPLED_ROWS, columns=texts):
+        return _longest(texts, batch.to_pylist())
+    return texts[0] if texts else None
+
+
+def _longest(columns: Sequence[str], rows: Sequence[dict]) -> str | None:
+    lengths = {
+        column: sum(len(cell) for row in rows if isinstance(cell := row.get(column), str))
+        for column in columns
+    }
+    return max(lengths, key=lengths.__getitem__, default=None)
+
+
+def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
+    size = 0
+    try:
+        with gzip.open(stream) as unpacked:
+            while block := unpacked.read(1 << 20):
+                size += len(block)
+                if size > UNPACKED_BYTES:
+                    raise DataError(
+                        f"{name}: unpacked it is larger than {UNPACKED_BYTES // 10**6:,} MB; cut "
+                        "it into parts, or score it with python -m classifier score."
+                    )
+                copy.write(block)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{name}: the gzip data are broken ({error}); copy it anew.") from error
+
+
+def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
+    lines = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+    number = 0
+    while line := lines.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise DataError(
+                f"{name}: line {number} is longer than {LONGEST_LINE // 10**6} MB; is it JSON "
+                "lines, with one object a line?"
+            )
+        copy.write(_with_strings(line))
+
+
+def _with_strings(line: bytes) -> bytes:
+    """Write each cell that is no text as one; a line that is no object stays as it is."""
+    try:
+        cells = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(cells, dict):
+        return line
+    plain = {
+        key: value if value is None or isinstance(value, str) else json.dumps(value)
+        for key, value in cells.items()
+    }
+    return json.dumps(plain).encode() + b"\n"

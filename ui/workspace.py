@@ -1,0 +1,40 @@
+"""A visitor's folder for files: uploads and results, gone when the session is."""
+
+import shutil
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+
+import streamlit as st
+
+WORKSPACE = "workspace"
+
+
+class Workspace:
+    """A temporary folder that is removed with this object, and at the latest with the server.
+
+    It lives in the visitor's session. Streamlit drops that some minutes after the tab was closed.
+    ended is set first, for work that goes on in the background.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="toxicity-"))
+        self.ended = threading.Event()
+        weakref.finalize(self, _end, self.folder, self.ended)
+
+    def new_folder(self) -> Path:
+        """Make an empty folder within."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+def _end(folder: Path, ended: threading.Event) -> None:
+    ended.set()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def workspace() -> Workspace:
+    """Give this session's."""
+    if WORKSPACE not in st.session_state:
+        st.session_state[WORKSPACE] = Workspace()
+    return st.session_state[WORKSPACE]
