@@ -1,7 +1,7 @@
 """Identities and sentences of data/identity_templates.toml → rows to be measured on.
 
 templates = load_templates()
-rows = templates.rows()              # text, kind, term ("" for background), toxic, identity_hate
+rows = templates.rows()              # text, kind, term ("" for background), and its labels
 templates.mentions(texts)            # term → which texts name it
 """
 
@@ -36,7 +36,7 @@ class Templates:
     spellings: dict[str, str]
 
     def rows(self) -> pd.DataFrame:
-        """Put everybody into every sentence: text, kind, term, toxic, identity_hate (or NaN).
+        """Put everybody into every sentence: text, kind, term, is_toxic, is_identity_hate (or NaN).
 
         Whether a sentence is identity hate stays open where it names no identity.
         """
@@ -46,10 +46,10 @@ class Templates:
             for template in content["templates"]
             for term, places in self.forms
         ]
-        table = pd.DataFrame(rows, columns=["text", "kind", "term", "toxic", "identity_hate"])
-        open_to_question = (table.term == BACKGROUND) & (table.identity_hate == 1)
-        table["identity_hate"] = table.identity_hate.astype(float).mask(
-            open_to_question | (table.identity_hate == UNKNOWN)
+        table = pd.DataFrame(rows, columns=["text", "kind", "term", "is_toxic", "is_identity_hate"])
+        open_to_question = (table.term == BACKGROUND) & (table.is_identity_hate == 1)
+        table["is_identity_hate"] = table.is_identity_hate.astype(float).mask(
+            open_to_question | (table.is_identity_hate == UNKNOWN)
         )
         return table
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import classifier
 from classifier.decision import Weights
+from finetune.audit import measures
 from finetune.audit.__main__ import main
 from finetune.audit.glance import at_a_glance, compare
 from finetune.audit.record import Audit
@@ -56,7 +56,7 @@ def load_from(folder):
 def folder(tmp_path, monkeypatch):
     """A model folder; every name means the word list in it."""
     folder = make_folder(tmp_path)
-    monkeypatch.setattr(classifier, "load_classifier", load_from(folder))
+    monkeypatch.setattr(measures, "load_classifier", load_from(folder))
     return folder
 
 
@@ -95,7 +95,7 @@ def measured(files, tmp_path_factory):
     """The audit.json of all measures of the word list."""
     folder = make_folder(tmp_path_factory.mktemp("measured"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "load_classifier", load_from(folder))
+        patch.setattr(measures, "load_classifier", load_from(folder))
         assert main([*files, "--summary", "--save"]) == 0
     return folder / "audit.json"
 
@@ -177,8 +177,11 @@ def test_every_table_names_its_rows(folder, files, capsys):
     assert "DynaHate identity_hate" in " ".join(shown.split())
 
 
-def test_several_models_stand_side_by_side(folder, capsys):
-    assert main(["identity", "--summary", "--model", "one", "--model", "two"]) == 0
+def test_several_models_stand_side_by_side(folder, tmp_path, capsys):
+    output = tmp_path / "both.json"
+    flags = ["--summary", "--model", "one", "--model", "two", "--output", str(output)]
+    assert main(["identity", *flags]) == 0
+    assert list(json.loads(output.read_text(encoding="utf-8"))) == ["one", "two"]
     assert re.search(r"^ *figure +one +two$", capsys.readouterr().out, re.M)
 
 
@@ -188,6 +191,7 @@ def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys
     assert "HateCheck" not in shown
     assert "identity_hate: highest" not in shown
     assert "madlibs: toxic: highest false-positive rate" in shown
+    assert "embedded has no label hateful (it has toxic, identity_hate)" in shown
 
 
 @pytest.mark.parametrize(
@@ -196,6 +200,8 @@ def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys
         (["speed"], "no measure 'speed'; there are identity"),
         (["--sample", "-1"], "--sample is -1"),
         (["function", "--hatecheck", "missing.csv"], "missing.csv: no such file"),
+        (["--save", "--model", "owner/downloaded"], "owner/downloaded is not a folder here"),
+        (["--output", "no/such/folder/audit.json"], "folder"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(folder, capsys, arguments, message):

@@ -24,8 +24,8 @@ def test_everybody_is_in_every_kind_of_sentence(rows):
 
 def test_each_term_has_harmless_and_hateful_sentences_enough_to_be_measured(rows):
     for _, of_term in rows[rows.kind.isin(["neutral", "positive", "hateful"])].groupby("term"):
-        assert (of_term.toxic == 0).sum() >= 10
-        assert (of_term.toxic == 1).sum() >= 10
+        assert (of_term.is_toxic == 0).sum() >= 10
+        assert (of_term.is_toxic == 1).sum() >= 10
 
 
 def test_no_sentence_is_there_twice_and_none_has_an_open_place(rows):
@@ -48,8 +48,8 @@ def test_a_row_names_its_own_term(templates, rows):
 def test_background_sentences_name_nobody_and_leave_identity_hate_open(templates, rows):
     background = rows[rows.term == ""]
     assert templates.mentions(background.text.tolist()) == {}
-    assert background[background.kind == "hateful"].identity_hate.isna().all()
-    assert (background[background.kind == "neutral"].identity_hate == 0).all()
+    assert background[background.kind == "hateful"].is_identity_hate.isna().all()
+    assert (background[background.kind == "neutral"].is_identity_hate == 0).all()
 
 
 def test_the_longest_term_counts(templates):

@@ -1,0 +1,232 @@
+"""A model and the command's flags → reports: each function reads files, scores and measures."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from classifier import load_classifier
+from classifier.decision import Weights
+
+from . import sources
+from .record import Audit
+from .reports import IdentityReport, TransferReport
+
+CHUNK = 256  # texts between two moves of the progress bar
+PLAIN = ("neutral", "positive", "hateful", "insulting")  # our other sentences answer hate
+
+
+class Subject:
+    """A model under measurement, the flags, and which files were read."""
+
+    def __init__(self, flags: argparse.Namespace, model: str | None):
+        self.flags = flags
+        self.classifier = load_classifier(model) if model else load_classifier()
+        self.labels = list(self.classifier.labels)
+        self.data: dict[str, dict[str, str]] = {}
+        self._labelled: tuple[pd.DataFrame, np.ndarray] | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """The weight file that is measured."""
+        return Weights.of(self.classifier.folder.weights)
+
+    def score(self, texts: pd.Series | Sequence[str], what: str) -> np.ndarray:
+        """Give (texts × labels) probabilities."""
+        from tqdm import tqdm
+
+        listed, parts = list(texts), []
+        with tqdm(total=len(listed), unit=" texts", desc=what, disable=None, leave=False) as bar:
+            for start in range(0, len(listed), CHUNK):
+                parts.append(self.classifier.score(listed[start : start + CHUNK]))
+                bar.update(len(parts[-1]))
+        return np.concatenate(parts)
+
+    def places(self, labels: Sequence[str]) -> list[int]:
+        """Give the labels' columns among the scores."""
+        return [self.labels.index(label) for label in labels]
+
+    def threshold(self, label: str) -> float:
+        """Give the model's threshold; 0.5 where labels exclude each other."""
+        return self.classifier.thresholds.get(label, 0.5)
+
+    def file(self, flag: str) -> str | None:
+        """Give the file that a flag names, and note that it was read."""
+        from finetune.data import fingerprint
+
+        path = getattr(self.flags, flag)
+        if path and flag not in self.data:
+            self.data[flag] = {"name": Path(path).name}
+            if Path(path).is_file():
+                self.data[flag]["sha256"] = fingerprint(path)
+        return path
+
+    def labelled(self) -> tuple[pd.DataFrame, np.ndarray] | None:
+        """Give the rows of --data and their scores; None without it."""
+        path = self.file("data")
+        if path and self._labelled is None:
+            rows = sources.read_labelled(path, self.labels)
+            self._labelled = rows, self.score(rows.text, "data")
+        return self._labelled
+
+
+def take(subject: Subject, names: Sequence[str], show: Callable[[str, Any], None]) -> Audit:
+    """Take the named measures for which there are files; show(name, report) as they come."""
+    found: dict[str, Any] = {}
+    for name in names:
+        taken = MEASURES[name](subject)
+        if taken:
+            found[name] = taken
+        for report in taken if isinstance(taken, list) else filter(None, [taken]):
+            show(name, report)
+    return Audit(subject.weights, subject.data, **found)
+
+
+def identity(subject: Subject) -> list[IdentityReport]:
+    """Measure our own sentences, by both labels, and --madlibs by the one for toxicity."""
+    from .identity import measure_identity
+    from .templates import BACKGROUND, load_templates
+
+    templates = load_templates()
+    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    labels = {toxic: "toxic", hate: "identity_hate"}  # the model's name → our column
+    known = [label for label in labels if label in subject.labels]
+    reports = []
+    if known:
+        rows = templates.rows()
+        rows[known] = subject.score(rows.text, "templates")[:, subject.places(known)]
+        plain, bad = rows.kind.isin(PLAIN), rows.is_toxic == 1
+        for label in known:
+            for source, part in (
+                ("templates", rows[plain]),
+                ("templates, hate answered", rows[~plain | bad]),
+            ):
+                terms = [term for term in part.term.unique() if term != BACKGROUND]
+                reports.append(
+                    measure_identity(
+                        source,
+                        label,
+                        part[f"is_{labels[label]}"],
+                        part[label],
+                        subject.threshold(label),
+                        {term: (part.term == term).to_numpy() for term in terms},
+                        part.kind.tolist(),
+                    )
+                )
+    path = subject.file("madlibs") if toxic in known else None
+    if path:
+        rows = sources.read_madlibs(path)
+        reports.append(
+            measure_identity(
+                "madlibs",
+                toxic,
+                rows.bad,
+                subject.score(rows.text, "madlibs")[:, subject.labels.index(toxic)],
+                subject.threshold(toxic),
+                templates.mentions(rows.text.tolist()),
+            )
+        )
+    return reports
+
+
+def function(subject: Subject) -> Any:
+    """Measure --hatecheck."""
+    from .function import measure_function
+
+    label = subject.flags.hate_label
+    path = subject.file("hatecheck") if label in subject.labels else None
+    if not path:
+        return None
+    rows = sources.read_hatecheck(path)
+    return measure_function(
+        "HateCheck",
+        label,
+        rows.functionality.tolist(),
+        rows.hateful,
+        subject.score(rows.text, "HateCheck")[:, subject.labels.index(label)],
+        subject.threshold(label),
+        rows.target.tolist(),
+    )
+
+
+def operating_points(subject: Subject) -> Any:
+    """Measure --data at several thresholds."""
+    from .operating_points import measure_operating_points
+
+    found = subject.labelled()
+    if found is None:
+        return None
+    rows, scores = found
+    labels = [label for label in subject.labels if label in rows]
+    weights = rows[sources.WEIGHT_COLUMN]
+    return measure_operating_points(
+        subject.data["data"]["name"],
+        labels,
+        rows[labels],
+        scores[:, subject.places(labels)],
+        {label: subject.threshold(label) for label in labels},
+        weights if (weights != 1).any() else None,
+    )
+
+
+def robustness(subject: Subject) -> Any:
+    """Measure --data, or a sample of it, again in each disguise."""
+    from .robustness import DISGUISES, disguise, draw_rows, measure_robustness
+
+    found = subject.labelled()
+    if found is None:
+        return None
+    rows, scores = found
+    labels = [label for label in subject.labels if label in rows]
+    columns, seed = subject.places(labels), subject.flags.seed
+    places, weights = draw_rows(
+        rows[labels], rows[sources.WEIGHT_COLUMN], subject.flags.sample or len(rows), seed
+    )
+    texts = rows.text.iloc[places].tolist()
+    return measure_robustness(
+        subject.data["data"]["name"],
+        labels,
+        rows[labels].iloc[places],
+        scores[places][:, columns],
+        {kind: subject.score(disguise(texts, kind, seed), kind)[:, columns] for kind in DISGUISES},
+        {label: subject.threshold(label) for label in labels},
+        weights,
+        drawn_from=len(rows),
+    )
+
+
+def transfer(subject: Subject) -> TransferReport | None:
+    """Measure the ranking of --davidson, --dynahate and --civil."""
+    from .transfer import measure_transfer
+
+    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    readers: dict[str, tuple[str, Callable[[str], pd.DataFrame]]] = {
+        "davidson": ("Davidson", lambda path: sources.read_davidson(path, toxic, hate)),
+        "dynahate": ("DynaHate", lambda path: sources.read_dynahate(path, hate)),
+        "civil": ("Civil Comments", lambda path: sources.read_labelled(path, subject.labels)),
+    }
+    figures = []
+    for flag, (source, read) in readers.items():
+        path = subject.file(flag)
+        if path:
+            rows = read(path)
+            figures += measure_transfer(
+                source,
+                subject.labels,
+                {name: rows[name] for name in rows if name in subject.labels},
+                subject.score(rows.text, source),
+                rows.get(sources.WEIGHT_COLUMN),
+            )
+    return TransferReport(figures) if figures else None
+
+
+MEASURES: dict[str, Callable[[Subject], Any]] = {
+    "identity": identity,
+    "function": function,
+    "operating_points": operating_points,
+    "robustness": robustness,
+    "transfer": transfer,
+}
