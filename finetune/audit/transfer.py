@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from .ranking import roc_auc
 from .reports import TransferFigures
 
+AT_LEAST = 10  # rows with a label, and without; below, its figures would be chance
+
 
 def measure_transfer(
     source: str,
@@ -34,16 +36,16 @@ def measure_transfer(
         truth, column = np.asarray(targets[label], dtype=float), values[:, labels.index(label)]
         known = ~np.isnan(truth) & ~np.isnan(column)
         truth, column, used = truth[known], column[known], row_weights[known]
-        both = 0 < truth.sum() < len(truth)
+        enough = min(truth.sum(), len(truth) - truth.sum()) >= AT_LEAST
         figures.append(
             TransferFigures(
                 source=source,
                 label=label,
                 rows=len(truth),
                 positives=int(truth.sum()),
-                roc_auc=roc_auc(truth, column, used),
+                roc_auc=roc_auc(truth, column, used) if enough else None,
                 average_precision=float(average_precision_score(truth, column, sample_weight=used))
-                if both
+                if enough
                 else None,
             )
         )

@@ -1,4 +1,4 @@
-"""python -m finetune.audit, with a word list in place of the model."""
+"""python -m finetune.audit, with a word list in place of the model, and once with a real one."""
 
 import json
 import re
@@ -78,9 +78,9 @@ def files(tmp_path_factory):
             "functionality": ["derog_h", "ident_nh", "derog_h"],
             "label_gold": ["hateful", "non-hateful", "hateful"],
         },
-        "davidson": {"tweet": ["filth", "stupid", "nice"], "class": [0, 1, 2]},
-        "dynahate": {"text": ["filth", "nice"], "label": ["hate", "nothate"]},
-        "civil": {"text": ["idiot", "nice"], "toxic": [1, 0], "identity_hate": [0, 0]},
+        "davidson": {"tweet": ["filth", "stupid", "nice"] * 10, "class": [0, 1, 2] * 10},
+        "dynahate": {"text": ["filth", "nice"] * 10, "label": ["hate", "nothate"] * 10},
+        "civil": {"text": ["idiot", "nice"] * 10, "toxic": [1, 0] * 10, "identity_hate": [0] * 20},
     }
     flags = []
     for flag, columns in tables.items():
@@ -194,6 +194,16 @@ def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys
     assert "embedded has no label hateful (it has toxic, identity_hate)" in shown
 
 
+def test_a_model_of_the_transformers_kind_is_measured_too(tiny_base, tmp_path, files, capsys):
+    place = files.index("--hatecheck")
+    copy = shutil.copytree(tiny_base, tmp_path / "tiny")
+    flags = ["--model", str(copy), *files[place : place + 2], "--save"]
+    assert main(["function", *flags]) == 0
+    assert "HateCheck: 3 cases" in capsys.readouterr().out
+    assert Audit.load(copy).function.rows == 3
+    assert not (copy / "README.md").exists()  # it had no card
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -217,7 +227,7 @@ def test_the_section_of_the_card_tells_the_worst_first(audit):
     assert "| madlibs | toxic | 20 | 100.0 % (gay) |" in text
     assert "| derog_h | yes | 2 | 50.0 % |" in text
     assert "| glued words (held out) |" in text
-    assert "| DynaHate | identity_hate | 2 | 1 | 1.000 | 1.000 |" in text
+    assert "| DynaHate | identity_hate | 20 | 10 | 1.000 | 1.000 |" in text
     assert "0.500: 0.17 / 1.00 / 54.5 %" in text
 
 

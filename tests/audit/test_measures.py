@@ -258,8 +258,10 @@ def test_a_threshold_that_flags_nothing_has_no_precision():
 
 
 def test_transfer_measures_the_labels_that_both_know():
-    targets = {"toxic": TARGETS[:, 0], "spam": [0, 1, 0, 1], "threat": TARGETS[:, 1]}
-    toxic, threat = measure_transfer("there", LABELS, targets, SCORES)
-    assert (toxic.label, toxic.rows, toxic.positives) == ("toxic", 4, 2)
+    targets, scores = np.tile(TARGETS, (5, 1)), np.tile(SCORES, (5, 1))
+    known = {"toxic": targets[:, 0], "spam": targets[:, 0], "threat": targets[:, 1]}
+    toxic, threat = measure_transfer("there", LABELS, known, scores)
+    assert (toxic.label, toxic.rows, toxic.positives) == ("toxic", 20, 10)
     assert toxic.roc_auc == pytest.approx(3 / 4)
-    assert (threat.label, threat.rows, threat.roc_auc) == ("threat", 3, 1)
+    assert (threat.label, threat.rows, threat.positives) == ("threat", 15, 5)
+    assert (threat.roc_auc, threat.average_precision) == (None, None)  # five rows are chance
