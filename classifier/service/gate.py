@@ -41,12 +41,12 @@ class Gate:
         self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
         if self._limit:
             try:
-                storage = storage_from_string(settings.rate_limit_storage)
+                storage = storage_from_string(f"async+{settings.rate_limit_storage}")
                 self._limiter = SlidingWindowCounterRateLimiter(storage)  # type: ignore[arg-type]
-            except (ConfigurationError, TypeError, NotImplementedError) as error:
+            except (ConfigurationError, ImportError) as error:
                 raise SettingsError(
                     f"--rate-limit-storage {settings.rate_limit_storage.split('@')[-1]}: cannot be "
-                    f"used ({error}); see the list of async storages of the package limits."
+                    f"used ({error}); name one that the package limits knows, such as redis://HOST."
                 ) from None
 
     async def admit(self, call: Call) -> None:

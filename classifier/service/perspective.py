@@ -93,10 +93,14 @@ def _answerable(
     raise unsupported(known[0], foreign, asked=bool(request.languages))
 
 
+def _shown(value: np.float32) -> float:
+    """Give the shortest number that is this float32: 0.3827457, not 0.38274571299552917."""
+    return float(str(value))
+
+
 def _reaches(value: np.float32, threshold: float | None) -> bool:
-    return threshold is None or bool(value >= np.float32(threshold))
+    return threshold is None or _shown(value) >= threshold
 
 
 def _score(value: np.float32) -> dict[str, Any]:
-    # The shortest number that is this float32: 0.3827457, not 0.38274571299552917.
-    return {"value": float(str(value)), "type": "PROBABILITY"}
+    return {"value": _shown(value), "type": "PROBABILITY"}

@@ -52,10 +52,10 @@ class ServiceSettings:
         "or an address where no keys are set (default: no limit)",
     )
     rate_limit_storage: str = _setting(
-        "async+memory://",
+        "memory://",
         "URL",
         "where callers are counted; with several workers each counts for itself, unless this "
-        "names a common place such as async+redis://localhost:6379",
+        "names a common place such as redis://localhost:6379",
     )
     max_requests: int = _setting(
         128, "N", "answer 503 while this many requests are being worked on, in each worker"

@@ -1,0 +1,237 @@
+"""Who may call, how often, how much; and what a caller is told otherwise."""
+
+import http.client
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from classifier.errors import SettingsError
+from classifier.service.core import Service
+from classifier.service.settings import ServiceSettings
+from tests.service.conftest import KIND, RUDE
+
+
+@pytest.fixture
+def keys(tmp_path, monkeypatch):
+    """A file with two keys; a third in the environment."""
+    file = tmp_path / "keys"
+    file.write_text("# ours\nfirst-key\nsecond-key  # the forum's\n\n", encoding="utf-8")
+    monkeypatch.setenv("TOXICITY_API_KEYS", "third-key,")
+    return str(file)
+
+
+class SlowModel:
+    """The embedded model, which scores only when it may."""
+
+    def __init__(self, classifier):
+        self._classifier = classifier
+        self.may = threading.Event()
+        self.asked = threading.Semaphore(0)
+
+    def __getattr__(self, name):
+        return getattr(self._classifier, name)
+
+    def score(self, texts):
+        self.asked.release()
+        assert self.may.wait(20)
+        return self._classifier.score(texts)
+
+
+# Keys
+
+
+def test_a_key_lets_in_wherever_it_stands(serving, keys):
+    body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}}
+    path = "/v1alpha1/comments:analyze"
+    with serving(api_keys_file=keys) as running:
+        assert running.post(f"{path}?key=first-key", body).status == 200
+        assert running.post(path, body, X_Goog_Api_Key="second-key").status == 200
+        assert running.post(path, body, Authorization="Bearer third-key").status == 200
+        texts = {"texts": [KIND]}
+        assert running.post("/v1/score", texts, Authorization="bearer first-key").status == 200
+
+
+def test_a_wrong_or_missing_key_is_refused_as_google_does(serving, keys):
+    with serving(api_keys_file=keys) as running:
+        wrong = running.analyze(KIND)
+        assert wrong.status == 400
+        assert wrong.json["error"]["message"] == ("API key not valid. Please pass a valid API key.")
+        assert wrong.json["error"]["details"][0]["reason"] == "API_KEY_INVALID"
+        body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}}
+        missing = running.post("/v1alpha1/comments:analyze", body)
+        assert (missing.status, missing.json["error"]["status"]) == (403, "PERMISSION_DENIED")
+        for path in ("/metrics", "/v1/model"):
+            assert running.get(path).status == 403
+            assert running.get(f"{path}?key=first-key").status == 200
+        for path in ("/health/live", "/health/ready", "/$discovery/rest", "/openapi.json"):
+            assert running.get(path).status == 200
+
+
+def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
+    for file in (tmp_path / "missing", tmp_path):
+        with pytest.raises(SettingsError, match="cannot be read"):
+            Service(ServiceSettings(api_keys_file=str(file)))
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n")
+    with pytest.raises(SettingsError, match="holds no key"):
+        Service(ServiceSettings(api_keys_file=str(empty)))
+
+
+# Rates
+
+
+def test_each_key_has_its_own_rate(serving, keys):
+    body = {"texts": [KIND]}
+    with serving(api_keys_file=keys, rate_limit="3/minute") as running:
+        statuses = [running.post("/v1/score?key=first-key", body).status for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        refused = running.post("/v1/score?key=first-key", body)
+        assert refused.json["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert running.post("/v1/score?key=second-key", body).status == 200
+
+
+def test_without_keys_an_address_is_a_caller(serving):
+    with serving(rate_limit="1/minute") as running:
+        assert running.analyze(KIND).status == 200
+        assert running.analyze(KIND).status == 429
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rate_limit": "often"},
+        {"rate_limit": "1/minute", "rate_limit_storage": "nowhere://"},
+        {"rate_limit": "1/minute", "rate_limit_storage": "redis://localhost"},  # no driver here
+    ],
+)
+def test_a_rate_that_cannot_be_used_is_told(settings):
+    with pytest.raises(SettingsError, match="--rate-limit"):
+        Service(ServiceSettings(**settings))
+
+
+# Sizes
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(serving):
+    with serving(max_body=1000) as running:
+        reply = running.post("/v1/score", b"x" * 1001)
+        assert (reply.status, reply.json["error"]["code"]) == (413, 413)
+        address = urlsplit(running.url)
+        with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+            line.sendall(b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
+            assert line.recv(1000).startswith(b"HTTP/1.1 413")
+        connection = http.client.HTTPConnection(address.netloc, timeout=10)
+        connection.request("POST", "/v1/score", iter([b"x" * 600] * 3))  # chunked: no length
+        assert connection.getresponse().status == 413
+        connection.close()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
+    monkeypatch.setattr("classifier.service.app.BODY_SECONDS", 0.2)
+    address = urlsplit(running.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+        line.sendall(b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")
+        assert line.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+# Load
+
+
+def test_beyond_its_limits_it_sheds_and_comes_back_by_itself(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model, max_requests=4) as running, ThreadPoolExecutor(20) as callers:
+        sent = [callers.submit(running.analyze, f"{RUDE} {number}") for number in range(20)]
+        model.asked.acquire()
+        deadline = time.monotonic() + 10
+        while sum(call.done() for call in sent) < 16 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert running.get("/health/live").status == 200
+        model.may.set()
+        replies = [call.result() for call in sent]
+        refused = [reply for reply in replies if reply.status == 503]
+        assert len(refused) == 16
+        assert sum(reply.status == 200 for reply in replies) == 4
+        assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
+        assert refused[0].json["error"]["status"] == "UNAVAILABLE"
+        assert running.analyze(RUDE).status == 200
+
+
+def test_what_waits_is_limited_by_its_length_too(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model, max_waiting=5_000) as running, ThreadPoolExecutor(2) as callers:
+        long = callers.submit(running.analyze, "long " * 2_000)
+        model.asked.acquire()
+        assert running.analyze(RUDE).status == 503
+        model.may.set()
+        assert long.result().status == 200
+        assert running.analyze(RUDE).status == 200
+
+
+def test_the_same_text_in_flight_is_read_once(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model) as running, ThreadPoolExecutor(9) as callers:
+        sent = [callers.submit(running.analyze, RUDE) for _ in range(9)]
+        model.asked.acquire()
+        while running.service._working < 9:
+            time.sleep(0.01)
+        model.may.set()
+        replies = [call.result() for call in sent]
+        assert {reply.status for reply in replies} == {200}
+        assert len({reply.body for reply in replies}) == 1
+        figures = running.get("/metrics").body.decode()
+        assert "toxicity_texts_scored_total 1.0" in figures
+        assert "toxicity_texts_shared_total 8.0" in figures
+
+
+def test_an_error_of_ours_tells_nothing_of_the_text(serving, embedded, caplog):
+    class Broken(SlowModel):
+        def score(self, texts):
+            raise ValueError(texts[0])
+
+    with serving(Broken(embedded)) as running:
+        reply = running.analyze("very private words")
+    assert reply.status == 500
+    assert reply.json["error"]["message"] == "Internal error encountered."
+    assert "ValueError" in caplog.text
+    assert "private" not in caplog.text
+
+
+# Browsers
+
+
+def test_other_sites_pages_are_let_in_only_where_the_operator_says(running, serving):
+    asked = {"Origin": "https://forum.example"}
+    assert "access-control-allow-origin" not in running.get("/v1/model", **asked).headers
+    with serving(cors_origins=("https://forum.example",)) as open_to_one:
+        headers = open_to_one.get("/v1/model", **asked).headers
+        assert headers["access-control-allow-origin"] == "https://forum.example"
+        other = open_to_one.get("/v1/model", Origin="https://evil.example").headers
+        assert "access-control-allow-origin" not in other
+
+
+# Settings
+
+
+def test_a_flag_comes_before_the_environment_and_that_before_the_default():
+    environment = {"TOXICITY_MAX_REQUESTS": "5", "TOXICITY_LANGUAGES": "en, de"}
+    settings = ServiceSettings.read(environment, max_requests="7", rate_limit=None)
+    assert settings == ServiceSettings(max_requests=7, languages=("en", "de"))
+    assert ServiceSettings.read(settings.environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({"TOXICITY_MAX_BODY": "much"}, "TOXICITY_MAX_BODY"),
+        ({"TOXICITY_MAX_WAITING": "0"}, "--max-waiting"),
+        ({"TOXICITY_LANGUAGES": ","}, "--languages"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(environment, name):
+    with pytest.raises(SettingsError, match=name):
+        ServiceSettings.read(environment)

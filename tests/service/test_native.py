@@ -1,0 +1,101 @@
+"""POST /v1/score and the documents about it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.service.conftest import KIND, RUDE
+
+
+def score(running, body):
+    return running.post("/v1/score", body)
+
+
+def test_many_texts_get_all_labels_in_order(running, embedded):
+    texts = [KIND, RUDE, *(f"{KIND} {number}" for number in range(30))]
+    body = score(running, {"texts": texts}).json
+    assert body["labels"] == embedded.labels
+    rows = [[result["scores"][label] for label in embedded.labels] for result in body["results"]]
+    expected = embedded.score(texts)
+    assert np.array_equal(np.array(rows, np.float32), expected)
+    assert [result["flags"] for result in body["results"]] == list(map(embedded.flags, expected))
+
+
+def test_the_answer_says_by_which_weights_and_thresholds(running, embedded):
+    body = score(running, {"texts": [KIND]}).json
+    assert body["model"] == {
+        "name": "toxic-minilm",
+        "weights": embedded.decision.weights.sha256,
+    }
+    assert body["thresholds"] == embedded.thresholds
+    assert body["calibrated"] is True
+    about = running.get("/v1/model").json
+    assert {name: about[name] for name in ("model", "labels", "thresholds", "calibrated")} == {
+        name: body[name] for name in ("model", "labels", "thresholds", "calibrated")
+    }
+
+
+def test_a_text_that_cannot_be_scored_gets_an_error_in_its_place(running):
+    texts = ["", RUDE, None, 7, "é" * 10_241, KIND]
+    results = score(running, {"texts": texts}).json["results"]
+    codes = [result.get("error", {}).get("code") for result in results]
+    assert codes == ["blank", None, "not_text", "not_text", "too_long", None]
+
+
+def test_some_labels_can_be_asked_for(running):
+    body = score(running, {"texts": [RUDE], "labels": ["insult", "toxic"]}).json
+    assert body["labels"] == ["toxic", "insult"]
+    assert list(body["thresholds"]) == ["toxic", "insult"]
+    assert list(body["results"][0]["scores"]) == ["toxic", "insult"]
+    assert body["results"][0]["flags"] == ["toxic", "insult"]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({}, "texts"),
+        ({"texts": "one"}, "texts"),
+        ({"texts": []}, "texts"),
+        ({"texts": ["a"] * 1001}, "1000"),
+        ({"texts": ["a"], "labels": []}, "labels"),
+        ({"texts": ["a"], "labels": ["rude"]}, "labels"),
+        ({"texts": ["a"], "labels": [[]]}, "labels"),
+        ({"texts": ["a"], "text": "b"}, "field"),
+        (b"{texts: ['lenient']}", "JSON"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(running, body, word):
+    reply = score(running, body)
+    assert reply.status == 400
+    assert word in reply.error[0]
+
+
+@pytest.mark.parametrize(
+    ("paths", "left_out"),
+    [
+        # What it allows must be answered as it says, what it forbids be refused.
+        (["/v1/score", "/v1/model"], "positive_data_acceptance"),
+        # Google's format takes null for what is not set, and more than a schema can say.
+        (
+            ["/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore", "/health/ready"],
+            "positive_data_acceptance,negative_data_rejection",
+        ),
+    ],
+)
+def test_the_openapi_document_holds_against_generated_requests(running, paths, left_out):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
+            *("--max-examples", "20", "--seed", "1", "--generation-database", "none"),
+            *("--phases", "examples,coverage,fuzzing", "--exclude-checks", left_out),
+            *("--warnings", "off", *(part for path in paths for part in ("--include-path", path))),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No issues found" in done.stdout
