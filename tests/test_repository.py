@@ -1,16 +1,13 @@
-"""The repository as a stranger meets it: the README's commands, make, the pins, what is tracked."""
+"""The repository as a stranger meets it: the README, make, the pins, what is tracked."""
 
-import functools
 import itertools
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,24 +22,10 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
 
 
-def readme_commands():
-    """Every command line of the README's bash blocks, split into words, without its comment."""
-    lines = "".join(blocks("bash")).splitlines()
-    return [words for line in lines if (words := shlex.split(line, comments=True))]
-
-
 def run(*command):
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
-
-
-@functools.cache
-def help_of(*program):
-    """What `python PROGRAM --help` prints."""
-    answer = run(sys.executable, *program, "--help")
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
 
 
 def shipped_files():
@@ -56,33 +39,6 @@ def shipped_files():
 
 
 # The README
-
-
-@pytest.mark.parametrize("command", readme_commands(), ids=" ".join)
-def test_the_readme_shows_only_commands_that_work(command):
-    program, *words = command
-    if program == "make":
-        answer = run("make", "--dry-run", *words)
-        assert answer.returncode == 0, answer.stderr
-    elif program.endswith("python3") or words[:2] in (["-m", "pip"], ["-m", "streamlit"]):
-        for name in words:
-            if name.endswith((".txt", ".py")):
-                assert (ROOT / name).is_file()
-    elif program.endswith("python"):
-        # The program and its subcommand come first; then what is particular to this call.
-        size = 2 if words[0] == "-m" else 1
-        while words[0] == "-m" and words[size:] and words[size].isalpha():
-            size += 1
-        text = help_of(*words[:size])
-        for word in words[size:]:
-            if word.startswith("--"):
-                assert re.search(rf"(?<![\w-]){word}(?![\w-])", text), f"{word} is not in the help"
-            if word.startswith(("configs/", "data/")):
-                assert (ROOT / word).is_file()
-    elif program == "docker":
-        assert (ROOT / "Dockerfile").is_file()
-    else:
-        assert command == ["source", ".venv/bin/activate"]
 
 
 def test_the_python_example_of_the_readme_runs():
@@ -102,13 +58,6 @@ def test_everything_in_the_readmes_tree_is_there():
     names = re.findall(r"^(\S+)", tree, re.M)
     assert {"app.py", "classifier/", "finetune/", "test_model.py"} <= set(names)
     assert [name for name in names if not (ROOT / name).exists()] == []
-
-
-def test_the_space_looks_for_the_page_where_the_container_serves_it():
-    front_matter = yaml.safe_load(README.split("---")[1])
-    assert front_matter["sdk"] == "docker"
-    assert f"EXPOSE {front_matter['app_port']}\n" in (ROOT / "Dockerfile").read_text()
-    assert f"PORT ?= {front_matter['app_port']}\n" in MAKEFILE
 
 
 # make and the pins

@@ -1,0 +1,108 @@
+"""The workflows on GitHub: what they may do, what they pin, when they sync."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+WORKFLOWS = [*sorted((ROOT / ".github/workflows").glob("*.yml")), *ROOT.glob("deploy/*keyless.yml")]
+SYNC = [path for path in WORKFLOWS if path.name.startswith("sync-to-space")]
+
+
+def read(path):
+    """The workflow; YAML reads its key `on` as True."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_zizmor_finds_nothing_that_matters():
+    answer = subprocess.run(
+        [
+            BIN / "zizmor",
+            "--offline",
+            "--no-progress",
+            "--min-severity=medium",
+            "--format=json",
+            *WORKFLOWS,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(answer.stdout) == [], answer.stderr
+    assert answer.returncode == 0
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_an_action_of_others_is_pinned_by_commit_and_says_its_version(path):
+    uses = re.findall(r"uses: (?!\./)(.+)", path.read_text(encoding="utf-8"))
+    assert [use for use in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", use)] == []
+
+
+def test_an_action_has_the_same_pin_everywhere():
+    uses = {use for path in WORKFLOWS for use in re.findall(r"uses: ([^.].+)", path.read_text())}
+    assert len(uses) == len({use.split("@")[0] for use in uses})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_job_may_read_the_repository_and_write_nothing(path):
+    assert read(path)["permissions"] == {}
+    for job in read(path)["jobs"].values():
+        extra = {"id-token": "write"} if "keyless" in path.name and "steps" in job else {}
+        assert job["permissions"] == {"contents": "read"} | extra
+
+
+def test_the_tests_run_on_every_python_that_the_project_names():
+    job = read(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert job["steps"][-1] == {"run": ".ci/run"}
+
+
+@pytest.mark.parametrize("path", SYNC, ids=lambda path: path.name)
+def test_main_is_synced_after_its_tests_and_only_to_a_space_that_is_named(path):
+    workflow = read(path)
+    assert workflow[True]["push"] == {"branches": ["main"]}
+    assert workflow["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    assert workflow["jobs"]["sync"]["needs"] == "test"
+    assert "vars.HF_SPACE != ''" in workflow["jobs"]["sync"]["if"]
+
+
+def settings_check(space, token):
+    """What the sync's first step does with these settings."""
+    step = read(SYNC[0])["jobs"]["sync"]["steps"][0]
+    assert step["env"] == {
+        "HF_SPACE": "${{ vars.HF_SPACE }}",
+        "HF_TOKEN": "${{ secrets.HF_TOKEN }}",
+    }
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", step["run"]],
+        env={"PATH": os.environ["PATH"], "HF_SPACE": space, "HF_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_missing_token_ends_the_sync_with_a_sentence():
+    answer = settings_check("ada/comment-toxicity", "")
+    assert answer.returncode == 1
+    assert answer.stdout.startswith("::error title=The secret HF_TOKEN is missing::Make a token at")
+    assert "ada/comment-toxicity" in answer.stdout
+
+
+@pytest.mark.parametrize("space", ["comment-toxicity", "/x", "ada/", "spaces/ada/x"])
+def test_a_wrong_name_of_the_space_ends_the_sync_with_a_sentence(space):
+    answer = settings_check(space, "hf_xyz")
+    assert answer.returncode == 1
+    assert answer.stdout.startswith("::error title=HF_SPACE is not OWNER/NAME::")
+
+
+def test_right_settings_let_the_sync_go_on_and_show_no_token():
+    answer = settings_check("ada/comment-toxicity", "hf_xyz")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
