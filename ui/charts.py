@@ -95,6 +95,7 @@ def trade_off(points: Points, threshold: float, alt: str) -> None:
             "type": "quantitative",
             "scale": {"domain": [0, 1]},
             "axis": {"format": ".0%"},
+            "title": "threshold",
         },
         "y": {
             "field": "share",
@@ -115,7 +116,7 @@ def _rule(axis: str, value: float) -> dict[str, Any]:
     return {
         "data": {"values": [{"at": value}]},
         "mark": {"type": "rule", "color": THRESHOLD_COLOR, "strokeWidth": 2},
-        "encoding": {axis: {"field": "at", "type": "quantitative"}},
+        "encoding": {axis: {"field": "at", "type": "quantitative", "title": None}},
     }
 
 

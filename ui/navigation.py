@@ -19,6 +19,7 @@ def main() -> None:
     pages = [
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
         st.Page(PAGES / "file.py", title="File", icon=":material/table_rows:"),
+        st.Page(PAGES / "models.py", title="Models", icon=":material/tune:"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -90,14 +90,16 @@ def show_reliability(report: Report, model: str) -> None:
         for label, values in report["labels"].items()
         for point in values["reliability"]
     ]
-    charts.lines(
-        points,
-        "score",
-        "share with the label",
-        alt="Reliability diagram: for each label, the share of rows that carry it by score. "
-        "On the diagonal a score is what it says.",
-        diagonal=True,
-    )
+    wide, _ = st.columns([3, 2])
+    with wide:
+        charts.lines(
+            points,
+            "score",
+            "share with the label",
+            alt="Reliability diagram: for each label, the share of rows that carry it by score. "
+            "On the diagonal a score is what it says.",
+            diagonal=True,
+        )
 
 
 def figure(value: float | int | None) -> str:

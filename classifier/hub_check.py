@@ -1,0 +1,62 @@
+"""A model on the Hub, looked at before anything of it is downloaded."""
+
+from classifier.errors import ModelError
+from classifier.from_hub import WEIGHT_PATTERNS, _one_sentence
+from classifier.models import HUB_ID
+
+TASK = "ForSequenceClassification"
+
+
+def check_hub_model(name: str, most_gigabytes: float) -> float:
+    """See that a Hub id names a model that can be loaded here; give its weights' gigabytes.
+
+    Raises ModelError, with the reason, for what is no Hub id, does not exist or is not open to
+    this machine, is no text classifier, has no weights in a format that is read without running
+    code (safetensors, ONNX, or a .bin by torch's weights-only reader), or takes more than
+    most_gigabytes; also without a network.
+    """
+    match = HUB_ID.fullmatch(name)
+    if match is None:
+        raise ModelError(f"{name!r} is no Hub id; type owner/name, or owner/name@revision.")
+    with _one_sentence(match["repo"], match["revision"]):
+        from huggingface_hub import HfApi
+
+        info = HfApi().model_info(
+            match["repo"], revision=match["revision"], files_metadata=True, timeout=10
+        )
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    config = info.config or {}
+    if "config.json" not in sizes:
+        raise ModelError(f"{name}: has no config.json, so it is no transformers model.")
+    if "auto_map" in config:
+        raise ModelError(f"{name}: brings its own Python code, which is never run here.")
+    architectures = config.get("architectures") or []
+    if not any(str(kind).endswith(TASK) for kind in architectures):
+        raise ModelError(
+            f"{name}: is no text classifier ({', '.join(architectures) or 'of unknown kind'}); "
+            "choose one whose page on the Hub says Text Classification."
+        )
+    weights = _weights(sizes)
+    if not weights:
+        raise ModelError(
+            f"{name}: has no weights in a format that is safe to read; choose a model with "
+            "model.safetensors."
+        )
+    gigabytes = sum(sizes[file] for file in weights) / 1e9
+    if gigabytes > most_gigabytes:
+        raise ModelError(
+            f"{name}: its weights take {gigabytes:.1f} GB, and this server allows "
+            f"{most_gigabytes:g} GB; choose a smaller model."
+        )
+    return gigabytes
+
+
+def _weights(sizes: dict[str, int]) -> list[str]:
+    """Name the weight files that would be fetched, of the best kind there is."""
+    from fnmatch import fnmatchcase
+
+    for pattern in WEIGHT_PATTERNS:
+        found = [name for name in sizes if fnmatchcase(name, pattern)]
+        if found:
+            return found
+    return []

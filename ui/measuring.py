@@ -1,0 +1,155 @@
+"""A model measured on the page, on labelled comments, and another one beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from classifier import Classifier
+from classifier.catalog import label_name
+from classifier.errors import UserError
+from classifier.models import ROOT
+from ui import charts, session
+from ui.file_job import FileJob
+from ui.measure import Labelled, can_measure, label_columns
+from ui.operating import choose_operating_point
+from ui.picker import load_model, pick_second_model, tell
+from ui.report import figure, show_reliability, show_report
+from ui.scores import table
+from ui.text import in_markdown
+from ui.upload import MEGABYTES, Source, look_into, save_upload
+from ui.workspace import workspace
+
+SAMPLE_FILE = Path("data") / "sample.csv"
+MEASURED = "measured"
+
+
+def measure_here(name: str) -> None:
+    """Measure the model, and another beside it, on labelled comments; then choose thresholds."""
+    if not can_measure():
+        st.info("Measuring needs the full installation; this server has the slim one.")
+        return
+    second = pick_second_model(name, key="second measured model")
+    upload = st.file_uploader(
+        f"Labelled comments, up to {MEGABYTES} MB (or none: data/sample.csv, which is too small "
+        "to judge by)",
+        type=["csv", "gz", "jsonl", "parquet"],
+        max_upload_size=MEGABYTES,
+        help="One column a label, with 0, 1, or -1 or nothing for unknown; of a model whose "
+        "labels exclude each other, a column “label” with the class. A column “weight” says "
+        "how much each row counts.",
+    )
+    if st.button("Measure", type="primary", icon=":material/play_arrow:"):
+        _start(list(filter(None, [name, second])), upload)
+    jobs: list[FileJob] = st.session_state.get(MEASURED, [])
+    jobs = [job for job in jobs if job.model_name in (name, second)]
+    if any(not job.progress.over for job in jobs):
+        _follow(jobs)
+        return
+    _results(name, jobs)
+
+
+def _start(names: list[str], upload: Any) -> None:
+    try:
+        if upload is None:
+            source = look_into(ROOT / SAMPLE_FILE, str(SAMPLE_FILE))
+        else:
+            source = save_upload(upload, upload.name, workspace().new_folder())
+    except UserError as error:
+        tell(error)
+        return
+    loaded = [model for name in names if (model := load_model(name))]
+    _stop()
+    st.session_state[MEASURED] = [
+        job for model in loaded if (job := _job(source, model)) is not None
+    ]
+
+
+def _job(source: Source, model: Classifier) -> FileJob | None:
+    if not label_columns(source.columns, model.labels, model.single_label):
+        wanted = "a column “label”" if model.single_label else f"any of {', '.join(model.labels)}"
+        st.error(in_markdown(f"{source.name} has not {wanted} of {model.name} as a column."))
+        return None
+    place = workspace()
+    return FileJob(source, source.text_column, model, place.new_folder(), place.ended)
+
+
+def _stop() -> None:
+    for job in st.session_state.pop(MEASURED, []):
+        job.cancel()
+
+
+@st.fragment(run_every=0.5)
+def _follow(jobs: list[FileJob]) -> None:
+    if all(job.progress.over for job in jobs):
+        st.rerun()
+    for job in jobs:
+        progress = job.progress
+        share = progress.rows / progress.total if progress.total else 0.0
+        rows = f"{progress.rows:,} of {progress.total:,} rows" if progress.total else "waiting …"
+        st.progress(share, in_markdown(f"{job.model_name}: {rows}"))
+    st.button("Cancel", on_click=_stop, icon=":material/stop:")
+
+
+def _results(name: str, jobs: list[FileJob]) -> None:
+    read: dict[str, Labelled] = {}
+    for job in jobs:
+        if job.result is None:
+            st.error(in_markdown(job.progress.message or "Stopped."))
+            continue
+        try:
+            read[job.model_name] = Labelled.read(job.result, job.model_name, job.single_label)
+        except UserError as error:
+            tell(error)
+    if not read:
+        return
+    limits = {
+        job.model_name: {**job.thresholds, **session.thresholds(job.model_name)} for job in jobs
+    }
+    reports = {model: labelled.report(limits[model]) for model, labelled in read.items()}
+    st.subheader(f"On {in_markdown(jobs[0].source.name)}", anchor=False)
+    if len(reports) > 1:
+        _compare(reports)
+    for model, report in reports.items():
+        if len(reports) > 1:
+            st.markdown(f"**{in_markdown(model)}**")
+        show_report(report, model)
+    if name in read:
+        _curves(name, read[name], reports[name])
+
+
+def _compare(reports: dict[str, Any]) -> None:
+    """Set two models' figures side by side, label by label."""
+    first, second = reports
+    rows = []
+    for key, title in (
+        ("roc_auc", "ROC-AUC"),
+        ("average_precision", "average precision"),
+        ("f1", "F1"),
+    ):
+        for label in reports[first]["labels"]:
+            pair = [reports[model]["labels"].get(label, {}).get(key) for model in (first, second)]
+            if None not in pair:
+                rows.append(
+                    (title, label_name(label), *map(figure, pair), f"{pair[1] - pair[0]:+.3f}")
+                )
+    st.html(table(("figure", "label", first, second, "difference"), rows, numbers=3))
+
+
+def _curves(name: str, labelled: Labelled, report: dict) -> None:
+    roc, precision_recall = labelled.curve_points()
+    if roc:
+        left, right = st.columns(2)
+        with left:
+            st.markdown("**ROC**")
+            charts.lines(roc, "false alarms", "found", "ROC curves; the table gives their areas.")
+        with right:
+            st.markdown("**Precision and recall**")
+            alt = "Precision-recall curves; the table gives the average precisions."
+            charts.lines(precision_recall, "recall", "precision", alt)
+    st.subheader("Is a score what it says?", anchor=False)
+    show_reliability(report, name)
+    model = load_model(name)
+    if model and not model.single_label:
+        st.subheader("Operating point", anchor=False)
+        choose_operating_point(model, labelled)

@@ -1,0 +1,105 @@
+"""What a model's folder says about it, read without loading its weights."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from classifier import models
+from classifier.cache import shared_models
+from classifier.catalog import HUB_MODELS
+from classifier.errors import UserError
+from classifier.folder import ModelFolder
+from classifier.models import find_model
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
+IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|!\[([^\]]*)\]\[[^\]]*\]|<img[^>]*>", re.I)
+HEADING = re.compile(r"^(#{1,4}) ", re.M)
+SHIPPED = (
+    "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge: six calibrated scores. "
+    "Ships with this project and needs neither network nor GPU."
+)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts about a model whose files are on this machine.
+
+    metrics: metrics.json. card: README.md as Markdown, without front matter and pictures.
+    """
+
+    folder: ModelFolder
+    metrics: Mapping[str, Any]
+    card: str
+
+    @classmethod
+    def read(cls, folder: ModelFolder) -> "ModelFacts":
+        """Read the folder's metrics and card; what is missing or broken is left empty."""
+        return cls(folder, _metrics(folder.path), _card(folder.path))
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the weights."""
+        return self.folder.weights.stat().st_size / 1e6
+
+    @property
+    def measured(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The rows the model was measured on last, and the report: test rows, or validation."""
+        for side in ("test", "validation"):
+            if isinstance(self.metrics.get(side), dict):
+                return side, self.metrics[side]
+        return None
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Curves and confusion that the run of the model drew; of runs of this machine only."""
+        folder = self.folder.path.parent / "report"
+        return [
+            path for name in ("curves", "confusion") if (path := folder / f"{name}.png").exists()
+        ]
+
+
+def facts(name: str) -> ModelFacts | None:
+    """Read what there is about a model; None for one that is not on this machine yet."""
+    try:
+        if name in models.available_models():
+            return ModelFacts.read(ModelFolder.read(find_model(name)))
+        if name in shared_models().names():
+            return ModelFacts.read(shared_models().get(name).folder)
+    except UserError:
+        return None
+    return None
+
+
+def description(name: str) -> str:
+    """Say in a sentence or two what a model is."""
+    if name == models.EMBEDDED:
+        return SHIPPED
+    listed = HUB_MODELS.get(name)
+    if listed:
+        return listed.description
+    if name.startswith("runs/"):
+        return "Trained on this machine."
+    return "From the Hub; see its card." if "/" in name else "A folder in models/."
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _card(folder: Path) -> str:
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    text = FRONT_MATTER.sub("", text)
+    # Pictures of a stranger's card would tell their server who reads it. The page has its own
+    # title, so the card's headings go two steps down.
+    text = IMAGE.sub(lambda match: match[1] or match[2] or "", text)
+    return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")
