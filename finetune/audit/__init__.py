@@ -8,7 +8,7 @@ robustness        do scores hold when words are disguised?
 operating_points  what does each threshold give, and are the probabilities true?
 transfer          how does it rank the comments of other places?
 
-Each is a function on arrays that gives a report (reports.py); sources.py reads the files, and
-record.py keeps all reports of a model as audit.json in its folder. docs/measures.md has the
+Each is a function on arrays that gives a report. measures.py takes them, with files read by
+sources.py; record.py keeps a model's reports as audit.json in its folder; docs/measures.md has the
 formulas.
 """

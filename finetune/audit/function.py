@@ -4,13 +4,82 @@ HateCheck (Röttger et al. 2021, arXiv:2012.15606) has short cases by functional
 negated hate, counter-speech that quotes it, misspelt hate, … The figure is the share judged right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from finetune.report import plain
+
 from .ranking import roc_auc
-from .reports import FunctionReport, GroupFigures
+from .tables import as_text, frame_of, shown
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """One functionality, or one group of people that cases are about: share judged right."""
+
+    name: str
+    hateful: bool | None
+    rows: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class FunctionReport:
+    """HateCheck, judged by one label at its threshold.
+
+    best_accuracy, best_threshold: what another threshold would give, chosen on these very cases.
+    """
+
+    source: str
+    label: str
+    threshold: float
+    rows: int
+    accuracy: float
+    accuracy_hateful: float | None
+    accuracy_not_hateful: float | None
+    roc_auc: float | None
+    best_accuracy: float
+    best_threshold: float
+    functionalities: list[GroupFigures]
+    targets: list[GroupFigures]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        groups = {
+            name: [GroupFigures(**group) for group in record[name]]
+            for name in ("functionalities", "targets")
+        }
+        return cls(**{**record, **groups})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return plain(self)
+
+    def frame(self) -> pd.DataFrame:
+        """One line a functionality, in the order of the file."""
+        return frame_of(self.functionalities, GroupFigures).rename(
+            columns={"name": "functionality"}
+        )
+
+    def table(self) -> str:
+        """All functionalities, groups, and the whole."""
+        targets = frame_of(self.targets, GroupFigures).rename(columns={"name": "target"})
+        return "\n".join(
+            [
+                f"{self.source}: {self.rows:,} cases, {self.label} at {self.threshold:.3f}",
+                f"accuracy {shown(self.accuracy)} (hateful {shown(self.accuracy_hateful)}, "
+                f"not hateful {shown(self.accuracy_not_hateful)}), ROC-AUC {shown(self.roc_auc)}; "
+                f"best {shown(self.best_accuracy)} at {self.best_threshold:.3g}",
+                as_text(self.frame()),
+                as_text(targets.drop(columns="hateful")),
+            ]
+        )
 
 
 def measure_function(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from .identity import IdentityReport
 from .record import Audit
-from .reports import IdentityReport, as_text, shown
+from .tables import as_text, shown
 
 
 def at_a_glance(audit: Audit, folder: Path | None = None) -> pd.DataFrame:

@@ -11,17 +11,123 @@ the longest that fits, so a sentence about African Americans is not one about Am
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from finetune.report import ratio
+from finetune.report import plain, ratio
 
 from .ranking import power_mean, roc_auc
-from .reports import IdentityReport, KindFigures, TermFigures
+from .tables import as_text, frame_of, mean, shown
 
 AT_LEAST = 5  # rows of a kind; below, a term's figure would be chance
 AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
+
+
+@dataclass(frozen=True)
+class TermFigures:
+    """How sentences with one identity term are judged; "" stands for those without any.
+
+    negatives, positives: rows with the term that are not bad, and that are.
+    false_positive_rate: share of the negatives flagged.  false_negative_rate: of the positives not.
+    subgroup_auc, bpsn_auc, bnsp_auc: see identity.py.
+    """
+
+    term: str
+    negatives: int
+    positives: int
+    false_positive_rate: float | None
+    false_negative_rate: float | None
+    subgroup_auc: float | None
+    bpsn_auc: float | None
+    bnsp_auc: float | None
+
+
+@dataclass(frozen=True)
+class KindFigures:
+    """How one kind of sentence is judged: `flagged` is a share; it should be 1 if bad, else 0."""
+
+    kind: str
+    bad: bool
+    rows: int
+    flagged: float
+
+
+@dataclass(frozen=True)
+class IdentityReport:
+    """One label on one set of sentences with identity terms.
+
+    roc_auc: of all rows.  power_means: figure → its generalized mean over the terms, p = -5.
+    """
+
+    source: str
+    label: str
+    threshold: float
+    rows: int
+    roc_auc: float | None
+    power_means: dict[str, float | None]
+    terms: list[TermFigures]
+    kinds: list[KindFigures]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        terms = [TermFigures(**term) for term in record["terms"]]
+        kinds = [KindFigures(**kind) for kind in record["kinds"]]
+        return cls(**{**record, "terms": terms, "kinds": kinds})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return plain(self)
+
+    @property
+    def highest_false_positive_rate(self) -> TermFigures | None:
+        """The term whose harmless sentences are flagged most often."""
+        known = [term for term in self._named() if term.false_positive_rate is not None]
+        return max(known, key=lambda term: term.false_positive_rate or 0.0, default=None)
+
+    @property
+    def mean_false_negative_rate(self) -> float | None:
+        """Mean over the terms."""
+        return mean([term.false_negative_rate for term in self._named()])
+
+    @property
+    def mean_false_positive_rate(self) -> float | None:
+        """Mean over the terms."""
+        return mean([term.false_positive_rate for term in self._named()])
+
+    def lowest(self, figure: str) -> TermFigures | None:
+        """The term with the lowest subgroup_auc, bpsn_auc or bnsp_auc."""
+        known = [term for term in self._named() if getattr(term, figure) is not None]
+        return min(known, key=lambda term: getattr(term, figure), default=None)
+
+    def frame(self) -> pd.DataFrame:
+        """One line a term, the most often wronged first."""
+        frame = frame_of(self.terms, TermFigures)
+        order = ["false_positive_rate", "bpsn_auc"]
+        return frame.sort_values(order, ascending=[False, True], ignore_index=True)
+
+    def table(self, worst: int = 12) -> str:
+        """The terms that fare worst, and the figures over all of them."""
+        means = ", ".join(f"{name} {shown(value)}" for name, value in self.power_means.items())
+        lines = [
+            f"{self.source}: {self.rows:,} sentences, {self.label} at {self.threshold:.3f}, "
+            f"ROC-AUC {shown(self.roc_auc)}",
+            f"mean over {len(self._named())} terms: false-positive rate "
+            f"{shown(self.mean_false_positive_rate)}, false-negative rate "
+            f"{shown(self.mean_false_negative_rate)}",
+            f"power means (p = -5): {means}",
+            as_text(self.frame().head(worst)),
+        ]
+        if self.kinds:
+            lines.append(as_text(frame_of(self.kinds, KindFigures)))
+        return "\n".join(lines)
+
+    def _named(self) -> list[TermFigures]:
+        return [term for term in self.terms if term.term]
 
 
 def measure_identity(

@@ -12,8 +12,9 @@ from classifier import load_classifier
 from classifier.decision import Weights
 
 from . import sources
+from .identity import IdentityReport
 from .record import Audit
-from .reports import IdentityReport, TransferReport
+from .transfer import TransferReport
 
 CHUNK = 256  # texts between two moves of the progress bar
 PLAIN = ("neutral", "positive", "hateful", "insulting")  # our other sentences answer hate

@@ -4,14 +4,123 @@ For each label: precision, recall, F1 and the share of all rows flagged at sever
 the model's own; and reliability with its calibration error, as finetune/evaluate.py has them.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from .reports import LabelPoints, OperatingPoint, OperatingReport
+from finetune.report import Bin, plain
+
+from .tables import as_text
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What one threshold gives: share of all rows flagged, and how well."""
+
+    threshold: float
+    flagged: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class LabelPoints:
+    """One label: how it ranks, how true its probabilities are, and what thresholds give."""
+
+    roc_auc: float | None
+    average_precision: float | None
+    threshold: float
+    calibration_error: float | None
+    reliability: list[Bin]
+    points: list[OperatingPoint]
+
+    @property
+    def chosen(self) -> OperatingPoint:
+        """The point at the model's own threshold."""
+        return min(self.points, key=lambda point: abs(point.threshold - self.threshold))
+
+
+@dataclass(frozen=True)
+class OperatingReport:
+    """Operating points by label, on rows by their weights."""
+
+    source: str
+    rows: int
+    weighted: bool
+    labels: dict[str, LabelPoints]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        labels = {
+            name: LabelPoints(
+                **{
+                    **label,
+                    "reliability": [Bin(**point) for point in label["reliability"]],
+                    "points": [OperatingPoint(**point) for point in label["points"]],
+                }
+            )
+            for name, label in record["labels"].items()
+        }
+        return cls(**{**record, "labels": labels})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return plain(self)
+
+    def frame(self) -> pd.DataFrame:
+        """One line a label and threshold; `chosen` marks the model's own."""
+        return pd.DataFrame(
+            [
+                {
+                    "label": name,
+                    "chosen": point == label.chosen,
+                    **dataclasses.asdict(point),
+                }
+                for name, label in self.labels.items()
+                for point in label.points
+            ]
+        )
+
+    def reliability_frame(self) -> pd.DataFrame:
+        """One line a label and band of scores: mean_score, share_positive, weight."""
+        return pd.DataFrame(
+            [
+                {"label": name, **dataclasses.asdict(point)}
+                for name, label in self.labels.items()
+                for point in label.reliability
+            ]
+        )
+
+    def table(self) -> str:
+        """Ranking and calibration by label, then the operating points."""
+        figures = pd.DataFrame(
+            [
+                {
+                    "label": name,
+                    "ROC-AUC": label.roc_auc,
+                    "average precision": label.average_precision,
+                    "calibration error": label.calibration_error,
+                }
+                for name, label in self.labels.items()
+            ]
+        )
+        weighted = ", weighted" if self.weighted else ""
+        return "\n".join(
+            [
+                f"{self.source}: {self.rows:,} rows{weighted}",
+                as_text(figures),
+                as_text(self.frame()),
+            ]
+        )
 
 
 def measure_operating_points(

@@ -1,7 +1,9 @@
 """All that was measured of a model, and audit.json, the file beside its weights that keeps it.
 
-audit = Audit.load(folder)      # None where there is none
-audit.identity[0].frame()       # a DataFrame for a page; see reports.py
+    audit = Audit.load(folder)      # None where there is none
+    audit.identity[0].frame()       # a DataFrame for a page
+
+Every report lies beside its measure, and has frame(), table(), to_dict() and from_dict().
 """
 
 import json
@@ -13,13 +15,11 @@ from classifier.decision import Weights
 from classifier.errors import ModelError
 from finetune.record import write_whole
 
-from .reports import (
-    FunctionReport,
-    IdentityReport,
-    OperatingReport,
-    RobustnessReport,
-    TransferReport,
-)
+from .function import FunctionReport
+from .identity import IdentityReport
+from .operating_points import OperatingReport
+from .robustness import RobustnessReport
+from .transfer import TransferReport
 
 FILE_NAME = "audit.json"
 

@@ -6,18 +6,83 @@ out, and show how the model does with tricks that it has never met.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from finetune.noise import KINDS, Noise
-from finetune.report import ratio
+from finetune.report import plain, ratio
 
 from .ranking import roc_auc
-from .reports import KindRobustness, RobustnessReport
+from .tables import as_text, frame_of, mean, shown
 
 Floats = NDArray[np.float64]
 WORD = re.compile(r"[^\W\d_]{4,}")
+
+
+@dataclass(frozen=True)
+class KindRobustness:
+    """One way of disguising words. Means over the labels, weighted over the rows.
+
+    held_out: whether training cannot have met it, see robustness.py.
+    roc_auc_lost: mean ROC-AUC on clean text less the one here.  worst_label: that lost most.
+    rows_flipped: share of rows with any label flagged otherwise than on clean text.
+    flags_lost: of the flags on clean text, the share gone.  flags_gained: of the others, new ones.
+    """
+
+    kind: str
+    held_out: bool
+    roc_auc: float | None
+    roc_auc_lost: float | None
+    worst_label: str | None
+    worst_label_lost: float | None
+    rows_flipped: float
+    flags_lost: float | None
+    flags_gained: float | None
+
+
+@dataclass(frozen=True)
+class RobustnessReport:
+    """Rows again with their words disguised.
+
+    drawn_from: how many rows the source has.  mean_roc_auc_lost: over the kinds not held out.
+    """
+
+    source: str
+    rows: int
+    drawn_from: int
+    roc_auc: float | None
+    mean_roc_auc_lost: float | None
+    held_out_roc_auc_lost: float | None
+    kinds: list[KindRobustness]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        return cls(**{**record, "kinds": [KindRobustness(**kind) for kind in record["kinds"]]})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return plain(self)
+
+    def frame(self) -> pd.DataFrame:
+        """One line a kind."""
+        return frame_of(self.kinds, KindRobustness)
+
+    def table(self) -> str:
+        """One line a kind, and the mean."""
+        drawn = "" if self.rows == self.drawn_from else f" of {self.drawn_from:,}"
+        return "\n".join(
+            [
+                f"{self.source}: {self.rows:,}{drawn} rows, mean ROC-AUC on clean text "
+                f"{shown(self.roc_auc)}, lost on average {shown(self.mean_roc_auc_lost)}, "
+                f"in kinds held out from training {shown(self.held_out_roc_auc_lost)}",
+                as_text(self.frame()),
+            ]
+        )
 
 
 def glued_words(text: str, generator: np.random.Generator) -> str:
@@ -121,8 +186,8 @@ def measure_robustness(
             KindRobustness(
                 kind=kind,
                 held_out=kind in HELD_OUT,
-                roc_auc=_mean(after),
-                roc_auc_lost=_mean(list(lost.values())),
+                roc_auc=mean(after),
+                roc_auc_lost=mean(list(lost.values())),
                 worst_label=worst,
                 worst_label_lost=None if worst is None else lost[worst],
                 rows_flipped=float(
@@ -136,9 +201,9 @@ def measure_robustness(
         source=source,
         rows=len(scores),
         drawn_from=drawn_from or len(scores),
-        roc_auc=_mean(before),
-        mean_roc_auc_lost=_mean([kind.roc_auc_lost for kind in kinds if not kind.held_out]),
-        held_out_roc_auc_lost=_mean([kind.roc_auc_lost for kind in kinds if kind.held_out]),
+        roc_auc=mean(before),
+        mean_roc_auc_lost=mean([kind.roc_auc_lost for kind in kinds if not kind.held_out]),
+        held_out_roc_auc_lost=mean([kind.roc_auc_lost for kind in kinds if kind.held_out]),
         kinds=kinds,
     )
 
@@ -149,8 +214,3 @@ def _aucs(truth: Floats, scores: Floats, weights: Floats) -> list[float | None]:
         known = ~np.isnan(truth[:, column])
         values.append(roc_auc(truth[known, column], scores[known, column], weights[known]))
     return values
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    found = [value for value in values if value is not None]
-    return float(np.mean(found)) if found else None

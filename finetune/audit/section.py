@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from .function import FunctionReport
+from .identity import IdentityReport
+from .operating_points import OperatingPoint, OperatingReport
 from .record import Audit
-from .reports import (
-    FunctionReport,
-    IdentityReport,
-    OperatingPoint,
-    OperatingReport,
-    RobustnessReport,
-    TransferReport,
-)
+from .robustness import RobustnessReport
+from .transfer import TransferReport
 
 WORST = 8  # identity terms shown; audit.json has them all
 POINTS = (0.1, 0.3, 0.5, 0.7, 0.9)

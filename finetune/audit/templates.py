@@ -1,8 +1,10 @@
 """Identities and sentences of data/identity_templates.toml → rows to be measured on.
 
-templates = load_templates()
-rows = templates.rows()              # text, kind, term ("" for background), and its labels
-templates.mentions(texts)            # term → which texts name it
+    templates = load_templates()
+    rows = templates.rows()          # text, kind, term ("" for background), and its labels
+    templates.mentions(texts)        # term → which texts name it
+
+The sentences are for measuring only: no model is trained on them.
 """
 
 import re

@@ -5,14 +5,59 @@ place, and so would any threshold.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
+from finetune.report import plain
+
 from .ranking import roc_auc
-from .reports import TransferFigures
+from .tables import as_text, frame_of, mean
 
 AT_LEAST = 10  # rows with a label, and without; below, its figures would be chance
+
+
+@dataclass(frozen=True)
+class TransferFigures:
+    """One label on one set of comments from elsewhere."""
+
+    source: str
+    label: str
+    rows: int
+    positives: int
+    roc_auc: float | None
+    average_precision: float | None
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """How the model ranks comments that are unlike those it learned from."""
+
+    figures: list[TransferFigures]
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Read what to_dict() gave."""
+        return cls([TransferFigures(**figures) for figures in record["figures"]])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to six decimals."""
+        return plain(self)
+
+    def mean_roc_auc(self, source: str) -> float | None:
+        """Mean over the labels of one source."""
+        return mean(figures.roc_auc for figures in self.figures if figures.source == source)
+
+    def frame(self) -> pd.DataFrame:
+        """One line a source and label."""
+        return frame_of(self.figures, TransferFigures)
+
+    def table(self) -> str:
+        """One line a source and label."""
+        return as_text(self.frame())
 
 
 def measure_transfer(
