@@ -33,57 +33,59 @@ def audit_section(audit: Audit) -> list[str]:
 
 
 def _identity(reports: Sequence[IdentityReport]) -> list[str]:
-    """Show all sets and labels in a line each, and the worst terms of the first label on each."""
+    """Give each set and label a line, and for the first label its worst terms on each plain set."""
     if not reports:
         return []
     header = ("sentences", "label", "number", "highest false-positive rate",
               "mean false-negative rate", "lowest BPSN AUC", "power mean")  # fmt: skip
-    lines = []
-    for report in reports:
-        worst, lowest = report.highest_false_positive_rate, report.lowest("bpsn_auc")
-        lines.append(
-            (
-                report.source,
-                report.label,
-                f"{report.rows:,}",
-                _share(worst.false_positive_rate)
-                + f" ({worst.term})" * bool(worst.false_positive_rate)
-                if worst
-                else "–",
-                _share(report.mean_false_negative_rate),
-                f"{_figure(lowest.bpsn_auc)} ({lowest.term})" if lowest else "–",
-                _figure(report.power_means["bpsn_auc"]),
-            )
-        )
     parts = [
         "### Identity",
         "Short sentences that name an identity, flagged from the threshold on. A false positive is "
-        "a harmless sentence flagged for one term; BPSN ranks such sentences against hateful ones "
-        "about others, and is low for a term that raises scores by itself:",
-        _table(header, lines),
+        "a harmless sentence flagged; the rate is that of the worst term. BPSN ranks a term's "
+        "harmless sentences against bad ones about others, and is low for a term that raises "
+        "scores by itself.",
+        _table(header, map(_overview, reports)),
     ]
-    first = [report for report in reports if report.label == reports[0].label]
-    for report in first:
-        if "answered" not in report.source:
+    for report in reports:
+        if report.label == reports[0].label and "answered" not in report.source:
             parts += _terms(report)
-    kinds: dict[tuple[str, bool], dict[str, float]] = {
-        (kind.kind, kind.bad): {} for report in reports for kind in report.kinds
-    }
+    return parts + _kinds(reports)
+
+
+def _overview(report: IdentityReport) -> Sequence[str]:
+    worst, lowest = report.highest_false_positive_rate, report.lowest("bpsn_auc")
+    wrong = "–" if worst is None else _share(worst.false_positive_rate)
+    if worst and worst.false_positive_rate:
+        wrong += f" ({worst.term})"
+    return (
+        report.source,
+        report.label,
+        f"{report.rows:,}",
+        wrong,
+        _share(report.mean_false_negative_rate),
+        f"{_figure(lowest.bpsn_auc)} ({lowest.term})" if lowest else "–",
+        _figure(report.power_means["bpsn_auc"]),
+    )
+
+
+def _kinds(reports: Sequence[IdentityReport]) -> list[str]:
+    """Show what share of each kind of sentence is flagged, a column a label."""
+    shares: dict[tuple[str, bool], dict[str, float]] = {}
     for report in reports:
         for kind in report.kinds:
-            kinds[kind.kind, kind.bad][report.label] = kind.flagged
-    if kinds:
-        labels = list(dict.fromkeys(report.label for report in reports))
-        rows = [
-            (kind, "yes" if bad else "no", *(_share(flagged.get(label)) for label in labels))
-            for (kind, bad), flagged in kinds.items()
-        ]
-        parts += [
-            "Flagged by kind of sentence: reports, answers and negations use bad words against "
-            "hate.",
-            _table(("kind", "toxic", *(f"`{label}`" for label in labels)), rows),
-        ]
-    return parts
+            shares.setdefault((kind.kind, kind.bad), {})[report.label] = kind.flagged
+    if not shares:
+        return []
+    labels = list(dict.fromkeys(report.label for report in reports))
+    rows = [
+        (kind, "yes" if bad else "no", *(_share(flagged.get(label)) for label in labels))
+        for (kind, bad), flagged in shares.items()
+    ]
+    return [
+        "Share flagged by kind of sentence. Reports, answers and negations use bad words against "
+        "hate, and should not be.",
+        _table(("kind", "toxic", *(f"flagged `{label}`" for label in labels)), rows),
+    ]
 
 
 def _terms(report: IdentityReport) -> list[str]:
