@@ -1,0 +1,150 @@
+"""The container, as far as it can be tried without an engine: its file, content and command."""
+
+import importlib.metadata
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMMAND = json.loads(re.search(r"^CMD (.+)$", DOCKERFILE, re.M)[1])
+ENTRY = json.loads(re.search(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.M)[1])
+
+OPEN_EVERY_PAGE = """
+import pathlib, app
+from streamlit.testing.v1 import AppTest
+
+page = AppTest.from_file("ui/navigation.py", default_timeout=60).run()
+for file in sorted(pathlib.Path("pages").glob("*.py")):
+    page.switch_page(f"../pages/{file.name}").run()
+    assert not page.exception and not page.error, (file, page.exception, page.error)
+"""
+
+
+def run(*command, cwd=ROOT, **environment):
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_hadolint_finds_nothing_to_say():
+    answer = run(BIN / "hadolint", "--no-color", "Dockerfile")
+    assert (answer.returncode, answer.stdout) == (0, "")
+
+
+def test_the_container_is_no_root_and_offers_both_targets():
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.M) == ["1000"]
+    stages = dict(re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M))
+    assert stages["page"] == "full"  # of the two, the last one: what a Space builds
+    assert re.findall(r"^FROM page AS (\S+)$", DOCKERFILE, re.M) == ["slim", "full"]
+
+
+@pytest.fixture(scope="module")
+def slim(image, tmp_path_factory):
+    """A call of Python in the container's folder, with no other packages than the slim ones."""
+    lines = (image / "requirements-slim.txt").read_text(encoding="utf-8").splitlines()
+    names = {line.split("==")[0] for line in lines if line[0] != "#"}
+    packages = tmp_path_factory.mktemp("site-packages")
+    for package in importlib.metadata.distributions():
+        if re.sub("[-_.]+", "-", package.name).lower() in names:
+            for top in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
+                if not (packages / top).exists():
+                    (packages / top).symlink_to(package.locate_file(top))
+    return lambda *words: run(sys.executable, "-S", *words, cwd=image, PYTHONPATH=str(packages))
+
+
+def test_the_slim_packages_open_every_page(slim):
+    answer = slim("-c", OPEN_EVERY_PAGE)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_slim_packages_score_a_file(slim):
+    answer = slim("-m", "classifier", "score", "data/sample.csv", "--output", "-")
+    assert answer.returncode == 0, answer.stderr
+    assert "toxic_score" in answer.stdout.splitlines()[0]
+
+
+def test_the_slim_packages_are_without_torch(slim):
+    assert "No module named 'torch'" in slim("-c", "import torch").stderr
+
+
+def test_the_containers_command_serves_the_page_from_what_it_holds(image):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [word.replace("8501", port) for word in [*ENTRY, *COMMAND]]
+    with subprocess.Popen(
+        [sys.executable if word == "python" else word for word in command],
+        cwd=image,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    ) as server:
+        try:
+            url = f"http://127.0.0.1:{port}/_stcore/health"
+            assert answer_of(url, server) == b"ok"
+        finally:
+            server.terminate()
+
+
+def answer_of(url, server):
+    """The body, as soon as the server answers."""
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+                return answer.read()
+        except OSError:
+            time.sleep(0.1)
+    return None
+
+
+@pytest.mark.parametrize(("space", "same_site"), [("ada/x", "none"), ("", "")])
+def test_only_a_space_gets_the_cookie_for_another_origins_page(space, same_site):
+    name = "STREAMLIT_SERVER_XSRF_COOKIE_SAME_SITE"
+    answer = run(ROOT / ENTRY[0], "sh", "-c", f"echo ${name}", SPACE_ID=space)
+    assert answer.stdout == f"{same_site}\n"
+
+
+def test_streamlit_knows_the_setting_that_a_space_gets():
+    from streamlit import config
+
+    assert config.get_options_for_section("server")["xsrfCookieSameSite"] == "lax"
+
+
+def test_the_health_check_fails_where_nothing_answers(image):
+    """Ports of its own, so that a page served here does not answer for it."""
+    check = (image / "deploy/healthcheck").read_text()
+    assert "8501/_stcore/health" in check
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    answer = run(sys.executable, "-c", re.sub("8501|8080", port, check))
+    assert answer.returncode == 1
+
+
+def test_your_own_comments_and_runs_stay_out_of_the_container(image):
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {"runs", "data/*", ".venv", ".git*"} <= set(lines)
+    assert not (image / "tests").exists()
+    assert (image / "data/sample.csv").is_file()
+
+
+def test_compose_serves_the_checkout_and_follows_it():
+    page = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["page"]
+    assert page["command"][: len(COMMAND)] == COMMAND
+    assert "--server.runOnSave=true" in page["command"]
+    assert ".:/app" in page["volumes"]
+    assert page["read_only"] is True

@@ -1,0 +1,93 @@
+"""The server's files: that they fit each other, and the project."""
+
+import json
+import re
+import shlex
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UPDATE = (DEPLOY / "update").read_text(encoding="utf-8")
+CLOUD = yaml.safe_load((DEPLOY / "cloud-init.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The unit's [Service] section."""
+    unit = ConfigParser(interpolation=None, strict=False)  # SystemCallFilter stands there twice
+    unit.optionxform = str
+    unit.read(DEPLOY / "comment-toxicity.service", encoding="utf-8")
+    return unit["Service"]
+
+
+def test_the_unit_runs_what_the_container_runs_but_for_this_machine_alone(service):
+    python, *words = shlex.split(service["ExecStart"])
+    assert python == "/opt/comment-toxicity/current/.venv/bin/python"
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    container = json.loads(re.search(r"^CMD (.+)$", dockerfile, re.M)[1])
+    everywhere, here = "--server.address=0.0.0.0", "--server.address=127.0.0.1"
+    assert ["python", *words] == [here if word == everywhere else word for word in container]
+
+
+def test_the_unit_strips_what_it_does_not_use(service):
+    wanted = {
+        "DynamicUser": "yes",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes",
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "PrivateDevices": "yes",
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+    }
+    assert {name: service[name] for name in wanted} == wanted
+
+
+def test_the_proxy_passes_to_where_the_unit_listens(service):
+    port = re.search(r"--server.port=(\d+)", service["ExecStart"])[1]
+    assert f"reverse_proxy 127.0.0.1:{port}" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    assert f"http://127.0.0.1:{port}/_stcore/health" in UPDATE
+
+
+def test_cloud_init_is_read_as_what_it_is():
+    assert (DEPLOY / "cloud-init.yaml").read_text(encoding="utf-8").startswith("#cloud-config\n")
+    assert set(CLOUD) == {"package_update", "packages", "write_files", "runcmd"}
+
+
+def test_cloud_init_writes_every_setting_that_the_update_wants():
+    (file,) = CLOUD["write_files"]
+    assert f"settings={file['path']}\n" in UPDATE
+    assert file["permissions"] == "0600"
+    written = set(re.findall(r"^(\w+)=", file["content"], re.M))
+    wanted = re.search(r"^for name in (.+); do$", UPDATE, re.M)[1].split()
+    assert {*wanted, "REPOSITORY"} == written
+
+
+def test_cloud_init_brings_the_programs_that_the_update_calls():
+    assert {"caddy", "curl", "git", "make", "python3-venv"} == set(CLOUD["packages"])
+    for program in ("caddy", "curl", "git", "make", "python3"):
+        assert re.search(rf"\b{program}\b", UPDATE)
+
+
+def test_cloud_init_clones_to_where_the_update_fetches():
+    ((*_, script),) = CLOUD["runcmd"]
+    home = re.search(r"^home=(.+)$", UPDATE, re.M)[1]
+    assert f"{home}/repository" in script
+    assert script.rstrip().endswith(f"{home}/repository/deploy/update")
+
+
+@pytest.mark.parametrize("name", ["update", "entrypoint"])
+def test_a_script_is_valid_and_can_be_run(name):
+    path = DEPLOY / name
+    assert path.stat().st_mode & 0o111
+    shell = path.read_text(encoding="utf-8").splitlines()[0].split("/")[-1].split()[-1]
+    subprocess.run([shell, "-n", path], check=True)
+
+
+def test_both_choices_of_packages_are_installed():
+    assert "requirements-slim.txt" in UPDATE
+    assert 'make --directory "$release" install' in UPDATE
