@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from classifier.errors import EXIT_CODE, UserError
 from classifier.models import EMBEDDED
-from classifier.service.settings import add_flags
+from classifier.service.settings import DEFAULT_DATABASE, PREFIX, add_flags
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,7 +71,102 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=run_serve)
     add_flags(serve)
+    add_feedback(commands)
+    add_compare(commands)
     return whole
+
+
+def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe `feedback export`."""
+    feedback = commands.add_parser(
+        "feedback",
+        help="use the corrections that comments:suggestscore has sent",
+        description="Use the corrections that comments:suggestscore has sent.",
+    )
+    export = feedback.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "export",
+        help="write them as rows that finetune reads",
+        description="Write the corrections as rows that finetune reads: id, comment_text, and a "
+        "column a label with 1, 0, or -1 for what nobody said. Of several corrections of a "
+        "comment the latest counts.",
+    )
+    export.set_defaults(run=run_feedback_export)
+    export.add_argument(
+        "--database",
+        default=os.environ.get(f"{PREFIX}FEEDBACK_DATABASE") or DEFAULT_DATABASE,
+        metavar="URL",
+        help="read this SQLAlchemy database, the one of serve's --feedback-database (default: "
+        f"{PREFIX}FEEDBACK_DATABASE, or else {DEFAULT_DATABASE})",
+    )
+    export.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="write this .csv file; - is standard output. Required",
+    )
+    export.add_argument(
+        "--model",
+        default=EMBEDDED,
+        metavar="NAME",
+        help="write a column for each label of this model (default: %(default)s)",
+    )
+    export.add_argument(
+        "--since", metavar="DATE", help="leave out what came before, such as 2026-12-31"
+    )
+    export.add_argument(
+        "--community", metavar="ID", help="take only what came with this communityId"
+    )
+    export.add_argument(
+        "--deleted-is-toxic",
+        action="store_true",
+        help="take a comment that Coral's moderators deleted for toxic; they delete what is off "
+        "topic, too (default: leave it out; what they approved is not toxic either way)",
+    )
+
+
+def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe `compare`."""
+    compare = commands.add_parser(
+        "compare",
+        help="compare our scores with those that Perspective gave",
+        description="Score comments whose Perspective scores you kept, and print for each "
+        "attribute how well the two agree, the threshold on ours that flags as many comments as "
+        "yours did on theirs, and the comments on which they differ most.",
+    )
+    compare.set_defaults(run=run_compare)
+    compare.add_argument(
+        "input",
+        metavar="OLD",
+        help="comments and scores: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, with a column a "
+        "Perspective attribute, named after it in whatever case (toxicity, TOXICITY, "
+        "attributeScores.TOXICITY.summaryScore.value)",
+    )
+    compare.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="the column that holds the comments (default: comment_text, or else text)",
+    )
+    compare.add_argument(
+        "--threshold",
+        type=float,
+        default=0.8,
+        metavar="SCORE",
+        help="the score from which on you acted until now (default: %(default)s, Coral's)",
+    )
+    compare.add_argument(
+        "--differences",
+        type=int,
+        default=10,
+        metavar="N",
+        help="print so many comments on which the two differ most (default: %(default)s)",
+    )
+    compare.add_argument(
+        "--model",
+        default=EMBEDDED,
+        metavar="NAME",
+        help="compare this one: a name in models/ or runs/, a model folder, or a Hub id "
+        "(default: %(default)s)",
+    )
 
 
 def run_score(arguments: argparse.Namespace) -> None:
@@ -104,6 +199,38 @@ def run_serve(arguments: argparse.Namespace) -> None:
     run(arguments)
 
 
+def run_feedback_export(arguments: argparse.Namespace) -> None:
+    """Write the corrections, and say on standard error how many there were."""
+    from classifier.folder import ModelFolder
+    from classifier.models import find_model
+    from classifier.service.feedback import FeedbackStore, export, since
+
+    rows = export(
+        FeedbackStore(arguments.database),
+        ModelFolder.read(find_model(arguments.model)).labels,
+        arguments.output,
+        since(arguments.since) if arguments.since else None,
+        arguments.community,
+        arguments.deleted_is_toxic,
+    )
+    print(f"{rows} corrected comments", file=sys.stderr)
+
+
+def run_compare(arguments: argparse.Namespace) -> None:
+    """Print how our scores compare with those of a file."""
+    from classifier import load_classifier
+    from classifier.compare import compare, report
+
+    comparison = compare(
+        load_classifier(arguments.model),
+        arguments.input,
+        arguments.text_column,
+        arguments.threshold,
+        arguments.differences,
+    )
+    print(report(comparison))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when all went well."""
     chosen = parser().parse_args(arguments)
@@ -113,7 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
     except KeyboardInterrupt:
-        print("interrupted; --resume goes on with it", file=sys.stderr)
+        resumable = getattr(chosen, "resume", None) is not None
+        print("interrupted" + "; --resume goes on with it" * resumable, file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our standard output has gone; Python would complain again at exit.

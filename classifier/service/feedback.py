@@ -102,6 +102,10 @@ class FeedbackStore:
         self, since: datetime | None = None, community: str | None = None
     ) -> Iterator[sql.Row]:
         """Give the corrections, oldest first. Raises SettingsError."""
+        if self._engine.url.drivername.startswith("sqlite"):
+            file = self._engine.url.database
+            if file and file != ":memory:" and not Path(file).is_file():
+                raise SettingsError(f"{file}: no such file; name the database with --database.")
         query = sql.select(TABLE).order_by(TABLE.c.received, TABLE.c.id)
         if since:
             query = query.where(TABLE.c.received >= since)
@@ -118,6 +122,15 @@ class FeedbackStore:
             cause = str(getattr(error, "orig", error)).splitlines()[0]
             where = self._engine.url.render_as_string(hide_password=True)
             raise SettingsError(f"{where}: the database cannot be used ({cause}).") from None
+
+
+def since(text: str) -> datetime:
+    """Read a date, such as 2026-12-31, or date and time; UTC unless it says otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--since: {text!r} is no date; write it as 2026-12-31.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def export(

@@ -1,0 +1,121 @@
+"""`python -m classifier compare`: old scores beside ours."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from classifier.compare import compare, matched_threshold, report
+from classifier.errors import DataError, SettingsError
+from tests.service.conftest import KIND, RUDE
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [KIND, RUDE, "Go away, you fool.", "What a lovely day!", "This page is rubbish.", "Shut up"]
+
+
+@pytest.fixture
+def old(tmp_path, embedded):
+    """A file of comments with scores like ours, squared: other values, the same order."""
+    file = tmp_path / "old.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["text", "attributeScores.TOXICITY.summaryScore.value", "insult_score"])
+        for text, scores in zip(TEXTS, embedded.score(TEXTS), strict=True):
+            writer.writerow([text, float(scores[0]) ** 2, 1 - float(scores[4])])
+        writer.writerow([" ", 0.5, 0.5])
+        writer.writerow(["no scores", "", "n/a"])
+    return str(file)
+
+
+def test_the_same_order_correlates_and_the_threshold_keeps_the_flag_rate(embedded, old):
+    comparison = compare(embedded, old, threshold=0.5)
+    toxicity, insult = comparison.agreements
+    assert (toxicity.attribute, insult.attribute) == ("TOXICITY", "INSULT")
+    assert (toxicity.rows, comparison.skipped) == (6, 2)
+    assert toxicity.rank == pytest.approx(1)
+    assert insult.rank == pytest.approx(-1)
+    assert toxicity.matched_threshold == toxicity.both == 1
+    flagged = embedded.score(TEXTS)[:, 0] >= toxicity.threshold
+    assert flagged.mean() == toxicity.flagged > 0
+
+
+def test_the_largest_differences_come_first(embedded, old):
+    found = compare(embedded, old, differences=3).differences
+    gaps = [abs(one.theirs - one.ours) for one in found]
+    assert len(found) == 3
+    assert gaps == sorted(gaps, reverse=True)
+    everything = compare(embedded, old, differences=100).differences
+    assert gaps == [abs(one.theirs - one.ours) for one in everything[:3]]
+
+
+def test_the_rank_correlation_is_spearmans_with_ties(embedded, tmp_path):
+    file = tmp_path / "old.jsonl"
+    theirs = [0.1, 0.9, 0.9, 0.1, 0.3, 0.5]
+    lines = [json.dumps({"text": t, "TOXICITY": s}) for t, s in zip(TEXTS, theirs, strict=True)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    [agreement] = compare(embedded, str(file)).agreements
+    ours = embedded.score(TEXTS)[:, 0]
+    assert agreement.rank == pytest.approx(spearmanr(theirs, ours).statistic)
+    assert agreement.mean_difference == pytest.approx(np.abs(ours - theirs).mean())
+
+
+def test_a_file_in_many_chunks_gives_what_one_gives(embedded, old, monkeypatch):
+    whole = compare(embedded, old)
+    monkeypatch.setattr("classifier.files.CHUNK_ROWS", 2)
+    assert compare(embedded, old) == whole
+
+
+@pytest.mark.parametrize(
+    ("theirs", "flagged"),
+    [([0.9, 0.1, 0.2], 1), ([0.1, 0.1, 0.1], 0), ([0.9, 0.9, 0.9], 3), ([0.8, 0.1, 0.9], 2)],
+)
+def test_the_threshold_flags_as_many(theirs, flagged):
+    ours = np.array([0.3, 0.5, 0.1])
+    threshold = matched_threshold(np.array(theirs), ours, 0.8)
+    assert (ours >= threshold).sum() == flagged
+
+
+def test_scores_that_are_all_the_same_have_no_correlation(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text(f"text,TOXICITY\n{KIND},0.5\nYou fool,0.5\n", encoding="utf-8")
+    [agreement] = compare(embedded, str(file)).agreements
+    assert math.isnan(agreement.rank)
+
+
+def test_the_report_shows_a_comment_as_text_on_one_line(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text('text,TOXICITY\n"a | b\n\x1b[31m' + "c" * 200 + '",1\n', encoding="utf-8")
+    lines = report(compare(embedded, str(file))).splitlines()
+    assert lines[-1].startswith("| TOXICITY | 1.00 | ")
+    assert "\x1b" not in lines[-1]
+    assert "a \\| b" in lines[-1]
+    assert len(lines[-1]) < 130
+
+
+def test_what_cannot_be_compared_is_told(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text("text,rudeness\nhi,0.5\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no column is named after a Perspective attribute"):
+        compare(embedded, str(file))
+    file.write_text("text,TOXICITY\nhi,high\n", encoding="utf-8")
+    with pytest.raises(DataError, match="TOXICITY holds no score"):
+        compare(embedded, str(file))
+    with pytest.raises(SettingsError, match="--threshold"):
+        compare(embedded, str(file), threshold=1)
+
+
+def test_the_command_prints_the_report(old):
+    done = subprocess.run(
+        [sys.executable, "-m", "classifier", "compare", old, "--threshold", "0.5"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "| TOXICITY | 6 | 1.000 |" in done.stdout

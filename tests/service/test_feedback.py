@@ -1,0 +1,226 @@
+"""comments:suggestscore, what is kept of it, and how it becomes training data."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from classifier.errors import SettingsError
+from classifier.service.feedback import TABLE, FeedbackStore, export, since
+from finetune.config import Settings
+from finetune.data import read_rows
+from tests.service.conftest import KIND, RUDE
+
+ROOT = Path(__file__).parents[2]
+
+
+def postgres_programs():
+    """Where PostgreSQL's server programs lie; in CI there must be some."""
+    found = shutil.which("initdb")
+    known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found and not known:
+        assert not os.environ.get("CI"), "PostgreSQL's server is missing"
+        return None
+    return Path(found).parent if found else known[-1].parent
+
+
+POSTGRES = postgres_programs()
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """The URL of a real PostgreSQL, made for this module."""
+    # It refuses to run as root, and its socket's path must be short.
+    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    if user:
+        shutil.chown(folder, "nobody")
+
+    def run(program, *flags):
+        command = [POSTGRES / program, "-D", folder / "data", *flags]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60, **user)
+
+    run("initdb", "-U", "us", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale")
+    try:
+        log, options = folder / "log", f"-k {folder} -c listen_addresses= -c fsync=off"
+        run("pg_ctl", "-w", "-l", log, "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://us@/postgres?host={folder}"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES else [])])
+def database(request, tmp_path):
+    """An empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'feedback.sqlite3'}"
+    else:
+        url = request.getfixturevalue("postgres")
+        yield url
+        engine = sql.create_engine(url)
+        TABLE.metadata.drop_all(engine)
+        engine.dispose()
+
+
+def exported(database, path, **options):
+    """Export with the six labels; give the rows by comment."""
+    labels = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+    store = FeedbackStore(database)
+    count = export(store, labels, str(path), **options)
+    store.close()
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = {
+            row["comment_text"]: [int(row[label]) for label in labels]
+            for row in csv.DictReader(stream)
+        }
+    assert len(rows) == count
+    return rows
+
+
+def test_a_correction_is_kept_with_what_the_model_said(serving, embedded, database):
+    with serving(feedback_database=database) as running:
+        reply = running.suggest(
+            RUDE, {"TOXICITY": 0, "INSULT": 0.9}, clientToken="t", communityId="c", languages=["en"]
+        )
+        assert reply.json == {
+            "clientToken": "t",
+            "requestedLanguages": ["en"],
+            "detectedLanguages": ["en"],
+        }
+    store = FeedbackStore(database)
+    [row] = store.rows()
+    store.close()
+    assert (row.text, row.community, row.client_token) == (RUDE, "c", "t")
+    assert row.suggested == {"TOXICITY": 0, "INSULT": 0.9}
+    assert row.languages == ["en"]
+    assert row.model == "toxic-minilm"
+    assert row.weights == embedded.decision.weights.sha256
+    expected = dict(zip(embedded.labels, embedded.score([RUDE])[0], strict=True))
+    assert row.scored == pytest.approx(expected, abs=1e-7)
+
+
+def test_corrections_become_rows_that_finetune_reads(serving, database, tmp_path):
+    hard = 'He said "no",\nthen\0 left \ud800😀'
+    with serving(feedback_database=database) as running:
+        running.suggest(RUDE, {"TOXICITY": 0})
+        running.suggest(KIND, {"TOXICITY": 0, "PROFANITY": 1, "FLIRTATION": 1})
+        running.suggest(RUDE, {"TOXICITY": 1, "INSULT_EXPERIMENTAL": 1})
+        running.suggest(hard, {"IDENTITY_ATTACK": 0.2}, communityId="other")
+        running.suggest(hard, {"FLIRTATION": 1})
+    rows = exported(database, tmp_path / "all.csv")
+    assert rows == {
+        RUDE: [1, -1, -1, -1, 1, -1],  # the latest counts
+        KIND: [0, -1, 1, -1, -1, -1],
+        'He said "no",\nthen� left �😀': [-1, -1, -1, -1, -1, 0],
+    }
+    assert len(read_rows(str(tmp_path / "all.csv"), Settings())) == 3
+    assert len(exported(database, tmp_path / "part.csv", community="other")) == 1
+    late = exported(database, tmp_path / "late.csv", since=since("2100-01-01"))
+    assert late == {}
+
+
+def test_what_corals_moderators_decide_is_kept_and_may_be_used(serving, database, tmp_path):
+    with serving(feedback_database=database) as running:
+        running.suggest(KIND, {"APPROVED": 1})
+        running.suggest(RUDE, {"DELETED": 1})
+    assert exported(database, tmp_path / "a.csv") == {KIND: [0, -1, -1, -1, -1, -1]}
+    both = exported(database, tmp_path / "b.csv", deleted_is_toxic=True)
+    assert both[RUDE] == [1, -1, -1, -1, -1, -1]
+
+
+def test_scores_of_parts_are_kept_too(serving, database):
+    part = {"begin": 0, "end": 3, "score": {"value": 1}}
+    body = {"comment": {"text": RUDE}, "attributeScores": {"INSULT": {"spanScores": [part]}}}
+    with serving(feedback_database=database) as running:
+        assert running.post("/v1alpha1/comments:suggestscore", body).status == 200
+    store = FeedbackStore(database)
+    assert [row.spans for row in store.rows()] == [{"INSULT": [[0, 3, 1]]}]
+    store.close()
+
+
+def test_without_a_database_nothing_is_kept(running, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert running.suggest(RUDE, {"TOXICITY": 1}).json == {"detectedLanguages": ["en"]}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_analyzing_keeps_nothing_even_with_a_database(serving, database):
+    with serving(feedback_database=database) as running:
+        assert running.analyze(RUDE).status == 200
+        assert running.post("/v1/score", {"texts": [RUDE]}).status == 200
+    store = FeedbackStore(database)
+    assert list(store.rows()) == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {},
+        {"TOXICITY": {}},
+        {"TOXICITY": {"summaryScore": {}}},
+        {"TOXICITY": {"summaryScore": {"value": 2}}},
+        {"TOXICITY": {"summaryScore": {"value": 1, "type": "RAW"}}},
+        {"TOXICITY": {"spanScores": [{"begin": 3, "end": 1, "score": {"value": 1}}]}},
+        {"TOXICITY": {"spanScores": [{"score": {"value": 1}}]}},
+        {"TOXICITY": 1},
+    ],
+)
+def test_a_malformed_correction_is_refused(running, scores):
+    body = {"comment": {"text": RUDE}, "attributeScores": scores}
+    assert running.post("/v1alpha1/comments:suggestscore", body).status == 400
+    body = {"comment": {"text": " "}, "attributeScores": {"A": {"summaryScore": {"value": 1}}}}
+    reply = running.post("/v1alpha1/comments:suggestscore", body)
+    assert reply.error[1] == "COMMENT_EMPTY"
+
+
+def test_the_command_exports(tmp_path):
+    database = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
+    FeedbackStore(database).open()
+    done = command("--database", database, "--output", "-")
+    assert done.stdout.startswith("id,comment_text,toxic,severe_toxic,")
+    assert done.stderr == "0 corrected comments\n"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--output", "rows.csv", "--database", "sqlite:///missing.sqlite3"),
+        ("--output", "rows.txt", "--database", "sqlite://"),
+        ("--output", "rows.csv", "--database", "postgresql+psycopg://u:secret@127.0.0.1:1/x"),
+        ("--output", "rows.csv", "--since", "yesterday"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
+    done = command(*flags)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+    assert not (ROOT / "missing.sqlite3").exists()
+
+
+def command(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "classifier", "feedback", "export", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_date_without_a_zone_is_utc():
+    assert since("2026-12-31").isoformat() == "2026-12-31T00:00:00+00:00"
+    with pytest.raises(SettingsError, match="--since"):
+        since("soon")

@@ -1,0 +1,195 @@
+"""`python -m classifier serve` as it is started and stopped: real processes."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.service.conftest import KIND, RUDE, request
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "classifier", "serve")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(*flags):
+    """Start `serve`; give the process and its address once it is ready."""
+    port = free_port()
+    process = subprocess.Popen(
+        [*COMMAND, "--port", str(port), *flags],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not ready(port):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def ready(port):
+    try:
+        return request(f"http://127.0.0.1:{port}/health/ready").status == 200
+    except OSError:
+        return False
+
+
+def body(text):
+    return json.dumps({"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}})
+
+
+def test_it_starts_without_torch_transformers_or_streamlit():
+    code = (
+        "import asyncio, sys\n"
+        "from classifier.service.server import worker\n"
+        "app = worker()\n"
+        "async def start():\n"
+        "    async with app.router.lifespan_context(app): pass\n"
+        "asyncio.run(start())\n"
+        "print({'torch', 'transformers', 'streamlit', 'pandas', 'sqlalchemy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_its_help_names_every_setting():
+    done = subprocess.run(
+        [*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for flag in ("--port", "--workers", "--api-keys-file", "--rate-limit", "--feedback-database"):
+        assert flag in done.stdout
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--model", "no/such/model"),
+        ("--rate-limit", "often"),
+        ("--api-keys-file", "/nowhere"),
+        ("--max-body", "0"),
+        ("--workers", "0"),
+        ("--feedback-database", "sqlite:////nowhere/at/all.db"),
+        ("--feedback-database", "no url"),
+        ("--feedback-database", "oracle://host/name"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence(flags):
+    done = subprocess.run(
+        [*COMMAND, "--port", str(free_port()), *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"error: .+\n", done.stderr)
+
+
+class Caller(threading.Thread):
+    """Sends comment after comment, connection after connection, until nobody listens any more.
+
+    failed: errors but for one: that a connection which never got an answer is reset. There it lay
+    in the queue of those that the server had not yet accepted.
+    """
+
+    def __init__(self, url):
+        super().__init__()
+        self.netloc = url.removeprefix("http://")
+        self.answered, self.failed = 0, []
+
+    def run(self):
+        while not self.failed:
+            connection = http.client.HTTPConnection(self.netloc, timeout=20)
+            before = self.answered
+            try:
+                connection.connect()
+                while self.once(connection):
+                    pass
+            except ConnectionRefusedError:
+                break
+            except (ConnectionResetError, http.client.RemoteDisconnected) as error:
+                if self.answered > before:
+                    self.failed.append(error)
+            except Exception as error:
+                self.failed.append(error)
+            finally:
+                connection.close()
+
+    def once(self, connection):
+        """Send one comment. Gives whether the connection can be used again."""
+        text = body(f"{RUDE} {self.name} {self.answered}")
+        connection.request("POST", "/v1alpha1/comments:analyze", text)
+        reply = connection.getresponse()
+        reply.read()
+        assert reply.status == 200, reply.status
+        self.answered += 1
+        return reply.headers["Connection"] != "close"
+
+
+@pytest.mark.parametrize("flags", [(), ("--workers", "2")])
+def test_a_stop_drops_no_request_that_it_has_accepted(flags):
+    with served("--drain-seconds", "0.5", *flags) as (process, url):
+        callers = [Caller(url) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+        for caller in callers:
+            caller.join(30)
+        _, log = process.communicate(timeout=30)
+    assert all(caller.answered for caller in callers)
+    assert [error for caller in callers for error in caller.failed] == []
+    assert "Traceback" not in log, log
+    assert RUDE not in log
+    assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_while_it_drains_it_says_so():
+    with served("--drain-seconds", "20") as (process, url):
+        assert request(f"{url}/health/ready").status == 200
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while request(f"{url}/health/ready").status == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        reply = request(f"{url}/v1alpha1/comments:analyze", body(KIND).encode())
+        assert (reply.status, reply.headers["Connection"]) == (200, "close")
+        process.send_signal(signal.SIGTERM)  # a second one does not wait
+        process.communicate(timeout=10)
+
+
+def test_the_figures_of_all_workers_are_added_up():
+    with served("--workers", "2") as (_, url):
+        for number in range(40):
+            reply = request(f"{url}/v1alpha1/comments:analyze", body(f"{KIND} {number}").encode())
+            assert reply.status == 200
+        for _ in range(5):
+            figures = request(f"{url}/metrics").body.decode()
+            assert 'toxicity_requests_total{endpoint="analyze",status="200"} 40.0' in figures
