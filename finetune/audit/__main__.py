@@ -13,6 +13,8 @@ from finetune.record import write_whole
 from .glance import at_a_glance, compare, glance_table
 from .measures import MEASURES, Subject, take
 from .record import FILE_NAME, Audit
+from .tables import as_text
+from .trade_off import trade_off
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
                 subject, flags.measures or list(MEASURES), _silent if flags.summary else _show
             )
             print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
+            for label in () if flags.summary else (flags.toxic_label, flags.hate_label):
+                if len(table := trade_off(audit, label)):
+                    print(f"\n{label} at other thresholds\n{as_text(table)}", flush=True)
             audits[name], glances[name] = audit.to_dict(), at_a_glance(audit, folder)
             if flags.save:
                 _save(audit, folder, card=subject.classifier.calibrated)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finetune.report import plain
 
+from .operating_points import THRESHOLDS
 from .ranking import roc_auc
 from .tables import as_text, frame_of, shown
 
@@ -33,6 +34,7 @@ class FunctionReport:
     """HateCheck, judged by one label at its threshold.
 
     best_accuracy, best_threshold: what another threshold would give, chosen on these very cases.
+    accuracy_at: threshold → accuracy.
     """
 
     source: str
@@ -45,6 +47,7 @@ class FunctionReport:
     roc_auc: float | None
     best_accuracy: float
     best_threshold: float
+    accuracy_at: dict[str, float]
     functionalities: list[GroupFigures]
     targets: list[GroupFigures]
 
@@ -110,6 +113,10 @@ def measure_function(
         roc_auc=roc_auc(truth, values),
         best_accuracy=best_accuracy,
         best_threshold=best_threshold,
+        accuracy_at={
+            f"{limit:g}": float(((values >= np.float32(limit)) == truth).mean())
+            for limit in THRESHOLDS
+        },
         functionalities=_groups(functionalities, truth, right),
         targets=_groups(targets, truth, right) if targets is not None else [],
     )

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finetune.report import plain, ratio
 
+from .operating_points import THRESHOLDS
 from .ranking import power_mean, roc_auc
 from .tables import as_text, frame_of, mean, shown
 
@@ -61,6 +62,7 @@ class IdentityReport:
     """One label on one set of sentences with identity terms.
 
     roc_auc: of all rows.  power_means: figure → its generalized mean over the terms, p = -5.
+    worst_rate_at: threshold → the highest false-positive rate of any term there.
     """
 
     source: str
@@ -69,6 +71,7 @@ class IdentityReport:
     rows: int
     roc_auc: float | None
     power_means: dict[str, float | None]
+    worst_rate_at: dict[str, float | None]
     terms: list[TermFigures]
     kinds: list[KindFigures]
 
@@ -163,6 +166,10 @@ def measure_identity(
             name: power_mean([v for v in (getattr(t, name) for t in figures) if v is not None])
             for name in AUCS
         },
+        worst_rate_at={
+            f"{limit:g}": _worst_rate(masks, is_bad, values >= np.float32(limit))
+            for limit in THRESHOLDS
+        },
         terms=background + figures,
         kinds=_kinds(np.asarray(kinds)[known], is_bad, flagged) if kinds is not None else [],
     )
@@ -201,6 +208,14 @@ def _rates(
         bpsn_auc=bpsn,
         bnsp_auc=bnsp,
     )
+
+
+def _worst_rate(
+    masks: Mapping[str, NDArray[np.bool_]], bad: NDArray[np.bool_], flagged: NDArray[np.bool_]
+) -> float | None:
+    harmless = [mask & ~bad for mask in masks.values()]
+    rates = [float(flagged[rows].mean()) for rows in harmless if rows.sum() >= AT_LEAST]
+    return max(rates, default=None)
 
 
 def _kinds(

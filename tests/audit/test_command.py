@@ -15,6 +15,7 @@ from finetune.audit.__main__ import main
 from finetune.audit.glance import at_a_glance, compare
 from finetune.audit.record import Audit
 from finetune.audit.section import TITLE, audit_section
+from finetune.audit.trade_off import trade_off
 from finetune.card import render_card
 
 BAD_WORDS = ("stupid", "filth", "idiot", "vomit", "hate")
@@ -167,6 +168,18 @@ def test_frames_are_there_for_a_page(audit):
     assert audit.operating_points.frame().chosen.sum() == 1
     assert set(audit.operating_points.reliability_frame().label) == {"toxic"}
     assert len(audit.transfer.frame()) == 5
+
+
+def test_what_another_threshold_gives_stands_in_one_table(audit):
+    toxic = trade_off(audit, "toxic").set_index("threshold")
+    assert toxic.madlibs[0.5] == 1  # “gay” at 0.5
+    assert toxic.madlibs[0.6] == 0
+    assert toxic.recall[0.6] == 1
+    assert "HateCheck" not in toxic
+    hate = trade_off(audit, "identity_hate").set_index("threshold")
+    assert hate.HateCheck[0.9] == audit.function.accuracy
+    assert hate.HateCheck[0.95] == pytest.approx(1 / 3, abs=1e-5)
+    assert trade_off(audit, "threat").empty
 
 
 def test_every_table_names_its_rows(folder, files, capsys):
