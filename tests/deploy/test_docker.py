@@ -84,45 +84,51 @@ def test_the_slim_packages_are_without_torch(slim):
     assert "No module named 'torch'" in slim("-c", "import torch").stderr
 
 
-def test_the_containers_command_serves_the_page_from_what_it_holds(image):
+@pytest.fixture(scope="module")
+def page(image):
+    """What the container's command answers to the health check's question, in a Space."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     command = [word.replace("8501", port) for word in [*ENTRY, *COMMAND]]
     with subprocess.Popen(
         [sys.executable if word == "python" else word for word in command],
         cwd=image,
+        env=os.environ | {"SPACE_ID": "ada/comment-toxicity"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     ) as server:
         try:
-            url = f"http://127.0.0.1:{port}/_stcore/health"
-            assert answer_of(url, server) == b"ok"
+            yield answer_of(f"http://127.0.0.1:{port}/_stcore/health", server)
         finally:
             server.terminate()
 
 
 def answer_of(url, server):
-    """The body, as soon as the server answers."""
+    """The answer's body and headers, as soon as there is one."""
     while server.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
-                return answer.read()
+                return answer.read(), answer.headers
         except OSError:
             time.sleep(0.1)
-    return None
+    raise AssertionError(f"the command ended with {server.returncode}")
+
+
+def test_the_containers_command_serves_the_page_from_what_it_holds(page):
+    assert page[0] == b"ok"
+
+
+def test_in_a_space_the_cookie_that_guards_uploads_reaches_another_origins_page(page):
+    cookie = page[1]["Set-Cookie"].lower()
+    assert cookie.startswith("_streamlit_xsrf=")
+    assert {"samesite=none", "secure"} <= set(cookie.split("; "))
 
 
 @pytest.mark.parametrize(("space", "same_site"), [("ada/x", "none"), ("", "")])
-def test_only_a_space_gets_the_cookie_for_another_origins_page(space, same_site):
+def test_only_a_space_gets_that_setting(space, same_site):
     name = "STREAMLIT_SERVER_XSRF_COOKIE_SAME_SITE"
     answer = run(ROOT / ENTRY[0], "sh", "-c", f"echo ${name}", SPACE_ID=space)
     assert answer.stdout == f"{same_site}\n"
-
-
-def test_streamlit_knows_the_setting_that_a_space_gets():
-    from streamlit import config
-
-    assert config.get_options_for_section("server")["xsrfCookieSameSite"] == "lax"
 
 
 def test_the_health_check_fails_where_nothing_answers(image):
