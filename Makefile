@@ -16,7 +16,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install app test train-tiny bench lock clean
+.PHONY: help install app test train-tiny bench load lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: install ## print the speed tables of the README: scoring, cold start, tra
 	$(RUN) benchmarks/scoring.py
 	$(RUN) benchmarks/cold_start.py
 	$(RUN) benchmarks/training.py
+
+load: install ## print what the HTTP service bears: 64 callers, ten times too many, one alone
+	$(RUN) benchmarks/load.py
 
 lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
 	$(PIP) install --quiet uv==0.13.8

@@ -91,7 +91,7 @@ class Service:
         self.attributes = attribute_labels(self.labels)
         self.detector = LanguageDetector(self.settings.languages)
         self._gatherer = Gatherer(
-            self.classifier.score, self._executor, cores(), self.settings.max_waiting
+            self.classifier.score, self._executor, cores(), self.settings.max_wait
         )
         if self._store:
             await asyncio.to_thread(self._store.open)
@@ -143,10 +143,10 @@ class Service:
         shared = self._gatherer.shared - shared
         self.metrics.shared.inc(shared)
         self.metrics.texts.inc(len(texts) - shared)
-        self.metrics.waiting.set(self._gatherer.waiting_characters)
+        self.metrics.waiting.set(self._gatherer.wait)
         scores = await asyncio.gather(*waiting)
         if self._gatherer:
-            self.metrics.waiting.set(self._gatherer.waiting_characters)
+            self.metrics.waiting.set(self._gatherer.wait)
         return scores
 
     async def keep(self, request: SuggestRequest, languages: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 A worker takes what has come in while it was at work, so a lone request waits for nobody, and a
 crowd is scored in small batches. A text that is already waiting or being scored is not scored
-again: both requests get the same scores. When too much is waiting, new requests are refused
-until it is less.
+again: both requests get the same scores. When a new request would have to wait too long, by how
+fast the last ones went, it is refused instead: its caller would have given up before the answer.
 """
 
 import asyncio
@@ -21,15 +21,18 @@ Scores = NDArray[np.float32]
 # A batch ends at either: a few comments of usual length, about 20 ms of work; a long one by itself.
 BATCH_TEXTS = 8
 BATCH_CHARACTERS = 2_000
-# What two cores read in a second, roughly: for Retry-After only.
-CHARACTERS_PER_SECOND = 100_000
+# A text takes time for its characters, and as much again as for this many more.
+CHARACTERS_A_TEXT = 100
+# Until it is known how many characters a second a worker reads; and how fast that is unlearned.
+FIRST_RATE = 30_000.0
+FORGET = 0.2
 
 
 class Gatherer:
     """Scores texts for many callers at once. It lives in one event loop.
 
     score: texts → (texts × labels), called in `executor`, by as many workers as given.
-    limit: how many characters may wait.
+    max_wait: for how many seconds a text may wait before it is scored.
     """
 
     def __init__(
@@ -37,23 +40,29 @@ class Gatherer:
         score: Callable[[Sequence[str]], Scores],
         executor: Executor,
         workers: int,
-        limit: int,
+        max_wait: float,
     ):
         self._score = score
         self._executor = executor
-        self._limit = limit
+        self._workers = workers
+        self._max_wait = max_wait
+        self._rate = FIRST_RATE
+        self._work_ahead = 0
         self._waiting: deque[str] = deque()
         self._results: dict[str, asyncio.Future[Scores]] = {}
         self._some = asyncio.Event()
-        self.waiting_characters = 0
         self.shared = 0  # texts that were not scored because they were being scored
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
+        self._tasks = [asyncio.create_task(self._serve()) for _ in range(workers)]
+
+    @property
+    def wait(self) -> float:
+        """The seconds that a new text would wait, as far as one can tell."""
+        return self._work_ahead / (self._rate * self._workers)
 
     def check(self) -> None:
-        """Raise RefusedError where too much is waiting to take on another request."""
-        if self.waiting_characters >= self._limit:
-            seconds = self.waiting_characters / CHARACTERS_PER_SECOND
-            raise busy(503, "The service is overloaded; try again later.", seconds)
+        """Raise RefusedError where a new text would wait too long."""
+        if self.wait > self._max_wait:
+            raise busy(503, "The service is overloaded; try again later.", self.wait)
 
     def score(self, text: str) -> Awaitable[Scores]:
         """Give the scores of a text, (labels,), when they are there."""
@@ -62,7 +71,7 @@ class Gatherer:
             result = asyncio.get_running_loop().create_future()
             self._results[text] = result
             self._waiting.append(text)
-            self.waiting_characters += len(text)
+            self._work_ahead += _work(text)
             self._some.set()
         else:
             self.shared += 1
@@ -76,7 +85,7 @@ class Gatherer:
         for result in self._results.values():
             result.cancel()
 
-    async def _work(self) -> None:
+    async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._some.wait()
@@ -84,6 +93,8 @@ class Gatherer:
             if not texts:
                 self._some.clear()
                 continue
+            work = sum(map(_work, texts))
+            started = loop.time()
             try:
                 scores = await loop.run_in_executor(self._executor, self._score, texts)
             except Exception as error:
@@ -93,7 +104,9 @@ class Gatherer:
                 for text, row in zip(texts, scores, strict=True):
                     self._take(text).set_result(row)
             finally:
-                self.waiting_characters -= sum(map(len, texts))
+                self._work_ahead -= work
+            rate = work / max(loop.time() - started, 1e-6)
+            self._rate += FORGET * (rate - self._rate)
 
     def _batch(self) -> list[str]:
         texts: list[str] = []
@@ -107,3 +120,7 @@ class Gatherer:
 
     def _take(self, text: str) -> asyncio.Future[Scores]:
         return self._results.pop(text)
+
+
+def _work(text: str) -> int:
+    return len(text) + CHARACTERS_A_TEXT

@@ -49,10 +49,10 @@ class Metrics:
             registry=self._registry,
         )
         self.waiting = Gauge(
-            "toxicity_waiting_characters",
-            "Characters waiting to be scored",
+            "toxicity_waiting_seconds",
+            "How long a new text would wait before it is scored",
             registry=self._registry,
-            multiprocess_mode="livesum",
+            multiprocess_mode="livemax",
         )
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:

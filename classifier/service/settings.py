@@ -58,13 +58,13 @@ class ServiceSettings:
         "names a common place such as redis://localhost:6379",
     )
     max_requests: int = _setting(
-        128, "N", "answer 503 while this many requests are being worked on, in each worker"
+        256, "N", "answer 503 while this many requests are being worked on, in each worker"
     )
-    max_waiting: int = _setting(
-        200_000,
-        "N",
-        "answer 503 while this many characters wait to be scored, in each worker; two cores read "
-        "some 100,000 a second",
+    max_wait: float = _setting(
+        1.0,
+        "SECONDS",
+        "answer 503 when a comment would have to wait longer than this before it is scored, by "
+        "how fast the last ones went",
     )
     max_body: int = _setting(2_097_152, "BYTES", "answer 413 to a larger request")
     cors_origins: tuple[str, ...] = _setting(
@@ -86,9 +86,11 @@ class ServiceSettings:
     )
 
     def __post_init__(self):
-        for name in ("max_requests", "max_waiting", "max_body"):
+        for name in ("max_requests", "max_body"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{_flag(name)} must be at least 1.")
+        if not self.max_wait > 0:
+            raise SettingsError("--max-wait must be more than 0.")
         if not self.languages:
             raise SettingsError("--languages must name at least one language, such as en.")
 
@@ -165,9 +167,10 @@ def _variable(name: str) -> str:
 def _convert(given: str, default: Any, origin: str) -> Any:
     if isinstance(default, tuple):
         return tuple(part.strip() for part in given.split(",") if part.strip())
-    if isinstance(default, int):
+    if isinstance(default, int | float):
         try:
-            return int(given.replace("_", ""))
+            return type(default)(given)
         except ValueError:
-            raise SettingsError(f"{origin}: {given!r} is not a whole number.") from None
+            kind = "whole number" if isinstance(default, int) else "number"
+            raise SettingsError(f"{origin}: {given!r} is not a {kind}.") from None
     return given

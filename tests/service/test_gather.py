@@ -27,13 +27,13 @@ class Model:
         return np.array([[len(text)] for text in texts], np.float32)
 
 
-def gathering(test, workers=1, limit=1000):
+def gathering(test, workers=1, max_wait=60.0):
     """Run an asynchronous test with a gatherer and its model."""
 
     async def run():
         model = Model()
         with ThreadPoolExecutor(workers) as executor:
-            gatherer = Gatherer(model.score, executor, workers, limit)
+            gatherer = Gatherer(model.score, executor, workers, max_wait)
             try:
                 await asyncio.wait_for(test(gatherer, model), 10)
             finally:
@@ -118,22 +118,37 @@ def test_a_failure_reaches_those_who_wait_and_the_next_batch_works():
         with pytest.raises(ValueError, match="bad"):
             await gatherer.score("bad")
         assert (await gatherer.score("good"))[0] == 4
-        assert gatherer.waiting_characters == 0
+        assert gatherer.wait == 0
 
     gathering(test)
 
 
-def test_beyond_the_limit_requests_are_refused_until_less_waits():
+def test_a_text_that_would_wait_too_long_is_refused_until_less_waits():
     async def test(gatherer, model):
         model.may.clear()
         gatherer.check()
-        waiting = [gatherer.score("x" * 600), gatherer.score("y" * 600)]
+        waiting = [gatherer.score("x" * 60_000), gatherer.score("y" * 60_000)]
+        assert gatherer.wait > 1
         with pytest.raises(RefusedError) as caught:
             gatherer.check()
         assert caught.value.code == 503
         assert int(caught.value.headers["Retry-After"]) >= 1
         model.may.set()
         await asyncio.gather(*waiting)
+        assert gatherer.wait == 0
         gatherer.check()
+
+    gathering(test, max_wait=1.0)
+
+
+def test_how_long_one_waits_is_learned_from_how_fast_it_goes():
+    async def test(gatherer, model):
+        for number in range(60):
+            await gatherer.score(f"{number}" * 5_000)  # this model takes no time at all
+        model.may.clear()
+        waiting = [gatherer.score("x" * 60_000), gatherer.score("y" * 60_000)]
+        assert gatherer.wait < 1
+        model.may.set()
+        await asyncio.gather(*waiting)
 
     gathering(test)

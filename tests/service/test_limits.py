@@ -161,9 +161,9 @@ def test_beyond_its_limits_it_sheds_and_comes_back_by_itself(serving, embedded):
         assert running.analyze(RUDE).status == 200
 
 
-def test_what_waits_is_limited_by_its_length_too(serving, embedded):
+def test_one_who_would_wait_too_long_is_refused(serving, embedded):
     model = SlowModel(embedded)
-    with serving(model, max_waiting=5_000) as running, ThreadPoolExecutor(2) as callers:
+    with serving(model, max_wait=0.01) as running, ThreadPoolExecutor(2) as callers:
         long = callers.submit(running.analyze, "long " * 2_000)
         model.asked.acquire()
         assert running.analyze(RUDE).status == 503
@@ -228,7 +228,8 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_default():
     ("environment", "name"),
     [
         ({"TOXICITY_MAX_BODY": "much"}, "TOXICITY_MAX_BODY"),
-        ({"TOXICITY_MAX_WAITING": "0"}, "--max-waiting"),
+        ({"TOXICITY_MAX_WAIT": "nan"}, "--max-wait"),
+        ({"TOXICITY_MAX_WAIT": "long"}, "TOXICITY_MAX_WAIT"),
         ({"TOXICITY_LANGUAGES": ","}, "--languages"),
     ],
 )

@@ -1,0 +1,260 @@
+"""What the HTTP service bears: a minute of 64 callers, then ten times too many, then one alone.
+
+    python benchmarks/load.py --data FILE
+
+Starts `python -m classifier serve` in a process of its own and sends comments:analyze requests
+over kept connections. “64 callers”: each sends its next comment when it has the answer to the last.
+“10 × overload”: ten times as many callers send at ten times the rate that was just reached,
+whatever is answered; “after it”: 64 callers again. Callers and service share the machine's cores.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from yardstick import ROOT, print_table, read_comments
+
+PATH = "/v1alpha1/comments:analyze?key=any"
+GIVE_UP = 5.0  # seconds without an answer
+
+
+@dataclass
+class Tally:
+    """What callers saw: the seconds of each answer 200, and how many answers of each kind."""
+
+    seconds: list[float] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    without_retry_after: int = 0
+
+
+class Requests:
+    """Ready-made requests, in random order without end, each of them different."""
+
+    def __init__(self, texts: list[str]):
+        self._texts = texts
+        self._random = random.Random(1)
+        self._number = 0
+
+    def next(self) -> bytes:
+        """Give the bytes of a request. A number after the comment makes it one of its own."""
+        self._number += 1
+        text = f"{self._random.choice(self._texts)} {self._number}"
+        body = json.dumps(
+            {
+                "comment": {"text": text},
+                "doNotStore": True,
+                "requestedAttributes": {"TOXICITY": {}},
+                "languages": ["en"],
+            }
+        ).encode()
+        head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Caller:
+    """One kept connection."""
+
+    def __init__(self, port: int, requests: Requests, tally: Tally):
+        self._port, self._requests, self._tally = port, requests, tally
+        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def call(self) -> None:
+        """Send a request and read the answer; count it."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(GIVE_UP):
+                status, retry_after = await self._exchange()
+        except (OSError, EOFError, TimeoutError) as error:
+            self._tally.kinds[type(error).__name__] += 1
+            self.close()
+            return
+        self._tally.kinds[str(status)] += 1
+        if status == 200:
+            self._tally.seconds.append(time.perf_counter() - started)
+        elif not retry_after:
+            self._tally.without_retry_after += 1
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._line:
+            self._line[1].close()
+        self._line = None
+
+    async def _exchange(self) -> tuple[int, bool]:
+        if not self._line:
+            self._line = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._line
+        writer.write(self._requests.next())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        return int(head.split(b" ", 2)[1]), b"\r\nretry-after:" in head
+
+
+async def closed_loop(port: int, requests: Requests, callers: int, seconds: float) -> Tally:
+    """Let each caller send its next request as soon as it has an answer."""
+    tally = Tally()
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        caller = Caller(port, requests, tally)
+        while time.perf_counter() < end:
+            await caller.call()
+        caller.close()
+
+    await asyncio.gather(*(one() for _ in range(callers)))
+    return tally
+
+
+async def open_loop(
+    port: int, requests: Requests, callers: int, rate: float, seconds: float
+) -> Tally:
+    """Send at a rate, whatever comes back; a caller that still waits misses its turn."""
+    tally = Tally()
+    start = time.perf_counter()
+
+    async def one(number: int) -> None:
+        caller = Caller(port, requests, tally)
+        due = start + number / rate
+        while due < start + seconds:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await caller.call()
+            turns = max(1.0, np.ceil((time.perf_counter() - due) * rate / callers))
+            due += turns * callers / rate
+        caller.close()
+
+    await asyncio.gather(*(one(number) for number in range(callers)))
+    return tally
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+    )
+    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
+    parser.add_argument("--comments", type=int, default=2000, help="how many (%(default)s)")
+    parser.add_argument("--connections", type=int, default=64, help="callers (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="for how long they call (%(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="of the service (%(default)s)")
+    parser.add_argument("--port", type=int, default=8749, help="of the service (%(default)s)")
+    parser.add_argument("--model", default="toxic-minilm", help="score with it (%(default)s)")
+    flags = parser.parse_args()
+
+    from classifier.errors import EXIT_CODE, UserError
+
+    try:
+        comments = read_comments(flags.data, flags.text_column, flags.comments)
+        texts = [text for text in comments[flags.text_column].astype(str) if fits(text)]
+        asyncio.run(measure(flags, texts))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+def fits(text: str) -> bool:
+    """Whether a comment has words and, with a number after it, is no longer than Perspective's."""
+    return bool(text.strip()) and len(text.encode()) <= 20_000
+
+
+async def measure(flags: argparse.Namespace, texts: list[str]) -> None:
+    """Start the service, call it in four ways, and print what came of it."""
+    requests = Requests(texts)
+    port, seconds, callers = flags.port, flags.seconds, flags.connections
+    service = start(port, flags.workers, flags.model)
+    try:
+        await closed_loop(port, requests, callers, min(5, seconds))  # all that is made once
+        rows = []
+        before = memory(service.pid)
+        steady = await closed_loop(port, requests, callers, seconds)
+        rows.append(row(f"{callers} callers", steady, seconds, before, memory(service.pid)))
+        rate = 10 * len(steady.seconds) / seconds
+        before = memory(service.pid)
+        over = await open_loop(port, requests, 10 * callers, rate, min(20, seconds))
+        rows.append(row("10 × overload", over, min(20, seconds), before, memory(service.pid)))
+        before = memory(service.pid)
+        after = await closed_loop(port, requests, callers, min(10, seconds))
+        rows.append(row("after it", after, min(10, seconds), before, memory(service.pid)))
+        before = memory(service.pid)
+        alone = await closed_loop(port, requests, 1, min(10, seconds))
+        rows.append(row("1 caller", alone, min(10, seconds), before, memory(service.pid)))
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(30)
+    mean = sum(map(len, texts)) / len(texts)
+    print(
+        f"{len(texts)} comments of {flags.data}, {mean:.0f} characters each on average, each sent "
+        "with a number\nof its own. Times are of answers 200, in ms; memory is the service's, in "
+        f"MB. Sent at {rate:,.0f}/s in overload.\n"
+    )
+    header = ["", "answers/s", "p50", "p99", "429, 503", "errors", "memory before", "after"]
+    print_table(header, rows)
+    if over.without_retry_after:
+        print(f"\n{over.without_retry_after} refusals came without Retry-After.")
+
+
+def row(
+    name: str, tally: Tally, seconds: float, before: float, after: float
+) -> list[str | float | int]:
+    """Make a row of the table."""
+    times = np.array(tally.seconds or [np.nan]) * 1000
+    shed = tally.kinds["429"] + tally.kinds["503"]
+    errors = sum(tally.kinds.values()) - shed - tally.kinds["200"]
+    p50, p99 = float(np.median(times)), float(np.quantile(times, 0.99))
+    return [name, len(tally.seconds) / seconds, p50, p99, shed, errors, before, after]
+
+
+def start(port: int, workers: int, model: str) -> subprocess.Popen[bytes]:
+    """Start the service; return when it is ready. Raises ModelError for an unknown model."""
+    from classifier.models import find_model
+
+    find_model(model)
+    command = [sys.executable, "-m", "classifier", "serve", "--port", str(port)]
+    command += ["--workers", str(workers), "--model", model]
+    service = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5).close()
+            return service
+        except OSError:
+            if service.poll() is not None:
+                sys.exit(f"error: the service did not start; is port {port} free? (--port)")
+            time.sleep(0.1)
+    service.kill()
+    sys.exit("error: the service did not get ready within a minute.")
+
+
+def memory(process: int) -> float:
+    """Give what a process and its workers hold, in MB (Linux; NaN elsewhere)."""
+    try:
+        return sum(_resident(number) for number in [process, *_children(process)])
+    except OSError:
+        return float("nan")
+
+
+def _resident(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024 / 1e6
+
+
+def _children(process: int) -> Iterator[int]:
+    yield from map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

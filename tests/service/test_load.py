@@ -1,0 +1,39 @@
+"""benchmarks/load.py runs and prints its table. Speed is no test."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*flags):
+    return subprocess.run(
+        [sys.executable, "benchmarks/load.py", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_it_calls_in_four_ways_and_no_answer_is_an_error():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    done = run("--port", port, "--connections", "4", "--seconds", "1", "--comments", "50")
+    assert done.returncode == 0, done.stderr
+    cells = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+    names = [row[1].strip() for row in cells[2:]]
+    assert names == ["4 callers", "10 × overload", "after it", "1 caller"]
+    assert [row[6].strip() for row in cells[2:]] == ["0"] * 4
+    assert "without Retry-After" not in done.stdout
+
+
+def test_an_unknown_table_ends_in_one_sentence():
+    done = run("--data", "no/such/file.csv")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
