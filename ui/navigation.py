@@ -20,6 +20,7 @@ def main() -> None:
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
         st.Page(PAGES / "file.py", title="File", icon=":material/table_rows:"),
         st.Page(PAGES / "models.py", title="Models", icon=":material/tune:"),
+        st.Page(PAGES / "train.py", title="Train", icon=":material/model_training:"),
     ]
     st.navigation(pages, position="top").run()
 

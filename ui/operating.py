@@ -54,7 +54,7 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
     if st.button(f"Use {chosen:.0%} for {in_markdown(label_name(label))}", type="primary"):
         own = {**session.thresholds(model.name), label: chosen}
         session.set_thresholds(model.name, own)
-        st.rerun(scope="fragment")
+        st.rerun()
     own = session.thresholds(model.name)
     if own:
         said = ", ".join(f"{label_name(key)} {value:.0%}" for key, value in own.items())
@@ -63,7 +63,7 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
             _offer(model, labelled, own)
             if st.button("Back to the model's own thresholds"):
                 session.set_thresholds(model.name, {})
-                st.rerun(scope="fragment")
+                st.rerun()
     st.caption(f"{points.positives:,} rows carry the label. Model: {name}.")
 
 

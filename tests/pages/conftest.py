@@ -1,11 +1,14 @@
 """The pages, run without a browser, with stand-ins for models."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from classifier.cache import shared_models
+from classifier.decision import Decision, LabelDecision, Weights
+from classifier.folder import ModelFolder
 from tests.pages.standins import visit
 
 
@@ -26,3 +29,15 @@ def serve(monkeypatch) -> Callable[..., AppTest]:
         return visit(page)
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def exported_tiny(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny BERT as a calibrated model folder; not to be changed."""
+    from finetune.export import export_model
+
+    folder = tmp_path_factory.mktemp("exported_tiny") / "tiny"
+    export_model(tiny_base, folder, formats=["onnx"], max_length=32)
+    labels = {label: LabelDecision(threshold=0.4) for label in ModelFolder.read(folder).labels}
+    Decision("sigmoid", labels, Weights.of(folder / "model.onnx"), "best-f1", 100).save(folder)
+    return folder

@@ -1,0 +1,166 @@
+"""Train: fine-tune a model on labelled comments, watch it, and use what comes of it."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import streamlit as st
+
+from classifier.catalog import label_name
+from classifier.errors import UserError
+from ui import charts
+from ui.model_facts import facts
+from ui.navigation import PAGES
+from ui.picker import MODEL, tell
+from ui.publishing import show_publishing
+from ui.report import show_report
+from ui.settings import TRAINING, PageSettings
+from ui.text import in_markdown
+from ui.train_form import ask_for_run
+from ui.training import DONE, FAILED, RUNNING, STOPPED, Status, Training
+
+LOG_LINES = 60
+STAGES = {
+    "data": "Dividing the rows",
+    "train": "Training",
+    "export": "Exporting the weights",
+    "calibrate": "Calibrating, choosing thresholds",
+    "evaluate": "Measuring on rows it never saw",
+}
+
+
+def main() -> None:
+    """Lay out the page: the run that is on, or the last one's result and the form of a new one."""
+    st.title("Train a model", anchor=False)
+    st.write(
+        "Fine-tune a model on labelled comments of your own. The run goes on in the background: "
+        "you can close this page and come back."
+    )
+    if not PageSettings.read().training:
+        st.info(
+            "Training is off on this public server, as it takes all of its processors. Whoever "
+            f"runs it turns it on with the environment variable {in_markdown(TRAINING)}\\=1."
+        )
+        return
+    if find_spec("torch") is None:
+        st.info("Training needs the full installation; this server has the slim one.")
+        return
+    training = Training()
+    status = training.status()
+    if status and status.state == RUNNING:
+        _watch(training)
+        return
+    if status:
+        _ended(training, status)
+    _new_run(training)
+
+
+@st.fragment(run_every=1.0)
+def _watch(training: Training) -> None:
+    """Show the run that is on, for whoever opens the page."""
+    status = training.status()
+    if status is None or status.state != RUNNING:
+        st.rerun()
+    with st.container(border=True):
+        st.markdown(f"**runs/{status.name}** is being trained, and has been for {_time(status)}.")
+        steps = f": step {status.step:,} of {status.steps:,}" if status.steps else ""
+        what = STAGES.get(status.stage, "Starting") + (steps if status.stage == "train" else "")
+        st.progress(min(1.0, status.share), f"{what} …")
+        if st.button("Stop", icon=":material/stop:"):
+            training.stop()
+            st.toast("Asked it to stop; its last checkpoint is kept.")
+    _curves(training, status.name)
+    _log(status, expanded=True)
+
+
+def _ended(training: Training, status: Status) -> None:
+    """Say how the last run ended, and offer what can be done with it."""
+    name = f"runs/{status.name}"
+    with st.container(border=True):
+        if status.state == DONE:
+            st.success(f"{name} is trained, in {_time(status)}, and stands in the model picker.")
+            if st.button("Score comments with it", type="primary", icon=":material/speed:"):
+                st.session_state[MODEL] = name
+                st.switch_page(PAGES / "score.py")
+            _report(name)
+            show_publishing(name)
+        else:
+            if status.state == FAILED:
+                st.error(in_markdown(f"{name}: {status.problem}"), icon=":material/error:")
+            elif status.state == STOPPED:
+                st.info(f"{name} was stopped after {_time(status)}.")
+            if st.button("Go on with it", icon=":material/resume:"):
+                _begin(training.resume)
+        _curves(training, status.name)
+        _log(status, expanded=status.state == FAILED)
+
+
+def _report(name: str) -> None:
+    known = facts(name)
+    if known is None or known.measured is None:
+        return
+    side, report = known.measured
+    st.write(f"On {side} rows, which it was not trained on:")
+    show_report(report, name)
+
+
+def _new_run(training: Training) -> None:
+    st.subheader("A new run", anchor=False)
+    try:
+        wanted = ask_for_run()
+    except UserError as error:
+        tell(error)
+        return
+    if wanted:
+        _begin(training.start, wanted.name, wanted.settings, wanted.rows, wanted.replace)
+
+
+def _begin(start: Callable[..., None], *arguments: Any) -> None:
+    try:
+        start(*arguments)
+    except UserError as error:
+        tell(error)
+        return
+    st.rerun()
+
+
+def _curves(training: Training, name: str) -> None:
+    """Draw loss and validation figures so far."""
+    entries = training.curves(name)
+    losses = [
+        {"epoch": entry["epoch"], "loss": entry[key], "label": label}
+        for key, label in (("loss", "training"), ("eval_loss", "validation"))
+        for entry in entries
+        if key in entry
+    ]
+    names = ("eval_roc_auc_mean", "eval_average_precision_mean", "eval_accuracy")
+    figures = [
+        {"epoch": entry["epoch"], "figure": entry[key], "label": label_name(key[5:])}
+        for key in names
+        for entry in entries
+        if key in entry
+    ]
+    left, right = st.columns(2)
+    if losses:
+        with left:
+            st.markdown("**Loss**")
+            charts.lines(losses, "epoch", "loss", "Loss by epoch", percent=False)
+    if figures:
+        with right:
+            st.markdown("**On validation rows**")
+            alt = "Validation figures by epoch"
+            charts.lines(figures, "epoch", "figure", alt, percent=False)
+
+
+def _log(status: Status, expanded: bool) -> None:
+    lines = [line for line in status.log.splitlines() if line.strip()]
+    with st.expander("Log", expanded=expanded):
+        st.code("\n".join(lines[-LOG_LINES:]) or "…", language=None, height=300)
+
+
+def _time(status: Status) -> str:
+    minutes, seconds = divmod(round(status.seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+main()

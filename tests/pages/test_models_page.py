@@ -1,0 +1,265 @@
+"""The Models page: what can be picked, and the operating point of a label."""
+
+import json
+import shutil
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from classifier import hub_check, load_classifier
+from classifier.decision import Decision
+from classifier.errors import ModelError
+from tests.pages.standins import Choice, html, visit
+from ui.measure import Labelled
+from ui.model_facts import facts
+from ui.operating import decision_file, with_thresholds
+from ui.scored import ScoredFile
+from ui.settings import PageSettings
+
+COMMENTS = (
+    b"comment_text,toxic,insult\nyou stupid fool,1,1\nhello there,0,0\ngood page,0,0\nidiot,1,1\n"
+)
+
+
+@pytest.fixture
+def with_tiny(monkeypatch, tmp_path, exported_tiny):
+    """A root whose models/ holds the embedded name and another; both are the tiny model."""
+    for name in ("toxic-minilm", "other"):
+        shutil.copytree(exported_tiny, tmp_path / "models" / name)
+    monkeypatch.setattr("classifier.models.ROOT", tmp_path)
+    return tmp_path
+
+
+def finished(page):
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        page.run()
+        if all(job.progress.over for job in page.session_state["measured"]):
+            return page.run()
+        time.sleep(0.05)
+    raise AssertionError("not measured in 30 s")
+
+
+def button(page, label):
+    return next(each for each in page.button if each.label == label)
+
+
+def test_all_models_are_listed_and_the_picked_one_is_described(with_tiny):
+    page = visit("models")
+    assert not page.exception
+    for name in ("toxic-minilm", "other", "cardiffnlp/twitter-roberta-base-sentiment"):
+        assert name in html(page)
+    assert any("Ships with this project" in text.value for text in page.markdown)
+
+
+def test_a_hub_model_that_is_not_here_is_offered_with_its_description(with_tiny):
+    page = visit("models")
+    page.selectbox(key="model").select("cardiffnlp/twitter-roberta-base-sentiment").run()
+    assert any("58 million tweets" in text.value for text in page.markdown)
+    button(page, "Load it").click().run()
+    assert "the Hub cannot be reached" in page.error[0].value
+
+
+def test_a_card_loses_its_pictures_and_its_front_matter(with_tiny):
+    card = "---\ntitle: x\n---\n# Big\n![spy](https://example.org/spy.png) costs $5\n"
+    (with_tiny / "models" / "other" / "README.md").write_text(card)
+    assert facts("other").card == "### Big\nspy costs \\$5\n"
+
+
+def test_broken_figures_are_none_and_stop_nothing(with_tiny):
+    for content in ("not json", "[]", '{"test": {"rows": 3}}'):
+        (with_tiny / "models" / "toxic-minilm" / "metrics.json").write_text(content)
+        page = visit("models")
+        assert not page.exception
+        assert page.info
+
+
+def test_speed_is_measured_here(with_tiny):
+    page = visit("models")
+    button(page, "Load it and measure its speed").click().run()
+    assert page.metric[0].value.endswith(" ms")
+
+
+def test_two_models_are_measured_on_the_same_file_side_by_side(with_tiny):
+    page = visit("models")
+    page.selectbox(key="second measured model").select("other").run()
+    page.file_uploader[0].upload("mine.csv", COMMENTS, "text/csv").run()
+    button(page, "Measure").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert "On mine\\.csv" in [header.value for header in page.subheader]
+    assert '<th scope="col" class="number" dir="auto">difference</th>' in html(page)
+    assert "+0.000" in html(page)
+
+
+def test_a_file_without_the_models_labels_is_refused(with_tiny):
+    page = visit("models")
+    page.file_uploader[0].upload("mine.csv", b"text,rude\nhi,1\n", "text/csv").run()
+    button(page, "Measure").click().run()
+    assert page.error[0].value.startswith(r"mine\.csv has not any of toxic")
+
+
+def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(with_tiny):
+    page = visit("models")
+    page.file_uploader[0].upload("mine.csv", COMMENTS, "text/csv").run()
+    button(page, "Measure").click().run()
+    page = finished(page)
+    way = next(each for each in page.segmented_control if each.label == "Choose by")
+    way.select("a recall").run()
+    use = next(each for each in page.button if each.label.startswith("Use "))
+    use.click().run()
+    chosen = page.session_state["thresholds"]["toxic-minilm"]["toxic"]
+    assert 0 < chosen < 1
+    assert any("In use for this session" in text.value for text in page.success)
+    page.switch_page("../pages/score.py").run()
+    page.text_area(key="comment").set_value("you fool")
+    page.button[0].click().run()
+    assert f"its threshold of {chosen:.0%}".replace("%", " %") in html(page)
+    page.switch_page("../pages/models.py").run()
+    button(page, "Back to the model's own thresholds").click().run()
+    assert page.session_state["thresholds"]["toxic-minilm"] == {}
+
+
+def test_the_decision_to_take_away_is_one_that_the_model_loads_with(with_tiny, tmp_path):
+    import numpy as np
+
+    folder = with_tiny / "models" / "other"
+    model = load_classifier(folder)
+    scored = ScoredFile(tmp_path, model.labels, "text", np.zeros((0, 6), np.float32))
+    truth = np.tile([0.0, 1.0], 50).astype(np.float32)[:, None].repeat(6, 1)
+    scores = np.linspace(0, 1, 100, dtype=np.float32)[:, None].repeat(6, 1)
+    labelled = Labelled(scored.labels, False, truth, scores, None)
+    decision = with_thresholds(model.decision, labelled, {"threat": 0.77})
+    (folder / "decision.json").write_text(decision_file(decision), encoding="utf-8")
+    changed = load_classifier(folder)
+    assert changed.thresholds == {**model.thresholds, "threat": 0.77}
+    assert "by hand: threat" in changed.decision.criterion
+    assert changed.decision.labels["threat"].positives == 50
+    assert Decision.load(folder).labels["toxic"] == model.decision.labels["toxic"]
+
+
+def test_of_a_single_label_model_no_operating_point_is_asked(serve):
+    page = serve("models", a=Choice("a"))
+    assert not page.exception
+
+
+# models typed in
+
+
+class Hub:
+    """Answers as the Hub does about one model."""
+
+    def __init__(self, **info):
+        self.info = {
+            "siblings": [
+                SimpleNamespace(rfilename="config.json", size=500),
+                SimpleNamespace(rfilename="model.safetensors", size=400_000_000),
+            ],
+            "config": {"architectures": ["BertForSequenceClassification"]},
+        } | info
+
+    def model_info(self, repo, **_):
+        return SimpleNamespace(**self.info)
+
+
+def file(name, size=1):
+    return SimpleNamespace(rfilename=name, size=size)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    def answer(**info):
+        monkeypatch.setattr("huggingface_hub.HfApi", lambda: Hub(**info))
+
+    return answer
+
+
+def test_a_text_classifier_with_safe_weights_passes(hub):
+    hub()
+    assert hub_check.check_hub_model("owner/name@main", 1.0) == 0.4
+
+
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        ({"config": {"architectures": ["BertForMaskedLM"]}}, "is no text classifier"),
+        ({"config": None}, "is no text classifier"),
+        ({"siblings": [file("config.json"), file("weights.pkl")]}, "safe to read"),
+        ({"siblings": [file("model.safetensors")]}, "has no config.json"),
+        ({"siblings": [file("config.json"), file("model.safetensors", 3e9)]}, "take 3.0 GB"),
+        (
+            {"config": {"architectures": ["XForSequenceClassification"], "auto_map": {}}},
+            "brings its own Python code",
+        ),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused_with_the_reason(hub, info, reason):
+    hub(**info)
+    with pytest.raises(ModelError, match=reason):
+        hub_check.check_hub_model("owner/name", 2.0)
+
+
+def test_without_a_network_the_page_says_that_it_needs_one(with_tiny):
+    page = visit("models")
+    page.text_input[0].set_value("some/model")
+    button(page, "Check and add").click().run()
+    assert "connect to the network" in page.error[0].value
+
+
+@pytest.mark.parametrize("typed", ["../../etc", "<b>x</b>", "a b/c", "noowner"])
+def test_what_is_no_hub_id_is_said_to_be_none(with_tiny, typed):
+    page = visit("models")
+    page.text_input[0].set_value(typed)
+    button(page, "Check and add").click().run()
+    assert "no Hub id" in page.error[0].value
+    assert "typed models" not in page.session_state
+
+
+def test_a_typed_model_is_in_the_picker_then(with_tiny, hub):
+    hub()
+    page = visit("models")
+    page.text_input[0].set_value("owner/name")
+    button(page, "Check and add").click().run()
+    page.run()
+    assert any("owner/name" in option for option in page.selectbox(key="model").options)
+
+
+def test_on_a_public_server_nothing_is_typed_in(with_tiny, monkeypatch):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+    page = visit("models")
+    assert not page.text_input
+    assert any("TOXICITY_HUB_TYPED" in text.value.replace("\\", "") for text in page.markdown)
+
+
+# settings
+
+
+def test_a_space_is_public_unless_it_is_said_not_to_be():
+    assert PageSettings.read({"SPACE_ID": "a/b"}).public
+    assert not PageSettings.read({"SPACE_ID": "a/b"}).training
+    assert PageSettings.read({"SPACE_ID": "a/b", "TOXICITY_TRAINING": "on"}).training
+    assert PageSettings.read({}).training
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"TOXICITY_PUBLIC": "maybe"},
+        {"TOXICITY_HUB_GIGABYTES": "many"},
+        {"TOXICITY_HUB_MODELS": "x"},
+    ],
+)
+def test_a_setting_that_cannot_be_understood_is_named(variables):
+    from classifier.errors import SettingsError
+
+    with pytest.raises(SettingsError, match=next(iter(variables))):
+        PageSettings.read(variables)
+
+
+def test_the_facts_are_read_without_the_weights(with_tiny, monkeypatch):
+    monkeypatch.setattr("classifier.load_classifier", lambda name: pytest.fail("loaded"))
+    known = facts("other")
+    assert len(known.folder.labels) == 6
+    assert known.megabytes > 0
+    assert json.loads(decision_file(known.folder.decision))["rows"] == 100

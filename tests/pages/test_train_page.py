@@ -1,0 +1,292 @@
+"""The Train page: one run for the whole server, in a process of its own."""
+
+import sys
+import time
+import tomllib
+
+import pytest
+
+from classifier.errors import DataError, PublishError, SettingsError
+from finetune.config import from_toml
+from tests.pages.standins import visit
+from ui import publishing, training
+from ui.training import Training, as_toml, without_overwritten
+from ui.training_rows import classes_of, look_at_rows
+from ui.upload import look_into
+
+# Stands in for finetune: prints, writes a curve, and waits for a file called "go".
+RUN = """
+import sys, time, tomllib
+from pathlib import Path
+
+settings = tomllib.loads(Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
+run = Path(settings["output_dir"])
+run.mkdir(parents=True, exist_ok=True)
+print("── data\\n── train")
+print("  0%|  | 0/12 [00:00<?]\\r 50%|  | 6/12 [00:01<00:01]\\r100%|  | 3/3 [00:00<?]", flush=True)
+line = '{"loss": 0.5, "epoch": 1.0}\\n{"eval_roc_auc_mean": 0.7, "epoch": 1.0}\\n'
+(run / "curves.jsonl").write_text(line)
+try:
+    while not (run.parent / "go").exists():
+        time.sleep(0.02)
+except KeyboardInterrupt:
+    print("stopped; --resume goes on")
+    sys.exit(130)
+if settings["base_model"] == "nonsense":
+    sys.exit("error: nonsense: no such model *here*.")
+(run / "model").mkdir()
+(run / "model" / "README.md").write_text("# card")
+print("The model is in", run / "model")
+"""
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A server whose runs lie in tmp_path/runs and are the script above."""
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    monkeypatch.setattr(training, "command", lambda: [sys.executable, str(script)])
+    monkeypatch.setattr(training, "GRACE", 5.0)
+    monkeypatch.setattr(Training.__init__, "__defaults__", (tmp_path / "runs",))
+    run = Training()
+    yield run
+    if run.is_running():
+        (run.runs / "go").touch()
+        wait_for(lambda: not run.is_running())
+
+
+def wait_for(fact, seconds=20):
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def begin(server, name="mine", **settings):
+    server.start(name, {"base_model": "base", **settings})
+    wait_for(lambda: server.status().steps)
+
+
+def end(server):
+    (server.runs / "go").touch()
+    wait_for(lambda: not server.is_running())
+
+
+def button(page, label):
+    return next(each for each in page.button if each.label == label)
+
+
+def test_before_the_first_run_there_is_no_status(server):
+    assert server.status() is None
+    assert not server.is_running()
+
+
+def test_a_run_is_seen_with_its_steps_by_whoever_looks(server):
+    begin(server)
+    status = Training(server.runs).status()  # as another server process would
+    assert (status.state, status.name, status.stage) == ("running", "mine", "train")
+    assert (status.step, status.steps) == (6, 12)
+    assert 0.05 < status.share < 0.8
+    assert server.curves("mine")[0]["loss"] == 0.5
+    end(server)
+    assert server.status().state == "done"
+    assert server.status().share == 1.0
+
+
+def test_there_is_one_run_at_a_time(server):
+    begin(server)
+    with pytest.raises(SettingsError, match="A run is on already"):
+        server.start("another", {"base_model": "base"})
+    end(server)
+    server.start("another", {"base_model": "base"})
+    wait_for(lambda: not server.is_running())
+    assert server.status().name == "another"
+
+
+def test_a_stopped_run_says_so_and_goes_on(server):
+    begin(server)
+    server.stop()
+    wait_for(lambda: not server.is_running())
+    assert server.status().state == "stopped"
+    (server.runs / "go").touch()
+    server.resume()
+    wait_for(lambda: not server.is_running())
+    assert server.status().state == "done"
+
+
+def test_a_failed_run_gives_its_sentence(server):
+    (server.runs).mkdir()
+    (server.runs / "go").touch()
+    server.start("mine", {"base_model": "nonsense"})
+    wait_for(lambda: not server.is_running())
+    status = server.status()
+    assert (status.state, status.problem) == ("failed", "nonsense: no such model *here*.")
+
+
+@pytest.mark.parametrize("name", ["", "../mine", "a b", ".training", "x" * 41])
+def test_a_name_that_could_lead_elsewhere_is_refused(server, name):
+    with pytest.raises(SettingsError, match="cannot be a run's name"):
+        server.start(name, {})
+
+
+def test_an_older_run_is_replaced_only_when_asked(server):
+    (server.runs / "mine").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="There is a run called mine"):
+        server.start("mine", {})
+
+
+def test_uploaded_rows_are_copied_since_their_session_may_end(server, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text\n")
+    server.start("mine", {"base_model": "base", "train_data": str(rows)}, rows)
+    written = tomllib.loads((server.folder / "run.toml").read_text())
+    assert written["train_data"] == str(server.folder / "rows.csv")
+    end(server)
+
+
+def test_settings_are_a_config_of_finetune(tmp_path):
+    settings = {
+        "labels": ["a", 'b "c"', "é🙂"],
+        "label_column": "x",
+        "label_mapping": {"yes, = no": 0, "x": 1, "y\n": 2},
+        "epochs": 2.0,
+        "learning_rate": 1e-05,
+        "freeze": True,
+        "batch_size": 8,
+    }
+    path = tmp_path / "run.toml"
+    path.write_text(as_toml(settings), encoding="utf-8")
+    assert from_toml(path) == settings
+
+
+def test_what_bars_overwrote_is_not_in_the_log():
+    assert without_overwritten("a\n 1%\r 2%\r\n 3%\rdone\n") == "a\n 2%\ndone\n"
+
+
+# the page
+
+
+def test_the_form_starts_a_run_that_every_visitor_sees_then_scores_with(server):
+    page = visit("train")
+    assert not page.exception
+    page.text_input[0].set_value("first")
+    button(page, "Start").click().run()
+    assert not page.error
+    wait_for(lambda: server.status().steps)
+    for visitor in (page.run(), visit("train")):
+        assert any("runs/first" in text.value for text in visitor.markdown)
+        assert not [each for each in visitor.button if each.label == "Start"]
+    settings = from_toml(server.folder / "run.toml")
+    assert settings["labels"][0] == "toxic"
+    assert settings["sample"] == 331
+    assert settings["validation_fraction"] == pytest.approx(66 / 331)
+    end(server)
+    page = page.run()
+    assert "runs/first is trained" in page.success[0].value
+    assert button(page, "Start")
+
+
+def test_stop_on_the_page_stops_the_run(server):
+    begin(server)
+    page = visit("train")
+    button(page, "Stop").click().run()
+    wait_for(lambda: not server.is_running())
+    page.run()
+    assert "was stopped" in page.info[0].value
+    assert button(page, "Go on with it")
+
+
+def test_a_failure_is_shown_as_text(server):
+    server.runs.mkdir()
+    (server.runs / "go").touch()
+    server.start("mine", {"base_model": "nonsense"})
+    wait_for(lambda: not server.is_running())
+    assert r"\*here\*" in visit("train").error[0].value
+
+
+def test_a_bad_name_is_told_and_nothing_starts(server):
+    page = visit("train")
+    page.text_input[0].set_value("../etc")
+    button(page, "Start").click().run()
+    assert "cannot be a run" in page.error[0].value
+    assert not server.is_running()
+
+
+def test_on_a_public_server_training_is_off_and_the_page_says_how_to_turn_it_on(
+    server, monkeypatch
+):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+    page = visit("train")
+    assert r"TOXICITY\_TRAINING\=1" in page.info[0].value
+    assert not page.button
+    monkeypatch.setenv("TOXICITY_TRAINING", "1")
+    assert button(visit("train"), "Start")
+
+
+def test_one_of_several_classes_can_be_learnt(server):
+    page = visit("train")
+    page.segmented_control[0].select("Upload labelled comments").run()
+    rows = b"text,label\n" + b"good,yes\nbad,no\n" * 20
+    page.file_uploader[0].upload("classes.csv", rows, "text/csv").run()
+    assert any("Classes" in text.value for text in page.caption)
+    button(page, "Start").click().run()
+    wait_for(lambda: server.status().steps)
+    settings = from_toml(server.folder / "run.toml")
+    assert settings["label_mapping"] == {"no": 0, "yes": 1}
+    assert settings["label_column"] == "label"
+    end(server)
+
+
+# rows
+
+
+def test_label_columns_are_those_of_zeros_and_ones(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,rude,score,empty,weight\n1,hi,1,5,,1\n2,ho,0,1,,0\n3,he,,0,,1\n")
+    found = look_at_rows(look_into(path, "a.csv"))
+    assert (found.rows, found.label_columns, found.id_column) == (3, ["rude"], "id")
+
+
+def test_a_column_of_texts_is_no_class(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"hi,{n}\n" for n in range(30)))
+    with pytest.raises(DataError, match="more than 20 different values"):
+        classes_of(look_into(path, "a.csv"), "label")
+
+
+# pushing to the Hub
+
+
+def test_without_a_token_the_page_says_what_is_missing(server, monkeypatch):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    begin(server)
+    end(server)
+    page = visit("train")
+    button(page, "See whose token is here").click().run()
+    assert "There is no token for the Hub" in page.warning[0].value
+    assert not [each for each in page.button if each.label == "Push to the Hub"]
+
+
+def test_with_a_token_the_page_says_whose_and_pushes(server, monkeypatch):
+    from finetune.to_hub import HubAccess
+
+    monkeypatch.setattr("finetune.to_hub.hub_access", lambda: HubAccess("ann", True))
+    pushed = []
+    monkeypatch.setattr(publishing, "push", lambda *given: pushed.append(given) or "done")
+    begin(server)
+    end(server)
+    page = visit("train")
+    button(page, "See whose token is here").click().run()
+    assert any("**ann**" in text.value for text in page.markdown)
+    button(page, "Push to the Hub").click().run()
+    assert pushed == [("runs/mine", "ann/mine", True)]
+    assert "Published as" in page.success[-1].value
+
+
+def test_a_push_that_fails_gives_the_commands_sentence(monkeypatch):
+    with pytest.raises(PublishError, match="not of the form"):
+        publishing.push("runs/mine", "no owner", True)
+    with pytest.raises(PublishError, match=r"^No model 'runs/nothing-here'"):
+        publishing.push("runs/nothing-here", "ann/mine", True)
