@@ -15,7 +15,7 @@ from .card import render_card, usage
 
 MODEL_FILES = re.compile(
     r"(config|tokenizer|tokenizer_config|special_tokens_map|vocab|merges|added_tokens|decision|"
-    r"metrics|run)\.json|(vocab|merges)\.txt|[\w.-]+\.model|README\.md|model\.onnx|"
+    r"metrics|audit|run)\.json|(vocab|merges)\.txt|[\w.-]+\.model|README\.md|model\.onnx|"
     r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
 )
 """What a model folder can consist of; nothing else is uploaded, pickles least of all."""
