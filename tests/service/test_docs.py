@@ -1,0 +1,82 @@
+"""docs/perspective.md and docs/api.md say what is so."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from classifier.__main__ import parser
+from tests.service.conftest import request
+
+ROOT = Path(__file__).parents[2]
+PERSPECTIVE = (ROOT / "docs" / "perspective.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def commands():
+    lines = "".join(blocks(PERSPECTIVE + API, "bash")).splitlines()
+    return [line for line in lines if line.startswith("python -m classifier ")]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_is_one_that_the_parser_takes(line):
+    assert parser().parse_args(shlex.split(line, comments=True)[3:])
+
+
+def test_the_python_example_works_on_the_address_alone(running):
+    [example] = blocks(PERSPECTIVE, "python")
+    code = example.replace("http://127.0.0.1:8080", running.url)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'summaryScore'" in done.stdout
+
+
+def test_the_answer_shown_has_the_form_of_a_real_one(running):
+    shown = json.loads(blocks(API, "json")[0])
+    [_, call] = blocks(API, "bash")
+    sent = shlex.split(call)[-1].encode()
+    real = request(f"{running.url}/v1/score", sent).json
+    assert list(shown) == list(real)
+    assert shown["labels"] == real["labels"]
+    assert [list(result) for result in shown["results"]] == [list(r) for r in real["results"]]
+
+
+def test_the_error_shown_is_a_real_one(running):
+    shown = json.loads(blocks(API, "json")[1])["error"]
+    real = request(f"{running.url}/v1/score", b'{"texts": []}').json["error"]
+    assert {name: real[name] for name in shown} == shown
+
+
+def test_the_agreement_shown_is_the_models(embedded):
+    metrics = json.loads((embedded.folder.path / "metrics.json").read_text(encoding="utf-8"))
+    for label, found in metrics["test"]["labels"].items():
+        [shown] = re.findall(rf"^\| `[^|]*\| `{label}` \| ([\d.]+) \|", PERSPECTIVE, re.M)
+        assert float(shown) == round(found["roc_auc"], 3), label
+
+
+def test_the_thresholds_shown_follow_from_their_formula():
+    odds = 0.096 / 0.904
+    rows = re.findall(r"^\| (?:Perspective|here) \| (.*) \|$", PERSPECTIVE, re.M)
+    theirs, ours = [[float(cell.split()[0]) for cell in row.split("|")] for row in rows]
+    for old, new in zip(theirs, ours, strict=True):
+        mine = old / (1 - old) * odds
+        assert new == pytest.approx(mine / (1 + mine), abs=0.006)
+
+
+def test_every_link_leads_somewhere():
+    for text, name in ((PERSPECTIVE, "perspective.md"), (API, "api.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            file, _, place = target.partition("#")
+            path = ROOT / "docs" / (file or name)
+            assert path.exists(), target
+            if place:
+                headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+                slugs = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+                assert place in slugs, target
