@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from classifier.service.calls import Answer, Call, as_json
+from classifier.service.gather import portions
 from classifier.service.refusals import RefusedError, invalid
 
 if TYPE_CHECKING:
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 1000  # what Google's clients send at most
 KEY_HEADERS = ("authorization", "x-goog-api-key")
-AT_A_TIME = 8  # so that a batch does not crowd out everybody else
 
 
 async def batch(service: "Service", call: Call) -> Answer:
     """Answer POST /batch. Keys, limits and errors are each part's own."""
     parts = _parts(call)
     answers: list[bytes] = []
-    for start in range(0, len(parts), AT_A_TIME):
-        now = parts[start : start + AT_A_TIME]
-        answers += await asyncio.gather(*(_answer(service, call, part) for part in now))
+    for portion in portions(list(map(len, parts))):
+        answers += await asyncio.gather(*(_answer(service, call, part) for part in parts[portion]))
     boundary = f"batch_{uuid.uuid4().hex}"
     mark = f"--{boundary}".encode()
     body = b"".join(mark + b"\r\n" + answer for answer in answers) + mark + b"--\r\n"

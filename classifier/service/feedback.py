@@ -6,6 +6,7 @@ should have been. SQLite and PostgreSQL are tried; SQLAlchemy knows others.
 
 import csv
 import hashlib
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from classifier.errors import DataError, SettingsError
 from classifier.service.attributes import ATTRIBUTES_OF_LABEL
+from classifier.service.refusals import busy
 
 if TYPE_CHECKING:
     from classifier.service.requests import SuggestRequest
+
+LOG = logging.getLogger(__name__)
 
 TABLE = sql.Table(
     "toxicity_feedback",
@@ -82,7 +86,7 @@ class FeedbackStore:
         model: str,
         weights: str,
     ) -> None:
-        """Keep a correction."""
+        """Keep a correction. Raises RefusedError where the database does not take it."""
         row = {
             "received": datetime.now(UTC),
             "text": _storable(request.text),
@@ -95,8 +99,12 @@ class FeedbackStore:
             "community": _storable(request.community),
             "client_token": _storable(request.client_token or ""),
         }
-        with self._engine.begin() as connection:
-            connection.execute(sql.insert(TABLE), row)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sql.insert(TABLE), row)
+        except SQLAlchemyError as error:
+            LOG.error("a correction is lost: %s", type(getattr(error, "orig", error)).__name__)
+            raise busy(503, "The correction could not be kept; try again later.", 5) from None
 
     def rows(
         self, since: datetime | None = None, community: str | None = None

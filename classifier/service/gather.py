@@ -8,7 +8,7 @@ fast the last ones went, it is refused instead: its caller would have given up b
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -120,6 +120,21 @@ class Gatherer:
 
     def _take(self, text: str) -> asyncio.Future[Scores]:
         return self._results.pop(text)
+
+
+def portions(sizes: Sequence[int]) -> Iterator[slice]:
+    """Cut a long request into portions to be sent one after the other: others are served between.
+
+    sizes: in characters or bytes. A portion keeps the workers busy, and is no more than that.
+    """
+    start = total = 0
+    for number, size in enumerate(sizes):
+        if number - start >= BATCH_TEXTS or (number - start >= 2 and total > BATCH_CHARACTERS):
+            yield slice(start, number)
+            start, total = number, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
 
 
 def _work(text: str) -> int:

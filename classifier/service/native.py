@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from classifier import is_blank
 from classifier.service.bodies import strict_object
 from classifier.service.calls import Answer, Call, as_json
-from classifier.service.gather import BATCH_TEXTS
+from classifier.service.gather import portions
 from classifier.service.refusals import invalid
 from classifier.service.requests import MAX_TEXT_BYTES, utf8_length
 
@@ -32,8 +32,8 @@ async def score(service: "Service", call: Call) -> Answer:
     labels = _labels(body, service.labels)
 
     results: list[dict[str, Any]] = []
-    for start in range(0, len(texts), BATCH_TEXTS):  # between two, other callers have their turn
-        results += await _results(service, texts[start : start + BATCH_TEXTS], labels)
+    for portion in portions([len(text) if isinstance(text, str) else 0 for text in texts]):
+        results += await _results(service, texts[portion], labels)
     return as_json({**_about(service, labels), "results": results})
 
 

@@ -103,6 +103,8 @@ def test_the_discovery_document_names_the_host_that_was_asked(running):
     path = "/$discovery/rest?version=v1alpha1"
     document = running.get(path, Host="toxicity.example:8443").json
     assert document["rootUrl"] == "http://toxicity.example:8443/"
+    proxied = running.get(path, Host="toxicity.example", X_Forwarded_Proto="https").json
+    assert proxied["rootUrl"] == "https://toxicity.example/"
     assert "<" not in running.get(path, Host="toxicity.example/?a=<b>").json["rootUrl"]
     assert running.get("/$discovery/rest?version=v2").status == 404
 

@@ -162,6 +162,19 @@ def test_analyzing_keeps_nothing_even_with_a_database(serving, database):
     store.close()
 
 
+def test_a_database_that_fails_is_no_error_of_the_callers(serving, database, caplog):
+    with serving(feedback_database=database) as running:
+        engine = sql.create_engine(database)
+        TABLE.metadata.drop_all(engine)
+        engine.dispose()
+        reply = running.suggest("very private words", {"TOXICITY": 1})
+        assert reply.status == 503
+        assert int(reply.headers["retry-after"]) >= 1
+        assert "a correction is lost" in caplog.text
+        assert "private" not in caplog.text
+        assert running.analyze(RUDE).status == 200
+
+
 @pytest.mark.parametrize(
     "scores",
     [

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from classifier.service.gather import BATCH_TEXTS, Gatherer
+from classifier.service.gather import BATCH_TEXTS, Gatherer, portions
 from classifier.service.refusals import RefusedError
 
 
@@ -152,3 +152,13 @@ def test_how_long_one_waits_is_learned_from_how_fast_it_goes():
         await asyncio.gather(*waiting)
 
     gathering(test)
+
+
+def test_a_long_request_is_cut_into_portions():
+    def cut(sizes):
+        return [sizes[portion] for portion in portions(sizes)]
+
+    assert cut([]) == []
+    assert cut([5] * 20) == [[5] * 8, [5] * 8, [5] * 4]
+    assert cut([9000] * 5) == [[9000, 9000], [9000, 9000], [9000]]
+    assert cut([1, 1, 9000, 1, 1]) == [[1, 1, 9000], [1, 1]]

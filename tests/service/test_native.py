@@ -84,7 +84,7 @@ def test_a_wrong_request_is_told_what_is_wrong(running, body, word):
         ),
     ],
 )
-def test_the_openapi_document_holds_against_generated_requests(running, paths, left_out):
+def test_the_openapi_document_holds_against_generated_requests(running, paths, left_out, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
@@ -92,6 +92,7 @@ def test_the_openapi_document_holds_against_generated_requests(running, paths, l
             *("--phases", "examples,coverage,fuzzing", "--exclude-checks", left_out),
             *("--warnings", "off", *(part for path in paths for part in ("--include-path", path))),
         ],
+        cwd=tmp_path,  # it leaves notes for its next run
         capture_output=True,
         text=True,
         timeout=120,
