@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from classifier import Classifier, is_blank
 from classifier.errors import DataError, SettingsError
 from classifier.files import Chunk, choose_text_column, open_input
-from classifier.service.attributes import attribute_labels
+from classifier.service.attributes import ATTRIBUTES_OF_LABEL, attribute_labels
 
 Scores = NDArray[np.float64]
 # toxicity, TOXICITY_score, attributeScores.TOXICITY.summaryScore.value, perspective_toxicity …
@@ -92,11 +92,17 @@ def compare(
     """Score the comments of `source` and compare with the old scores beside them.
 
     Rows without a comment or without any old score are skipped. Raises DataError when there is no
-    column with an attribute's name, or none of its cells is a score.
+    column with an attribute's name, or none of its cells is a score; SettingsError for a threshold
+    or a model that cannot be compared.
     """
     if not 0 < threshold < 1:
         raise SettingsError("--threshold must lie between 0 and 1.")
     label_of = attribute_labels(classifier.labels)
+    if not label_of:
+        raise SettingsError(
+            f"{classifier.name} scores {', '.join(classifier.labels)}: none is one of Perspective's "
+            f"attributes. Compare a model with some of {', '.join(ATTRIBUTES_OF_LABEL)}."
+        )
     worst: list[tuple[float, int, Difference]] = []
     skipped = seen = 0
     with open_input(source, "csv") as file:

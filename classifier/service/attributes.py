@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from classifier.errors import SettingsError
-
 # The six of Jigsaw's 2018 data, and the names that other toxicity models give them.
 ATTRIBUTES_OF_LABEL = {
     "toxic": ("TOXICITY",),
@@ -45,24 +43,11 @@ PERSPECTIVE = frozenset(
 
 
 def attribute_labels(labels: Sequence[str]) -> dict[str, str]:
-    """Give each attribute that a model with these labels can score, and its label.
-
-    Raises SettingsError when there is none.
-    """
+    """Give each attribute that a model with these labels can score, and its label; maybe none."""
     label_of: dict[str, str] = {}
     for label in labels:
         for attribute in ATTRIBUTES_OF_LABEL.get(label, ()):
             label_of[attribute] = label
             if attribute in TWINNED:
                 label_of[f"{attribute}_EXPERIMENTAL"] = label
-    if not label_of:
-        raise SettingsError(
-            f"This model scores {', '.join(labels)}: none is one of Perspective's attributes. "
-            f"Serve a model with some of {', '.join(ATTRIBUTES_OF_LABEL)}."
-        )
     return label_of
-
-
-def label_attribute(label: str) -> str | None:
-    """Give the attribute that a label is known by first."""
-    return ATTRIBUTES_OF_LABEL.get(label, (None,))[0]

@@ -79,7 +79,12 @@ class Service:
 
     def check(self) -> None:
         """Raise ModelError or SettingsError for a model or a database that cannot be used."""
-        attribute_labels(ModelFolder.read(find_model(self.settings.model)).labels)
+        labels = ModelFolder.read(find_model(self.settings.model)).labels
+        if not attribute_labels(labels):
+            LOG.warning(
+                "comments:analyze will know no attribute, as the model scores %s; /v1/score will.",
+                ", ".join(labels),
+            )
         if self._store:
             self._store.open()
             self._store.close()

@@ -61,7 +61,7 @@ class ServiceSettings:
         256, "N", "answer 503 while this many requests are being worked on, in each worker"
     )
     max_wait: float = _setting(
-        1.0,
+        0.6,
         "SECONDS",
         "answer 503 when a comment would have to wait longer than this before it is scored, by "
         "how fast the last ones went",
@@ -82,7 +82,8 @@ class ServiceSettings:
         "",
         "URL",
         "keep what comments:suggestscore sends, comments included, in this SQLAlchemy database; "
-        f"alone, the flag means {DEFAULT_DATABASE} (default: keep nothing)",
+        f"alone, the flag means {DEFAULT_DATABASE}; a URL with a password is better set in "
+        f"{PREFIX}FEEDBACK_DATABASE (default: keep nothing)",
     )
 
     def __post_init__(self):

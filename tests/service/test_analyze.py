@@ -1,5 +1,7 @@
 """comments:analyze, fact by fact of the Perspective API's contract."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -278,3 +280,22 @@ def test_an_address_that_is_not_there(running):
     reply = running.get("/v1alpha1/comments:analyze")
     assert (reply.status, reply.json["error"]["code"]) == (405, 405)
     assert reply.headers["allow"] == "POST"
+
+
+def test_a_model_with_other_labels_scores_by_them_alone(serving, embedded):
+    class Film:
+        labels: ClassVar = ["negative", "positive"]
+
+        def __getattr__(self, name):
+            return getattr(embedded, name)
+
+        def score(self, texts):
+            return np.full((len(texts), 2), [0.2, 0.8], np.float32)
+
+        def flags(self, scores):
+            return ["positive"]
+
+    with serving(Film()) as running:
+        assert running.analyze(KIND).error[0] == "Unknown requested attribute: TOXICITY"
+        [result] = running.post("/v1/score", {"texts": [KIND]}).json["results"]
+        assert result == {"scores": {"negative": 0.2, "positive": 0.8}, "flags": ["positive"]}

@@ -110,6 +110,15 @@ def test_what_cannot_be_compared_is_told(embedded, tmp_path):
         compare(embedded, str(file), threshold=1)
 
 
+def test_a_model_of_other_things_is_not_compared(old):
+    class Film:
+        name = "film"
+        labels = ("negative", "positive")
+
+    with pytest.raises(SettingsError, match="none is one of Perspective's attributes"):
+        compare(Film(), old)
+
+
 def test_the_command_prints_the_report(old):
     done = subprocess.run(
         [sys.executable, "-m", "classifier", "compare", old, "--threshold", "0.5"],
