@@ -99,9 +99,10 @@ def compare(
         raise SettingsError("--threshold must lie between 0 and 1.")
     label_of = attribute_labels(classifier.labels)
     if not label_of:
+        labels = ", ".join(classifier.labels)
         raise SettingsError(
-            f"{classifier.name} scores {', '.join(classifier.labels)}: none is one of Perspective's "
-            f"attributes. Compare a model with some of {', '.join(ATTRIBUTES_OF_LABEL)}."
+            f"{classifier.name} scores {labels}: none is one of Perspective's attributes. "
+            f"Compare a model with some of {', '.join(ATTRIBUTES_OF_LABEL)}."
         )
     worst: list[tuple[float, int, Difference]] = []
     skipped = seen = 0
