@@ -139,7 +139,7 @@ def _show_result(job: FileJob) -> None:
         return
     flagged = int(scored.flags(job.thresholds).any(axis=1).sum())
     unscored = scored.rows - int(scored.scored.sum())
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("rows", f"{scored.rows:,}", width="content")
         if not job.single_label:
             st.metric("flagged by a label", f"{flagged:,}", width="content")

@@ -82,7 +82,7 @@ def lines(
             }
         )
     numbered = [{"order": place, **point} for place, point in enumerate(points)]
-    mark = {"type": "line", "point": diagonal, "strokeWidth": 2}
+    mark = {"type": "line", "point": diagonal or not percent, "strokeWidth": 2}
     layers.append({"data": {"values": numbered}, "mark": mark, "encoding": encoding})
     st.vega_lite_chart({"layer": layers, "height": 300}, alt=alt)
 
@@ -126,5 +126,5 @@ def _by_label() -> dict[str, Any]:
         "type": "nominal",
         "sort": None,
         "scale": {"range": COLORS},
-        "legend": {"orient": "bottom", "title": None, "columns": 3},
+        "legend": {"orient": "bottom", "title": None, "columns": 2},
     }

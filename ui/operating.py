@@ -119,7 +119,7 @@ def _consequences(points: OperatingPoints, place: int) -> None:
         "recall": f"{points.recall[place]:.1%}",
         "rows flagged": f"{points.flagged[place]:.1%}",
     }
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for title, value in figures.items():
             st.metric(title, value, width="content")
 

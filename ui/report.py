@@ -50,7 +50,7 @@ def show_headline(report: Report) -> None:
     }
     if "accuracy" in report:
         figures = {"accuracy": report["accuracy"], **figures}
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for title, value in figures.items():
             help = HELP.get(title.removeprefix("mean "))
             st.metric(title, figure(value), help=help, width="content")

@@ -1,0 +1,69 @@
+"""The app as `streamlit run app.py` serves it, and a real Chromium to look at it with."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.serving import Served, browser_path, serve
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app, from a copy of the repository: what it trains stays there."""
+    if browser_path() is None:
+        pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
+    with serve(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def chromium(app):
+    """A browser for all tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, app):
+    """Return a function that opens a page of the app as a new visitor."""
+    contexts = []
+
+    def open_page(path="", width=1280, color_scheme="light"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=color_scheme
+        )
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{app.url}/{path}")
+        page.get_by_role("heading", level=1).wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def small_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tiny_base for texts of 128 tokens, without a head: it is trained in a second."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("small_base")
+    shutil.copytree(tiny_base, folder, dirs_exist_ok=True)
+    config = BertConfig.from_pretrained(tiny_base, max_position_embeddings=128)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_base, model_max_length=128).save_pretrained(folder)
+    return folder

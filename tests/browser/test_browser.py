@@ -1,0 +1,163 @@
+"""What a person does and sees, in a real browser."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+
+PAGES = ["", "file", "models", "train"]
+RUDE = "You are such an idiot, shut up."
+
+
+def score(page, text):
+    page.get_by_label("Comment", exact=True).fill(text)
+    page.get_by_role("button", name="Score", exact=True).click()
+    page.locator(".tox-sentence").wait_for()
+
+
+def choose(page, label, option):
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).first.click()
+
+
+def test_a_comment_is_scored_and_explained(visit):
+    page = visit()
+    score(page, RUDE)
+    assert page.locator(".tox-sentence").inner_text().startswith("Likely")
+    assert page.locator(".tox-bars [role=listitem]").count() == 6
+    page.locator(".tox-marked mark.up", has_text="idiot").wait_for()
+
+
+def test_another_model_scores_what_is_there(visit):
+    page = visit()
+    score(page, RUDE)
+    choose(page, "Compare with", "another")
+    page.get_by_text("another", exact=True).wait_for()
+    page.wait_for_function("document.querySelectorAll('.tox-sentence').length == 2")
+    first, second = page.locator(".tox-sentence").all_inner_texts()
+    assert first == second
+    choose(page, "Model", "another")
+    page.wait_for_function("document.querySelectorAll('.tox-sentence').length == 1")
+
+
+def test_the_keyboard_alone_is_enough(visit):
+    page = visit()
+    box = page.get_by_label("Comment", exact=True)
+    box.focus()
+    page.keyboard.type(RUDE)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText").strip().endswith("Score")
+    page.keyboard.press("Enter")
+    page.locator(".tox-sentence").wait_for()
+
+
+def test_what_is_typed_is_shown_as_text_and_stays_out_of_the_address_and_the_log(visit, app):
+    page = visit()
+    page.evaluate("document.title = 'untouched'")
+    typed = "<img src=x onerror=\"document.title='hit'\"> **bold** you xyzzy idiot"
+    score(page, typed)
+    page.locator(".tox-marked").wait_for()
+    assert typed in page.locator(".tox-marked").inner_text()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.title() != "hit"
+    assert "xyzzy" not in page.url
+    assert "xyzzy" not in app.log.read_text()
+
+
+def test_a_sample_comment_is_a_choice_away(visit):
+    page = visit()
+    choose(page, "Example", "Thank you for the careful rewrite")
+    page.locator(".tox-sentence", has_text="No label reaches its threshold.").wait_for()
+
+
+def test_a_file_goes_in_and_comes_back_with_scores(visit, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(f'id,body\n1,"{RUDE}"\n2,\n3,=1+1 thank you\n', encoding="utf-8")
+    page = visit("file")
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Score the file").click()
+    button = page.get_by_text("Download CSV")
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
+    assert download.value.suggested_filename == "mine-scored.csv"
+    with Path(download.value.path()).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert "insult" in rows[0]["flags"]
+    assert float(rows[0]["toxic_score"]) > 0.5
+    assert rows[1]["reason"] == "blank"
+    assert rows[2]["body"] == "'=1+1 thank you"
+    assert page.request.get(page.url.replace("file", "downloads/guess/mine.csv")).status == 404
+
+
+def test_a_model_is_trained_over_a_reload_and_picked(visit, app, small_base):
+    page = visit("train")
+    base = page.get_by_role("combobox", name="Base model")
+    base.fill(str(small_base))
+    base.press("Enter")
+    page.get_by_label("Name of the run").fill("browser")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("is being trained").wait_for()
+    page.reload()
+    page.get_by_text("is being trained").wait_for()
+    other = visit("train")  # a second visitor sees it too
+    other.get_by_text("is being trained").wait_for()
+    assert other.get_by_role("button", name="Start").count() == 0
+    page.get_by_text("stands in the model picker").wait_for(timeout=240_000)
+    page.get_by_role("button", name="Score comments with it").click()
+    page.get_by_label("Comment", exact=True).wait_for()
+    score(page, RUDE)
+    assert "runs/browser" in page.get_by_role("combobox", name="Model").input_value()
+    assert (app.folder / "runs" / "browser" / "model" / "README.md").is_file()
+
+
+def test_a_model_is_measured_and_its_threshold_chosen(visit):
+    page = visit("models")
+    page.get_by_role("tab", name="Measure").click()
+    page.get_by_role("button", name="Measure", exact=True).click()
+    page.get_by_role("heading", name="Operating point").wait_for(timeout=120_000)
+    page.get_by_role("button", name="for toxic").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download decision.json").click()
+    assert download.value.suggested_filename == "decision.json"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_shows_each_page_without_scrolling_sideways(visit, path):
+    page = visit(path, width=390)
+    if not path:
+        score(page, RUDE)
+    page.wait_for_load_state("networkidle")
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
+
+
+def test_it_works_inside_another_page(visit, app):
+    page = visit("?embed=true")
+    score(page, RUDE)
+    page.set_content(f'<iframe src="{app.url}/?embed=true" width="800" height="800"></iframe>')
+    frame = page.frame_locator("iframe")
+    frame.get_by_label("Comment", exact=True).fill(RUDE)
+    frame.get_by_role("button", name="Score", exact=True).click()
+    frame.locator(".tox-sentence").wait_for()
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(visit, path, color_scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(path, color_scheme=color_scheme)
+    if not path:
+        score(page, RUDE)
+        page.locator(".tox-marked mark").first.wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_timeout(1000)  # widgets fade in; a pale one would count as low contrast
+    found = axe.run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"][:200] for node in violation["nodes"]][:3])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
