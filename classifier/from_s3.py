@@ -11,9 +11,11 @@ VERSION is the beginning of the manifest's SHA-256, so all that is read can be c
 Another endpoint than Amazon's is a setting of boto3's own: AWS_ENDPOINT_URL.
 """
 
+import functools
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -113,15 +115,13 @@ def s3_client(anonymous: bool = False) -> Any:
     anonymous: ask unsigned where there are no credentials, as public buckets allow.
     """
     import boto3
+    import botocore.session
     from botocore import UNSIGNED
     from botocore.config import Config
 
-    session = boto3.Session()
-    credentials = session.get_credentials()
-    if credentials:
-        for part in credentials.get_frozen_credentials():
-            if part and not re.fullmatch(r"[\x21-\x7e]+", part):
-                raise ValueError("a blank or another odd sign in the credentials")
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _service_descriptions())
+    credentials = s3_credentials(session)
     # Checksums beyond what the protocol asks for are unknown to several S3-compatible stores, and
     # of no use here: every file has a SHA-256 of its own.
     settings: dict[str, Any] = {
@@ -131,11 +131,27 @@ def s3_client(anonymous: bool = False) -> Any:
     }
     if anonymous and not credentials:
         settings["signature_version"] = UNSIGNED
-    client = session.client("s3", config=Config(**settings))
-    if "amazonaws.com" in client.meta.endpoint_url:
-        return client
-    # Elsewhere a bucket has rarely a host name of its own.
-    return session.client("s3", config=Config(**settings, s3={"addressing_style": "path"}))
+    elsewhere = [os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
+    if any(elsewhere) or "endpoint_url" in session.get_scoped_config():
+        settings["s3"] = {"addressing_style": "path"}  # a bucket has rarely its own host name there
+    return boto3.Session(botocore_session=session).client("s3", config=Config(**settings))
+
+
+def s3_credentials(session: Any) -> Any:
+    """Give what AWS's usual settings have, None for nothing; ValueError where it is no key."""
+    credentials = session.get_credentials()
+    for part in credentials.get_frozen_credentials() if credentials else ():
+        if part and not re.fullmatch(r"[\x21-\x7e]+", part):
+            raise ValueError("a blank or another odd sign in the credentials")
+    return credentials
+
+
+@functools.cache
+def _service_descriptions() -> Any:
+    """Keep what botocore knows of S3's requests, which takes it half a second to read."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def read_small(client: Any, place: Place, *parts: str) -> tuple[bytes, str] | None:
@@ -287,7 +303,8 @@ def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
     except OSError as error:
         raise kind(
             f"{where}: {error.filename or 'a file'} cannot be read or written "
-            f"({error.strerror or error}); make room, or set HF_HOME to a folder that can be written."
+            f"({error.strerror or error}); make room, or set HF_HOME to a folder that can be "
+            "written."
         ) from error
     except ValueError as error:
         raise kind(
@@ -308,8 +325,9 @@ def _reason(error: Exception) -> str:
         return f"the endpoint does not accept the AWS credentials here ({code}); {CREDENTIALS}"
     if code in ("AccessDenied", "AllAccessDisabled", "403") or status == 403:
         return (
-            f"the AWS credentials here allow no such access ({code}); reading needs s3:GetObject "
-            "and s3:ListBucket, publishing s3:PutObject too, and s3:CreateBucket for a new bucket"
+            f"access is denied ({code}): the AWS credentials need s3:GetObject and s3:ListBucket to "
+            "read, s3:PutObject too to publish, and s3:CreateBucket for a new bucket. If you have "
+            f"none here, {CREDENTIALS}"
         )
     if code in ("PermanentRedirect", "301", "IllegalLocationConstraintException"):
         return f"the bucket is in another region ({code}); set AWS_REGION to it"

@@ -5,6 +5,7 @@ until the whole new one is there. The pointer is exchanged only if it still is w
 conditions were judged; where a store cannot do that, the last to publish wins, whole as well.
 """
 
+import functools
 import json
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from classifier.from_s3 import (
     read_pointer,
     read_small,
     s3_client,
+    s3_credentials,
 )
 
 from .bundle import Bundle, File
@@ -38,13 +40,17 @@ class S3Target:
             raise PublishError(f"{uri}: versions are named by their content; leave out the @.")
         self.name = self.label = str(self.place)
 
+    @functools.cached_property
+    def client(self) -> Any:
+        """A boto3 client."""
+        return s3_client()
+
     def check(self) -> str:
         """Say who publishes; PublishError when there are no credentials."""
-        import boto3
+        import botocore.session
 
         with one_sentence(self.label, PublishError):
-            s3_client()
-            credentials = boto3.Session().get_credentials()
+            credentials = s3_credentials(botocore.session.get_session())
         if credentials is None:
             raise PublishError(f"{self.label}: there are no AWS credentials; {CREDENTIALS}.")
         return f"the AWS credentials from {credentials.method}"
@@ -52,7 +58,7 @@ class S3Target:
     def published(self) -> Published | None:
         """Give what readers get now; None when there is no bucket, or no model in it."""
         with one_sentence(self.label, PublishError):
-            client = s3_client()
+            client = self.client
             found = read_pointer(client, self.place, POINTER)
             if found is None:
                 return None
@@ -76,7 +82,7 @@ class S3Target:
         listing = File.of(bundle.files[0].path.with_name(MANIFEST), manifest)
         version = listing.sha256[:32]
         with one_sentence(self.label, PublishError):
-            client = s3_client()
+            client = self.client
             self._make_bucket(client)
             new_tags = [tag for tag in tags if not self._tag_is_there(client, tag, version)]
             for file in (*bundle.files, listing):

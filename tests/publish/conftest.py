@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from classifier.decision import Decision, LabelDecision, Weights
 from classifier.folder import ModelFolder
 from tests.publish.hub_server import Hub
+from tests.publish.s3_server import S3
 
 TEXTS = ["you idiot", "thanks for the kind help", "I will find you and hurt you", "good page"]
 
@@ -71,10 +73,62 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         "HF_STORED_TOKENS_PATH": str(tmp_path / "stored_tokens"),
     }.items():
         monkeypatch.setattr(constants, name, value)
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the attempts
     monkeypatch.setenv("HF_TOKEN", "hf_write")
     close_session()  # it keeps connections to the server of the test before
     yield server
     close_session()
     if not server.stopped:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """moto's S3, started once: its import takes seconds."""
+    server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """An empty S3 that boto3 takes for the real one, by its own settings."""
+    s3_server.reset()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server.url,
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "3",
+        "AWS_RETRY_MODE": "standard",
+    }.items():
+        monkeypatch.setenv(name, value)
+    cache = "huggingface_hub.utils._cache_assets.HF_ASSETS_CACHE"
+    monkeypatch.setattr(cache, str(tmp_path / "assets"))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the attempts
+    return s3_server
+
+
+@pytest.fixture(scope="session")
+def first_objects(s3_server: S3) -> dict[str, Any]:
+    """What S3 holds after `finished` was published; filled in by `published`."""
+    return {}
+
+
+@pytest.fixture
+def published(s3: S3, finished: Path, first_objects: dict[str, Any]) -> str:
+    """s3://models/toxic/first, where `finished` is published with the tag v1."""
+    from finetune.publish import publish
+
+    name = "s3://models/toxic/first"
+    if first_objects:
+        s3.fill(first_objects)
+    else:  # by the first test that asks; the others get a copy, which is quicker
+        publish(finished, [name], tags=["v1"])
+        first_objects.update(s3.objects())
+    s3.asked.clear()
+    return name

@@ -1,0 +1,351 @@
+"""Publishing to S3 and reading back, with the real client, over HTTP against moto's server."""
+
+import json
+import logging
+import re
+import shutil
+
+import boto3
+import numpy as np
+import pytest
+
+from classifier import ModelError, load_classifier
+from classifier.errors import PublishError
+from finetune.__main__ import main
+from finetune.publish import publish
+from tests.publish.conftest import TEXTS, write_metrics
+
+NAME = "s3://models/toxic/first"
+
+
+def keys():
+    client = boto3.client("s3")
+    try:
+        listing = client.list_objects_v2(Bucket="models")
+    except client.exceptions.NoSuchBucket:
+        return []
+    return [item["Key"] for item in listing.get("Contents", [])]
+
+
+def content(key):
+    return boto3.client("s3").get_object(Bucket="models", Key=f"toxic/first/{key}")["Body"].read()
+
+
+def put(key, body):
+    boto3.client("s3").put_object(Bucket="models", Key=f"toxic/first/{key}", Body=body)
+
+
+def version():
+    return json.loads(content("current.json"))["version"]
+
+
+# Publish → load → same scores
+
+
+def test_what_is_published_comes_back_with_the_same_scores(s3, model):
+    [name] = publish(model, [NAME], ["roc_auc_mean >= 0.97"])
+    expected = load_classifier(model).score(TEXTS)
+    for given in (NAME, name):
+        found = load_classifier(given)
+        assert np.array_equal(found.score(TEXTS), expected)
+        assert found.calibrated
+
+
+def test_a_model_lies_under_its_version_and_the_pointer_is_written_last(s3, model):
+    publish(model, [NAME])
+    prefix = f"toxic/first/versions/{version()}"
+    names = {path.name for path in model.iterdir()} | {"manifest.json"}
+    assert set(keys()) == {f"{prefix}/{name}" for name in names} | {"toxic/first/current.json"}
+    written = [line.rsplit("/", 1)[1] for line in s3.asked if line.startswith("PUT /models/")]
+    assert written[-2:] == ["manifest.json", "current.json"]
+
+
+def test_the_card_says_how_to_load_it_from_there(published):
+    assert f'load_classifier("{NAME}")' in content(f"versions/{version()}/README.md").decode()
+
+
+def test_an_older_version_stays_and_can_be_read(s3, model):
+    [old] = publish(model, [NAME])
+    (model / "decision.json").unlink()
+    publish(model, [NAME])
+    assert not load_classifier(NAME).calibrated
+    assert load_classifier(old).calibrated
+
+
+def test_a_tag_names_a_version_for_ever(published, model):
+    publish(model, [NAME], tags=["v1"])  # the same again is no other version
+    (model / "decision.json").unlink()
+    with pytest.raises(PublishError, match="tag v1 exists already"):
+        publish(model, [NAME], tags=["v1"])
+    publish(model, [NAME], tags=["v2"])
+    assert load_classifier(f"{NAME}@v1").calibrated
+    assert not load_classifier(f"{NAME}@v2").calibrated
+
+
+def test_a_bucket_in_another_region_is_made_there(s3, model, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    publish(model, [NAME])
+    answer = boto3.client("s3").get_bucket_location(Bucket="models")
+    assert answer["LocationConstraint"] == "eu-central-1"
+
+
+# The gate
+
+
+def test_a_failed_gate_sends_nothing_not_even_a_bucket(s3, model):
+    assert main(["publish", str(model), "--to", NAME, "--require", "f1.threat >= 0.5"]) == 3
+    assert not any(line.startswith("PUT") for line in s3.asked)
+
+
+def test_a_model_is_compared_with_the_one_that_is_published(s3, model):
+    publish(model, [NAME], ["roc_auc_mean >= published - 0.002"])
+    before = version()
+    words = ["publish", str(model), "--to", NAME, "--require", "roc_auc_mean >= published - 0.002"]
+    write_metrics(model, 0.967)
+    assert main(words) == 3
+    assert version() == before
+    write_metrics(model, 0.969)
+    assert main(words) == 0
+    assert version() != before
+
+
+# Credentials
+
+
+def test_without_credentials_one_sentence_says_where_to_put_them(s3, model, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(PublishError, match="no AWS credentials; put them into AWS_ACCESS_KEY_ID"):
+        publish(model, [NAME])
+
+
+def test_half_of_the_credentials_are_none(s3, model, monkeypatch):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(PublishError, match="no AWS credentials, or half of them; put them into"):
+        publish(model, [NAME])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "wJalr XUtn", "odd sign in the credentials"),
+        ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", "odd sign in the credentials"),
+        ("AWS_PROFILE", "nobody", "profile .nobody. could not be found"),
+        ("AWS_ENDPOINT_URL", "localhost", "mend AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "cannot be reached"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_said_and_never_shown(
+    s3, model, monkeypatch, capfd, name, value, said
+):
+    monkeypatch.setenv(name, value)
+    assert main(["publish", str(model), "--to", NAME]) == 2
+    output = capfd.readouterr()
+    assert re.search(said, output.err)
+    assert "wJalr" not in output.err + output.out
+    assert "AKID" not in output.err + output.out
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "InvalidAccessKeyId", "does not accept the AWS credentials here"),
+        (403, "SignatureDoesNotMatch", "does not accept the AWS credentials here"),
+        (400, "ExpiredToken", "does not accept the AWS credentials here"),
+        (403, "AccessDenied", "access is denied .* s3:PutObject"),
+    ],
+)
+def test_credentials_that_are_refused_are_said_with_what_is_needed(s3, model, status, code, said):
+    s3.fail("PUT", "/versions/", (status, code))
+    with pytest.raises(PublishError, match=said):
+        publish(model, [NAME])
+    assert "toxic/first/current.json" not in keys()
+
+
+def test_read_only_credentials_are_said_for_large_files_too(published, s3, model):
+    (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes() + b"\0")
+    s3.fail("PUT", "/versions/.*/model.safetensors", (403, "AccessDenied"))
+    with pytest.raises(PublishError, match="access is denied"):
+        publish(model, [NAME])
+
+
+def test_a_bucket_of_somebody_else_is_said(s3, model):
+    s3.fail("PUT", "^/models$", (409, "BucketAlreadyExists"))
+    with pytest.raises(PublishError, match="belongs to somebody else; choose another name"):
+        publish(model, [NAME])
+
+
+# Interruptions and others at work
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("HEAD", "^/models$", "close"),
+        ("PUT", "^/models$", (409, "OperationAborted")),
+        ("PUT", "/model.onnx", "close"),
+        ("PUT", "/model.onnx", (500, "InternalError")),
+        ("PUT", "/manifest.json", "close after"),
+        ("PUT", "/current.json", "close"),
+        ("PUT", "/current.json", "close after"),
+        ("PUT", "/current.json", (409, "ConditionalRequestConflict")),
+        ("PUT", "/current.json", (501, "NotImplemented")),
+    ],
+)
+def test_a_broken_connection_or_a_conflict_is_made_good(s3, model, method, path, action):
+    s3.fail(method, path, action)
+    publish(model, [NAME])
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
+
+
+def test_after_an_interruption_readers_get_the_old_model_and_the_same_command_ends_it(
+    published, s3, model
+):
+    old = load_classifier(NAME).score(TEXTS)
+    (model / "decision.json").unlink()
+    for _ in range(3):
+        s3.fail("PUT", "/model.onnx", "close")
+    with pytest.raises(PublishError, match="cannot be reached"):
+        publish(model, [NAME])
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), old)
+    sent = len([line for line in s3.asked if "/config.json" in line and "PUT" in line])
+    publish(model, [NAME])
+    assert not load_classifier(NAME).calibrated
+    assert len([line for line in s3.asked if "/config.json" in line and "PUT" in line]) == sent
+
+
+def test_publishing_the_same_again_sends_nothing(s3, model):
+    first = publish(model, [NAME])
+    before = len([line for line in s3.asked if line.startswith("PUT")])
+    assert publish(model, [NAME]) == first
+    assert len([line for line in s3.asked if line.startswith("PUT")]) == before
+
+
+@pytest.mark.parametrize("moment", ["PUT /models/.*/model.onnx", "PUT /models/.*/current.json"])
+def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(
+    published, s3, model, moment
+):
+    other = shutil.copytree(model, model.parent / "other")
+    write_metrics(other, 0.99)
+    write_metrics(model, 0.975)
+    method, path = moment.split()
+    s3.fail(method, path, lambda: publish(other, [NAME]))
+    assert (
+        main(["publish", str(model), "--to", NAME, "--require", "roc_auc_mean >= published"]) == 3
+    )
+    metrics = json.loads(content(f"versions/{version()}/metrics.json"))
+    assert metrics["test"]["means"]["roc_auc"] == 0.99
+
+
+# Reading
+
+
+def test_a_second_load_asks_for_the_pointer_alone(published, s3, model):
+    load_classifier(NAME)
+    s3.asked.clear()
+    load_classifier(NAME)
+    assert s3.asked == ["GET /models/toxic/first/current.json"]
+
+
+def test_a_version_that_is_there_needs_nobody(s3, model):
+    [name] = publish(model, [NAME])
+    load_classifier(name)
+    s3.asked.clear()
+    load_classifier(name)
+    assert s3.asked == []
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}@v1"])
+def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, caplog, name):
+    expected = load_classifier(name).score(TEXTS)
+    for _ in range(3):
+        s3.fail("GET", "/current.json|/v1.json", "close")
+    with caplog.at_level(logging.WARNING, "classifier"):
+        found = load_classifier(name)
+    assert np.array_equal(found.score(TEXTS), expected)
+    assert "cannot be reached; using what was fetched before" in caplog.text
+
+
+def test_without_endpoint_and_cache_there_is_a_sentence(published, s3):
+    for _ in range(3):
+        s3.fail("GET", "/current.json", "close")
+    with pytest.raises(ModelError, match="the endpoint cannot be reached"):
+        load_classifier(NAME)
+
+
+def test_a_download_that_breaks_off_leaves_no_half_model(published, s3, model):
+    for _ in range(3):
+        s3.fail("GET", "/model.onnx", "close")
+    with pytest.raises(ModelError, match="cannot be reached"):
+        load_classifier(NAME)
+    assert load_classifier(NAME).calibrated
+
+
+def test_a_file_spoilt_in_the_cache_is_fetched_anew(published):
+    path = load_classifier(NAME).folder.path / "tokenizer.json"
+    path.write_text("{}")
+    assert load_classifier(NAME).score(TEXTS).shape == (4, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("tokenizer.json", "is not the file that was published"), ("manifest.json", "not the one")],
+)
+def test_a_file_changed_after_it_was_published_is_refused(published, name, said):
+    put(f"versions/{version()}/{name}", b"{}")
+    with pytest.raises(ModelError, match=said):
+        load_classifier(NAME)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.json", "/etc/evil.json", "pytorch_model.bin", ".x.json"]
+)
+def test_a_manifest_cannot_lead_elsewhere_nor_to_a_pickle(s3, model, tmp_path, name):
+    import hashlib
+
+    publish(model, [NAME])
+    manifest = json.dumps({"files": {name: {"size": 2, "sha256": "0" * 64}}}).encode()
+    forged = hashlib.sha256(manifest).hexdigest()[:32]
+    put(f"versions/{forged}/manifest.json", manifest)
+    put("current.json", json.dumps({"version": forged}).encode())
+    with pytest.raises(ModelError, match="is no file of a model folder"):
+        load_classifier(NAME)
+    assert list(tmp_path.rglob("evil.json")) == []
+
+
+@pytest.mark.parametrize("pointer", [b"", b"[]", b'{"version": "../../x"}', b'{"version": 3}'])
+def test_a_pointer_that_names_no_version_is_refused(published, pointer):
+    put("current.json", pointer)
+    with pytest.raises(ModelError, match="names no version"):
+        load_classifier(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("s3://models/toxic/other", "no model is published there"),
+        ("s3://no-such-bucket/first", "no model is published there"),
+        (f"{NAME}@v9", "no version and no tag of this name"),
+        (f"{NAME}@{'0' * 32}", "there is no version"),
+        ("s3://models", "not of the form s3://BUCKET/PREFIX"),
+        ("s3://Models/x", "not of the form s3://BUCKET/PREFIX"),
+        ("s3://models/a b", "not of the form s3://BUCKET/PREFIX"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(published, name, said):
+    with pytest.raises(ModelError, match=said):
+        load_classifier(name)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_public_model_and_no_other_needs_no_credentials(published, monkeypatch, public):
+    if public:
+        for key in keys():
+            boto3.client("s3").put_object_acl(Bucket="models", Key=key, ACL="public-read")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    if public:
+        assert load_classifier(NAME).calibrated
+    else:
+        with pytest.raises(ModelError, match="access is denied .* put them into AWS_ACCESS_KEY_ID"):
+            load_classifier(NAME)

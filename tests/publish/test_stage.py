@@ -1,0 +1,83 @@
+"""Publishing as the last stage of a run, told by its config."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from classifier import load_classifier
+from classifier.errors import SettingsError
+from finetune import record
+from finetune.__main__ import main
+from finetune.config import Settings, from_toml
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+CONFIG = """
+train_data = "data/sample.csv"
+output_dir = "{run}"
+
+[publish]
+to = ["hub:ann/first"]
+require = ["roc_auc_mean >= {least}"]
+private = true
+tags = ["v1"]
+"""
+
+
+@pytest.fixture
+def run(model: Path) -> Path:
+    """A run's folder, after training."""
+    folder = model.parent
+    record.begin(Settings(output_dir=str(folder)), folder)
+    return folder
+
+
+def config(run: Path, least: float) -> list[str]:
+    path = run.parent / "config.toml"
+    path.write_text(CONFIG.format(run=run, least=least))
+    return ["--config", str(path)]
+
+
+def test_a_run_publishes_at_its_end_what_its_config_says(hub, run):
+    assert main(["card", "publish", *config(run, 0.9)]) == 0
+    assert hub.repositories["ann/first"].private
+    assert load_classifier("ann/first@v1").calibrated
+    commit = hub.repositories["ann/first"].commits[-1].sha
+    assert json.loads((run / "run.json").read_text())["published"] == [f"ann/first@{commit}"]
+
+
+def test_a_run_that_fails_its_gate_keeps_its_model_and_ends_with_the_gates_code(hub, run, capsys):
+    assert main(["card", "publish", *config(run, 0.99)]) == 3
+    assert hub.repositories == {}
+    assert (run / "model" / "model.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--publish-to", "hub:first"], "not of the form hub:OWNER/NAME"),
+        (["--publish-to", "ftp://x"], "no such target"),
+        (["--publish-to", "hub:ann/first", "--publish-require", "good"], "is no condition"),
+    ],
+)
+def test_what_cannot_be_published_shows_before_training(hub, tmp_path, capsys, words, said):
+    folder = tmp_path / "new"
+    assert main(["--train-data", "data/sample.csv", "--output-dir", str(folder), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_a_token_that_cannot_write_shows_before_training(hub, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_read")
+    words = ["--output-dir", str(tmp_path / "new"), "--publish-to", "hub:ann/first"]
+    assert main(words) == 2
+    assert "can only read" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unknown_line_of_the_section_is_named(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('[publish]\nwhere = "hub:ann/first"\n')
+    with pytest.raises(SettingsError, match="publish_where is not a setting"):
+        from_toml(path)
