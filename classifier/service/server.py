@@ -10,8 +10,8 @@ import asyncio
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
@@ -40,9 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     Service(settings).check()  # what is wrong shows here, in one sentence
     os.environ.update(settings.environment())
     os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
-    with tempfile.TemporaryDirectory(prefix="toxicity-metrics-") as folder:
-        if arguments.workers > 1:
-            os.environ[METRICS_FOLDER] = folder
+    with _metrics_folder(arguments.workers):
         uvicorn.run(
             "classifier.service.server:worker",
             factory=True,
@@ -55,6 +53,17 @@ def run(arguments: argparse.Namespace) -> None:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
+
+
+@contextmanager
+def _metrics_folder(workers: int) -> Iterator[None]:
+    """Give several workers a common place for their figures."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="toxicity-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
 
 
 def worker() -> Starlette:

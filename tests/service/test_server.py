@@ -185,7 +185,8 @@ def test_while_it_drains_it_says_so():
         process.communicate(timeout=10)
 
 
-def test_the_figures_of_all_workers_are_added_up():
+def test_the_figures_of_all_workers_are_added_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with served("--workers", "2") as (_, url):
         for number in range(40):
             reply = request(f"{url}/v1alpha1/comments:analyze", body(f"{KIND} {number}").encode())
@@ -193,3 +194,4 @@ def test_the_figures_of_all_workers_are_added_up():
         for _ in range(5):
             figures = request(f"{url}/metrics").body.decode()
             assert 'toxicity_requests_total{endpoint="analyze",status="200"} 40.0' in figures
+    assert list(tmp_path.iterdir()) == []  # where they were kept is gone
