@@ -75,7 +75,10 @@ def s3_folder(uri: str) -> Path:
     Raises ModelError when there is no such model, no access to it, neither network nor cache, or
     when a file is not what the manifest says.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError as error:  # where only what the embedded models need is installed
+        raise ModelError(f"{uri}: S3 needs one more package here: pip install boto3") from error
     from huggingface_hub import cached_assets_path
 
     place = Place.parse(uri)
@@ -325,9 +328,9 @@ def _reason(error: Exception) -> str:
         return f"the endpoint does not accept the AWS credentials here ({code}); {CREDENTIALS}"
     if code in ("AccessDenied", "AllAccessDisabled", "403") or status == 403:
         return (
-            f"access is denied ({code}): the AWS credentials need s3:GetObject and s3:ListBucket to "
-            "read, s3:PutObject too to publish, and s3:CreateBucket for a new bucket. If you have "
-            f"none here, {CREDENTIALS}"
+            f"access is denied ({code}): reading needs s3:GetObject and s3:ListBucket, publishing "
+            "s3:PutObject too, and s3:CreateBucket for a new bucket. If there are no AWS "
+            f"credentials here yet, {CREDENTIALS}"
         )
     if code in ("PermanentRedirect", "301", "IllegalLocationConstraintException"):
         return f"the bucket is in another region ({code}); set AWS_REGION to it"

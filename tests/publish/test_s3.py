@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+import sys
 
 import boto3
 import numpy as np
@@ -347,5 +348,11 @@ def test_a_public_model_and_no_other_needs_no_credentials(published, monkeypatch
     if public:
         assert load_classifier(NAME).calibrated
     else:
-        with pytest.raises(ModelError, match="access is denied .* put them into AWS_ACCESS_KEY_ID"):
+        with pytest.raises(ModelError, match=r"access is denied .* put them into AWS_ACCESS"):
             load_classifier(NAME)
+
+
+def test_where_boto3_is_not_installed_a_sentence_says_how(monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", None)
+    with pytest.raises(ModelError, match="pip install boto3"):
+        load_classifier(NAME)

@@ -1,6 +1,8 @@
 """Publishing as the last stage of a run, told by its config."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,22 @@ def test_a_token_that_cannot_write_shows_before_training(hub, tmp_path, capsys, 
     assert main(words) == 2
     assert "can only read" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_readmes_dry_run_works_without_a_network(capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"^python -m finetune (publish .* --dry-run)$", readme, re.M)
+    assert main(shlex.split(command)) == 0
+    assert re.search(r"pass +roc_auc_mean >= 0\.97", capsys.readouterr().out)
+
+
+def test_the_readmes_section_is_one_that_a_config_can_have(tmp_path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"^```toml\n(\[publish\].*?)^```$", readme, re.M | re.S)
+    (tmp_path / "config.toml").write_text(section)
+    settings = Settings(**from_toml(tmp_path / "config.toml"))
+    settings.check()
+    assert settings.publish_to == ["hub:owner/name"]
 
 
 def test_an_unknown_line_of_the_section_is_named(tmp_path):
