@@ -116,6 +116,7 @@ def check_docker(words):
             assert value.split(":")[-1] in ports
     tags = [words[words.index("--tag") + 1] for words in all_of("docker") if "--tag" in words]
     if words[0] == "run":  # of an image that a command shown builds; what follows it runs inside
+        tags.append("$(docker build --quiet .)")
         image = next(at for at, word in enumerate(words) if word in tags)
         if words[image + 1 :]:
             assert words[image + 1] == "python"
