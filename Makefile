@@ -16,7 +16,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install app test train-tiny bench load lock clean
+.PHONY: help install app test train-tiny bench load screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: install ## print the speed tables of the README: scoring, cold start, tra
 
 load: install ## print what the HTTP service bears: 64 callers, ten times too many, one alone
 	$(RUN) benchmarks/load.py
+
+screenshots: $(VENV)/installed-dev ## take pictures of every page, wide and narrow, into docs/screenshots
+	$(RUN) -m tests.browser.screenshots docs/screenshots
 
 lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
 	$(PIP) install --quiet uv==0.13.8

@@ -24,7 +24,7 @@ def yardstick(monkeypatch):
     return yardstick
 
 
-@pytest.mark.parametrize("name", ["scoring", "cold_start", "training"])
+@pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "sessions"])
 def test_each_benchmark_explains_itself(name):
     answer = run(f"benchmarks/{name}.py", "--help")
     assert answer.returncode == 0, answer.stderr

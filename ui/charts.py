@@ -84,7 +84,7 @@ def lines(
     numbered = [{"order": place, **point} for place, point in enumerate(points)]
     mark = {"type": "line", "point": diagonal or not percent, "strokeWidth": 2}
     layers.append({"data": {"values": numbered}, "mark": mark, "encoding": encoding})
-    st.vega_lite_chart({"layer": layers, "height": 300}, alt=alt)
+    st.vega_lite_chart({"layer": layers, "height": 340}, alt=alt)
 
 
 def trade_off(points: Points, threshold: float, alt: str) -> None:

@@ -24,8 +24,9 @@ def choose_thresholds(
     thresholds: where the sliders begin; none where labels exclude each other.
     """
     chosen = {}
-    columns = st.columns(3)
     for place, label in enumerate(scored.labels):
+        if place % 3 == 0:  # a row of columns at a time, so that a phone keeps the labels' order
+            columns = st.columns(3)
         with columns[place % 3], st.container(border=True):
             name = label_name(label, model)
             st.markdown(f"**{in_markdown(name)}**")

@@ -7,7 +7,8 @@ STYLE = """<style>
 
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.8; }
 /* In the dark, the theme's blue is too dark for text, and any lighter too light for buttons. */
-[data-testid="stButtonGroup"] button[aria-checked="true"] { color: inherit !important; }
+[data-testid="stButtonGroup"] button[aria-checked="true"], [data-testid="stSliderThumbValue"],
+[data-testid="stTab"][aria-selected="true"] { color: inherit !important; }
 
 .tox-sentence { font-size: 1.3rem; font-weight: 600; line-height: 1.35; text-wrap: pretty; }
 .tox-bars { display: grid; gap: 1rem; margin-top: 1rem; }

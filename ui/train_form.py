@@ -56,6 +56,7 @@ def ask_for_run() -> Wanted | None:
             help="The encoder that is fine-tuned. Type a Hub id for another one.",
         )
         name = right.text_input("Name of the run", "mine", max_chars=40)
+        left, right = st.columns(2)
         evaluation = max(1, min(2000, found.rows // 5))
         rows = left.number_input(
             "Training rows",
@@ -71,8 +72,10 @@ def ask_for_run() -> Wanted | None:
             value=evaluation,
             help="So many to choose thresholds by, and as many again for the report.",
         )
+        left, right = st.columns(2)
         epochs = left.number_input("Epochs", 1, 100, 4, help="Times that each row is read.")
         batch = right.number_input("Batch size", 1, 512, min(8 if rows < 2000 else 32, int(rows)))
+        left, right = st.columns(2)
         rate = left.select_slider(
             "Learning rate", [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4], 1e-4, format_func="{:.0e}".format
         )

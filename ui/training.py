@@ -117,6 +117,8 @@ class Training:
 
     def is_running(self) -> bool:
         """Whether a run is on."""
+        if not (self.folder / "lock").exists():  # on a server that cannot write there, never
+            return False
         try:
             with self._locked(patience=0):
                 return False
@@ -173,8 +175,14 @@ class Training:
     @contextlib.contextmanager
     def _locked(self, patience: float = 0.5) -> Iterator[int]:
         """Hold the lock, which a run's process inherits. SettingsError when a run has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SettingsError(
+                f"{self.runs}: cannot be written ({error.strerror}), and a run needs it; whoever "
+                "runs this server must make it writable."
+            ) from error
         try:
             until = time.monotonic() + patience
             while True:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from classifier.errors import SettingsError
+
 WORKSPACE = "workspace"
 
 
@@ -16,10 +18,17 @@ class Workspace:
 
     It lives in the visitor's session. Streamlit drops that some minutes after the tab was closed.
     ended is set first, for work that goes on in the background.
+    Raises SettingsError where the machine has no place for temporary files.
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="toxicity-"))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="toxicity-"))
+        except OSError as error:
+            raise SettingsError(
+                "This server has no place for temporary files; whoever runs it must name one "
+                f"in TMPDIR ({error.strerror})."
+            ) from error
         self.ended = threading.Event()
         weakref.finalize(self, _end, self.folder, self.ended)
 

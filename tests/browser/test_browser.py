@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("playwright")
 
 PAGES = ["", "file", "models", "train"]
+SAMPLE = Path(__file__).parent.parent.parent / "data" / "sample.csv"
 RUDE = "You are such an idiot, shut up."
 
 
@@ -144,14 +145,36 @@ def test_it_works_inside_another_page(visit, app):
     frame.locator(".tox-sentence").wait_for()
 
 
+def scored_comment(page):
+    score(page, RUDE)
+    page.locator(".tox-marked mark").first.wait_for()
+
+
+def scored_file(page):
+    page.locator("input[type=file]").set_input_files(SAMPLE)
+    page.get_by_role("button", name="Score the file").click()
+    page.get_by_role("heading", name="Report").wait_for()
+
+
+def figures(page):
+    page.get_by_role("tab", name="Figures").click()
+    page.get_by_text("Is a score what it says?").wait_for()
+
+
+def nothing(page):
+    page.get_by_role("button").first.wait_for()
+
+
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(visit, path, color_scheme):
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [("", scored_comment), ("file", nothing), ("file", scored_file), ("models", figures),
+     ("train", nothing)],
+)  # fmt: skip
+def test_axe_finds_nothing_serious(visit, path, use, color_scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(path, color_scheme=color_scheme)
-    if not path:
-        score(page, RUDE)
-        page.locator(".tox-marked mark").first.wait_for()
+    use(page)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_timeout(1000)  # widgets fade in; a pale one would count as low contrast
     found = axe.run(page).response["violations"]

@@ -144,6 +144,15 @@ def test_uploaded_rows_are_copied_since_their_session_may_end(server, tmp_path):
     end(server)
 
 
+def test_a_server_that_cannot_keep_runs_opens_the_page_and_says_so_on_start(tmp_path):
+    (tmp_path / "runs").write_text("in the way of the folder")
+    run = Training(tmp_path / "runs")
+    assert not run.is_running()
+    assert run.status() is None
+    with pytest.raises(SettingsError, match="cannot be written"):
+        run.start("mine", {})
+
+
 def test_settings_are_a_config_of_finetune(tmp_path):
     settings = {
         "labels": ["a", 'b "c"', "é🙂"],
