@@ -36,6 +36,7 @@ FIGURES = {
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
     "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length",
+    "noise", "fold_lookalikes",
     "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
 )  # fmt: skip
 
@@ -298,6 +299,22 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
         line = f"- {side}: {_shown(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
         parts.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
     parts = ["\n".join(parts)] if parts else []
+    sources = run.get("data", {}).get("train", {}).get("sources", {})
+    if sources:
+        own = run["data"]["train"]["rows"] - sum(source["rows"] for source in sources.values())
+        parts.append(
+            f"Of the training rows {own:,} are of that file, the others of these sources (a row "
+            "that was read twice counts twice):"
+        )
+        parts.append(
+            _table(
+                ("source", "rows", "licence as stated"),
+                [
+                    (name, _shown(source["rows"]), source.get("licence", "not stated"))
+                    for name, source in sources.items()
+                ],
+            )
+        )
     licences = [
         f"Licence of the {of}: {settings.get(key) or 'not stated'}."
         for of, key in (("training rows", "data_licence"), ("base model", "base_licence"))

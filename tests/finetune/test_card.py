@@ -104,6 +104,16 @@ def test_the_thresholds_and_figures_are_those_of_the_folder(folder):
     assert "at most 0.0300" in card
 
 
+def test_every_source_of_training_rows_is_named_with_its_licence(folder):
+    sources = {"forum": {"rows": 200, "licence": "CC0"}, "templates": {"rows": 34}}
+    train = {"name": "train.csv", "rows": 1234, "sources": sources}
+    write(folder, run=RUN | {"data": {"train": train}})
+    card = render_card(folder, "tiny")
+    assert "Of the training rows 1,000 are of that file" in card
+    assert "| forum | 200 | CC0 |" in card
+    assert "| templates | 34 | not stated |" in card
+
+
 def test_without_test_rows_the_validation_figures_are_shown_and_said_to_be_such(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     write(folder, metrics={"validation": metrics["validation"]})
