@@ -38,7 +38,7 @@ def load_classifier(name: str | Path = EMBEDDED) -> "Classifier":
     """Load a model.
 
     name: the embedded model; or another of models/ or runs/ by its name; or a folder's path; or a
-        Hub id, with "@revision" or without.
+        Hub id or s3://bucket/prefix, with "@revision" or without.
     Raises ModelError when it cannot be found or its folder cannot be used.
     """
     folder = ModelFolder.read(find_model(str(name)))

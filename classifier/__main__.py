@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default=EMBEDDED,
         metavar="NAME",
-        help="score with this one: a name in models/ or runs/, a model folder, or a Hub id "
-        "owner/name or owner/name@revision (default: %(default)s)",
+        help="score with this one: a name in models/ or runs/, a model folder, a Hub id "
+        "owner/name or owner/name@revision, or s3://bucket/prefix (default: %(default)s)",
     )
     score.add_argument(
         "--format",

@@ -244,6 +244,7 @@ class HubTarget:
         from huggingface_hub import errors
 
         where = self.label
+        refused = f"{where}: the token here may not publish there"
         try:
             yield
         except errors.OfflineModeIsEnabled as error:
@@ -255,17 +256,18 @@ class HubTarget:
             if status in (409, 412):
                 raise Changed from error
             if status in (401, 403, 404):
-                raise PublishError(
-                    f"{where}: the token here may not publish there ({status}): {WHERE_TO_PUT_IT}."
-                ) from error
+                raise PublishError(f"{refused} ({status}): {WHERE_TO_PUT_IT}.") from error
             raise PublishError(
                 f"{where}: the Hub answers with {status} ({error.server_message or 'no reason'}); "
-                "nothing was published, run the same command again later."
+                "readers get what they got before; run the same command again later."
             ) from error
         except (HTTPError, OSError, RuntimeError) as error:  # RuntimeError: of its large files
+            # Xet, the store for these, raises either, and has the status in words only.
+            if re.search("401 Unauthorized|403 Forbidden", f"{error}"):
+                raise PublishError(f"{refused}: {WHERE_TO_PUT_IT}.") from error
             raise PublishError(
-                f"{where}: the connection broke ({_plain(error)}); nothing was published, run the "
-                "same command again."
+                f"{where}: the connection broke ({_plain(error)}); readers get the old model or the "
+                "whole new one. Run the same command again."
             ) from error
         except ValueError as error:
             raise PublishError(f"{where}: the Hub refuses this model ({_plain(error)}).") from error

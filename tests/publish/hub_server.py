@@ -2,7 +2,8 @@
 
 Read off that client's source (hf_api.py, _commit_api.py, lfs.py, file_download.py): whoami, create,
 info, tree, validate-yaml, preupload, LFS batch and upload, commit, tag, refs and resolve. Large
-files go by LFS, as they do wherever the client's Xet storage is turned off.
+files go by LFS, as they do wherever the client's Xet storage is turned off; Xet's requests, as
+hf_xet 1.8 was seen to make them, are answered too, but the blocks it sends are not read.
 """
 
 import base64
@@ -10,6 +11,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -175,6 +177,8 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/api/models/([^/]+/[^/]+)/preupload/(.+)", self.preupload),
             ("POST", r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self.batch),
             ("PUT", r"/large/([0-9a-f]{64})", self.store),
+            ("GET", r"/api/models/([^/]+/[^/]+)/xet-write-token/main", self.xet_token),
+            ("POST", r"/xet/v1/(xorb-grants/.+|shards)", self.xet_block),
             ("POST", r"/api/models/([^/]+/[^/]+)/commit/main", self.commit),
             ("POST", r"/api/models/([^/]+/[^/]+)/tag/(.+)", self.tag),
             ("HEAD", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.resolve),
@@ -315,6 +319,15 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.server.large[oid] = body
         self.answer({})
+
+    def xet_token(self, body: bytes, name: str) -> None:
+        if self.repository(name, write=True):
+            url = f"{self.server.url}/xet"
+            expires = int(time.time()) + 3600
+            self.answer({"accessToken": "hf_write", "exp": expires, "casUrl": url})
+
+    def xet_block(self, body: bytes, path: str) -> None:
+        self.answer({"result": 1} if path == "shards" else {"was_inserted": True})
 
     def commit(self, body: bytes, name: str) -> None:
         repository = self.repository(name, write=True)

@@ -1,5 +1,6 @@
 """Publishing to the Hub and reading back, with the real client, over HTTP."""
 
+import hashlib
 import json
 import logging
 import re
@@ -41,6 +42,30 @@ def test_what_is_published_comes_back_with_the_same_scores(hub, model):
         assert np.array_equal(found.score(TEXTS), expected)
         assert found.calibrated
         assert found.thresholds == load_classifier(model).thresholds
+
+
+def with_xet(hub, model, monkeypatch):
+    """Let large files go the client's usual way. The server does not read the blocks that come."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    for name in ("model.onnx", "model.safetensors"):
+        content = (model / name).read_bytes()
+        hub.large[hashlib.sha256(content).hexdigest()] = content
+
+
+def test_large_files_can_go_by_xet(hub, model, monkeypatch):
+    with_xet(hub, model, monkeypatch)
+    publish(model, ["hub:ann/first"])
+    assert "POST /xet/v1/shards" in hub.asked
+    assert not any(line.startswith("PUT") for line in hub.asked)
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
+
+
+def test_xet_without_access_is_one_sentence(hub, model, monkeypatch):
+    with_xet(hub, model, monkeypatch)
+    hub.fail("GET", "/xet-write-token/", 403)
+    with pytest.raises(PublishError, match="may not publish there: set HF_TOKEN"):
+        publish(model, ["hub:ann/first"])
+    assert len(hub.repositories[NAME].commits) == 1
 
 
 def test_everything_is_one_commit_that_names_the_figures(hub, model):
@@ -255,7 +280,7 @@ def test_after_an_interruption_readers_get_the_old_model_and_the_same_command_en
     (model / "decision.json").unlink()
     for _ in range(3):
         hub.fail("POST", "/commit/main", "close")
-    with pytest.raises(PublishError, match="run the same command again"):
+    with pytest.raises(PublishError, match="Run the same command again"):
         publish(model, ["hub:ann/first"])
     assert np.array_equal(load_classifier(NAME).score(TEXTS), old)
     publish(model, ["hub:ann/first"])
