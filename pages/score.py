@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from classifier import Classifier
+from classifier.cache import State, shared_models
 from classifier.explain import explain
 from classifier.summary import LabelScore, meaning, most_telling, percent, rank
 from ui import scores, session
@@ -120,15 +121,21 @@ def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None
 
 def _samples(models: list[Classifier]) -> None:
     """List the sample comments with their two highest labels."""
-    if not models:
-        return
-    with st.expander("Ten sample comments with their two highest labels"):
-        rows = []
-        for sample, found in zip(SAMPLES, models[0].score(SAMPLES), strict=True):
-            first, second = rank(models[0], found)[:2]
-            best = (f"{row.name} {percent(row.score)}" for row in (first, second))
-            rows.append((shortened(sample), *best))
-        st.html(scores.table(("comment", "highest", "second"), rows))
+    if models:
+        with st.expander("Ten sample comments with their two highest labels"):
+            version = shared_models().version(models[0].name)
+            st.html(_sample_table(models[0].name, version, models[0]))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _sample_table(name: str, version: State, _model: Classifier) -> str:
+    """Score the samples once a model. They are ours: no visitor's text is cached."""
+    rows = []
+    for sample, found in zip(SAMPLES, _model.score(SAMPLES), strict=True):
+        first, second = rank(_model, found)[:2]
+        best = (f"{row.name} {percent(row.score)}" for row in (first, second))
+        rows.append((shortened(sample), *best))
+    return scores.table(("comment", "highest", "second"), rows)
 
 
 main()

@@ -1,5 +1,6 @@
 """What a model's folder says about it, read without loading its weights."""
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -65,12 +66,20 @@ def facts(name: str) -> ModelFacts | None:
     """Read what there is about a model; None for one that is not on this machine yet."""
     try:
         if name in models.available_models():
-            return ModelFacts.read(ModelFolder.read(find_model(name)))
+            folder = find_model(name)
+            stamps = ((path.name, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()))
+            return _read(folder, tuple(stamps))
         if name in shared_models().names():
             return ModelFacts.read(shared_models().get(name).folder)
-    except UserError:
+    except (UserError, OSError):
         return None
     return None
+
+
+@functools.lru_cache(maxsize=32)
+def _read(folder: Path, stamps: tuple[tuple[str, int], ...]) -> ModelFacts:
+    """Read a folder once, until one of its files changes: its weights are hashed in doing so."""
+    return ModelFacts.read(ModelFolder.read(folder))
 
 
 def description(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from classifier.cache import shared_models
@@ -15,6 +16,7 @@ from tests.pages.standins import visit
 @pytest.fixture(autouse=True)
 def no_model_from_another_test():
     shared_models().clear()
+    st.cache_data.clear()
     yield
     shared_models().clear()
 
