@@ -8,12 +8,13 @@ from pathlib import Path
 import streamlit as st
 from starlette.routing import BaseRoute
 
+from classifier.cache import shared_models
 from classifier.service.app import lifespan, routes
 from classifier.service.core import Service
 from classifier.service.settings import ServiceSettings
 from ui.downloads import DOWNLOADS
 
-SERVICE = Service(ServiceSettings.read())
+SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
 ROUTES: list[BaseRoute] = [DOWNLOADS, *routes(SERVICE)]

@@ -49,7 +49,7 @@ class Service:
             self._store = FeedbackStore(settings.feedback_database)
         self._working = 0
         self._gatherer: Gatherer | None = None
-        self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
+        self._executor: ThreadPoolExecutor | None = None
         bound = partial
         self.endpoints = [
             Endpoint(
@@ -95,11 +95,13 @@ class Service:
         self.labels = self.classifier.labels
         self.attributes = attribute_labels(self.labels)
         self.detector = LanguageDetector(self.settings.languages)
+        self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
         self._gatherer = Gatherer(
             self.classifier.score, self._executor, cores(), self.settings.max_wait
         )
         if self._store:
             await asyncio.to_thread(self._store.open)
+        self.draining = False
 
     async def stop(self) -> None:
         """End the workers. The server has let every accepted request end before."""
@@ -107,7 +109,8 @@ class Service:
         if self._gatherer:
             await self._gatherer.close()
             self._gatherer = None
-        self._executor.shutdown()
+        if self._executor:
+            self._executor.shutdown()
         if self._store:
             await asyncio.to_thread(self._store.close)
 

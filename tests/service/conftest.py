@@ -83,7 +83,7 @@ def listening(app):
     """Serve an application on a free port of this machine, in a thread; give its URL."""
     config = uvicorn.Config(app, port=0, log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
