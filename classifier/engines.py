@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import ModelError
+from classifier.slow_tokenizer import SlowTokenizer
 from classifier.windows import TokenIds
 
 if TYPE_CHECKING:
@@ -138,11 +139,9 @@ class TorchEngine:
                 f"{folder}: the weights lack {', '.join(sorted(report['missing_keys'])[:3])}; this "
                 "is no trained classifier but a base for one: fine-tune it with python -m finetune."
             )
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(
-                f"{folder}: its tokenizer has no tokenizer.json form; choose another model."
-            )
-        self.tokenizer = tokenizer.backend_tokenizer
+        fast = getattr(tokenizer, "is_fast", False)
+        backend = tokenizer.backend_tokenizer if fast else SlowTokenizer(tokenizer)
+        self.tokenizer = cast("Tokenizer", backend)
         self._model = model.eval()
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:

@@ -19,7 +19,7 @@ from classifier.folder import WEIGHT_FILES
 logger = logging.getLogger(__name__)
 
 # Of a repository, its top level only: exports to other frameworks lie in folders.
-SMALL_FILES = ["*.json", "*.txt", "*.model"]
+SMALL_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
 WEIGHT_PATTERNS = ["model.onnx", "model*.safetensors", "pytorch_model*.bin"]  # best first
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
