@@ -84,13 +84,12 @@ class Bundle:
             if path.name != "README.md"
         ]
         files.append(File.of(folder / "README.md", texts["README.md"]))
-        metrics = folder / "metrics.json"
         return cls(
             name=name,
             labels=read.labels,
             files=files,
             left_out=[path.name for path in paths if path not in kept],
-            metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+            metrics=_table(folder / "metrics.json"),
         )
 
     @property
@@ -115,16 +114,13 @@ def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     Of absolute paths they keep the last part: the others are about this machine and its user.
     """
     card = folder / "README.md"
-    card_text = card.read_text(encoding="utf-8") if card.is_file() else render_card(folder, name)
+    card_text = _text(card) if card.is_file() else render_card(folder, name)
     section = f"## How to use it\n\n{usage(name, any(folder.glob('*.safetensors')))}\n\n"
     texts = {"README.md": USAGE.sub(lambda _: section, card_text, count=1)}
     run = folder / "run.json"
     if run.is_file():
-        texts["run.json"] = run.read_text(encoding="utf-8")
-        try:
-            settings = json.loads(texts["run.json"]).get("settings", {})
-        except (ValueError, AttributeError) as error:
-            raise ModelError(f"{run}: not a record of a run ({error}); copy it anew.") from error
+        texts["run.json"] = _text(run)
+        settings = _table(run).get("settings") or {}
         values = [
             value
             for setting in settings.values()
@@ -136,3 +132,23 @@ def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
         for path in sorted(local, key=len, reverse=True):
             texts = {file: text.replace(path, Path(path).name) for file, text in texts.items()}
     yield from texts.items()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an empty one where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(_text(path))
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}); copy the folder anew.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
+    return content

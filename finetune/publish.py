@@ -105,7 +105,7 @@ def _judge(conditions: list[Condition], bundle: Bundle, before: Published | None
     verdicts = judge(conditions, bundle.metrics, before.metrics if before else None)
     if verdicts:
         side, report = measured(bundle.metrics)
-        print(f"   conditions, on {report['rows']:,} {side} rows:")
+        print(f"   conditions, on {report.get('rows', 0):,} {side} rows:")
         print(gate_table(verdicts))
     return verdicts
 
@@ -130,7 +130,7 @@ def commit_message(bundle: Bundle) -> str:
         "accuracy": report.get("accuracy"),
     }
     known = [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
-    of = f" on {report['rows']:,} {side} rows" if known else ""
+    of = f" on {report.get('rows', 0):,} {side} rows" if known else ""
     labels = f"{len(bundle.labels)} labels" if len(bundle.labels) > 1 else bundle.labels[0]
     return f"Publish a model of {labels}: {', '.join(known) or 'not measured'}{of}"
 

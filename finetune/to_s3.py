@@ -11,13 +11,11 @@ import time
 from typing import Any
 
 from classifier.errors import PublishError
-from classifier.from_s3 import (
+from classifier.from_s3 import MANIFEST, POINTER, read_pointer
+from classifier.s3 import (
     CREDENTIALS,
-    MANIFEST,
-    POINTER,
     Place,
     one_sentence,
-    read_pointer,
     read_small,
     s3_client,
     s3_credentials,

@@ -75,6 +75,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setattr(constants, name, value)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the attempts
     monkeypatch.setenv("HF_TOKEN", "hf_write")
+    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
     close_session()  # it keeps connections to the server of the test before
     yield server
     close_session()

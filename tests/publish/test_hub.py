@@ -100,6 +100,23 @@ def test_only_files_of_a_model_are_published(hub, model, capsys):
     assert "notes.txt, optimizer.pt, pytorch_model.bin" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", b'{"half":'),
+        ("metrics.json", b"[]"),
+        ("run.json", b"[]"),
+        ("run.json", b"\xff"),
+        ("README.md", b"\xff"),
+    ],
+)
+def test_a_broken_file_is_named_before_anything_is_sent(hub, model, name, content):
+    (model / name).write_bytes(content)
+    with pytest.raises(ModelError, match=name.replace(".", r"\.")):
+        publish(model, ["hub:ann/first"])
+    assert sent(hub) == []
+
+
 def test_a_pickle_alone_is_not_published(hub, model):
     for name in ("model.onnx", "model.safetensors", "decision.json"):
         (model / name).unlink()
