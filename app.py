@@ -13,6 +13,7 @@ from classifier.service.app import lifespan, routes
 from classifier.service.core import Service
 from classifier.service.settings import ServiceSettings
 from ui.downloads import DOWNLOADS
+from ui.navigation import tell_failure
 
 SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
 
@@ -20,5 +21,8 @@ SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(
 ROUTES: list[BaseRoute] = [DOWNLOADS, *routes(SERVICE)]
 
 app = st.App(
-    Path(__file__).parent / "ui" / "navigation.py", routes=ROUTES, lifespan=lifespan(SERVICE)
+    Path(__file__).parent / "ui" / "navigation.py",
+    routes=ROUTES,
+    lifespan=lifespan(SERVICE),
+    on_script_error=tell_failure,
 )

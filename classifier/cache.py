@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import classifier
 from classifier.errors import SettingsError
@@ -43,6 +44,9 @@ class LoadedModels:
     def __init__(self, kept: int):
         self.kept = kept
         self._models: OrderedDict[str, tuple[State, classifier.Classifier]] = OrderedDict()
+        # Dropped ones that somebody still holds, such as the HTTP service: no second copy of them.
+        self._alive: WeakValueDictionary[str, classifier.Classifier] = WeakValueDictionary()
+        self._states: dict[str, State] = {}
         self._table = threading.Lock()
         self._loading = threading.Lock()
 
@@ -59,9 +63,10 @@ class LoadedModels:
             if found is not None:
                 return found
             self._drop(name)
-            model = classifier.load_classifier(name)
+            model = self._in_use(name) or classifier.load_classifier(name)
             with self._table:
                 self._models[name] = (_state(model), model)
+                self._alive[name], self._states[name] = model, _state(model)
                 crowded = list(self._models)[: -self.kept]
         self._drop(*crowded)
         return model
@@ -76,8 +81,9 @@ class LoadedModels:
             return list(self._models)
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all, and load anew even what somebody still holds."""
         self._drop(*self.names())
+        self._alive.clear()
 
     def _fresh(self, name: str) -> "classifier.Classifier | None":
         with self._table:
@@ -89,6 +95,10 @@ class LoadedModels:
                 return None
             self._models.move_to_end(name)
             return model
+
+    def _in_use(self, name: str) -> "classifier.Classifier | None":
+        model = self._alive.get(name)
+        return model if model is not None and self._states[name] == _state(model) else None
 
     def _drop(self, *names: str) -> None:
         with self._table:

@@ -39,3 +39,10 @@ def test_the_page_itself_needs_neither_torch_nor_transformers():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
+
+
+def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkeypatch):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "perhaps")
+    page = AppTest.from_file(ROOT / "ui" / "navigation.py", default_timeout=60).run()
+    assert page.error[0].value.startswith(r"TOXICITY\_PUBLIC is 'perhaps'")
+    assert not page.text_area

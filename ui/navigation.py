@@ -7,6 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from classifier.cache import shared_models
+from classifier.errors import UserError
+from ui.picker import tell
+from ui.settings import PageSettings
 from ui.style import STYLE
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
@@ -16,6 +20,12 @@ def main() -> None:
     """List the pages in the header and show one of them."""
     st.set_page_config(page_title="Comment toxicity", page_icon="💬", layout="wide")
     st.html(STYLE)
+    try:  # what the operator set is read again where it is used
+        PageSettings.read()
+        shared_models()
+    except UserError as error:
+        tell(error)
+        return
     pages = [
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
         st.Page(PAGES / "file.py", title="File", icon=":material/table_rows:"),
@@ -23,6 +33,16 @@ def main() -> None:
         st.Page(PAGES / "train.py", title="Train", icon=":material/model_training:"),
     ]
     st.navigation(pages, position="top").run()
+
+
+def tell_failure(_: Exception) -> bool:
+    """Show a sentence for an error that nobody foresaw; its traceback is in the server's log."""
+    st.error(
+        "Something went wrong on this server. Reload the page and try again; whoever runs it finds "
+        "the reason in its log.",
+        icon=":material/error:",
+    )
+    return True
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
 def with_thresholds(decision: Decision, labelled: Labelled, own: Mapping[str, float]) -> Decision:
     """Put thresholds into a decision, with how they did on the labelled rows."""
     labels = dict(decision.labels)
+    own = {label: value for label, value in own.items() if label in labels}
     for label, threshold in own.items():
         points = labelled.operating_points(label)
         found: dict[str, Any] = {}

@@ -75,6 +75,14 @@ def test_the_model_asked_for_longest_ago_makes_room(monkeypatch, tiny):
     assert models.names() == ["a", "c"]
 
 
+def test_a_dropped_model_that_somebody_still_holds_is_not_loaded_a_second_time(exported):
+    models = LoadedModels(1)
+    held = models.get(str(exported))
+    models.get("toxic-minilm")
+    assert models.names() == ["toxic-minilm"]
+    assert models.get(str(exported)) is held
+
+
 def test_a_model_that_was_trained_anew_under_its_name_is_loaded_anew(model_folder, exported):
     models = LoadedModels(2)
     first = models.get(str(model_folder))
