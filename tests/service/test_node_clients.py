@@ -1,7 +1,7 @@
 """Real Node clients: googleapis through discoverAPI, and perspective-api-client.
 
-They are installed by `npm ci --prefix tests/service/node`, which .ci/run does; without them, there is
-nothing to run.
+They are installed by `npm ci --prefix tests/service/node`, which .ci/run does; without them,
+there is nothing to run.
 """
 
 import json
