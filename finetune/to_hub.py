@@ -266,8 +266,8 @@ class HubTarget:
             if re.search("401 Unauthorized|403 Forbidden", f"{error}"):
                 raise PublishError(f"{refused}: {WHERE_TO_PUT_IT}.") from error
             raise PublishError(
-                f"{where}: the connection broke ({_plain(error)}); readers get the old model or the "
-                "whole new one. Run the same command again."
+                f"{where}: the connection broke ({_plain(error)}); readers get the old model or "
+                "the whole new one. Run the same command again."
             ) from error
         except ValueError as error:
             raise PublishError(f"{where}: the Hub refuses this model ({_plain(error)}).") from error
