@@ -14,6 +14,7 @@ from classifier.catalog import HUB_MODELS
 from classifier.errors import UserError
 from classifier.folder import ModelFolder
 from classifier.models import find_model
+from ui.text import shortened
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
 IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|!\[([^\]]*)\]\[[^\]]*\]|<img[^>]*>", re.I)
@@ -89,9 +90,18 @@ def description(name: str) -> str:
     listed = HUB_MODELS.get(name)
     if listed:
         return listed.description
+    known = facts(name)
+    said = _first_paragraph(known.card) if known else ""
     if name.startswith("runs/"):
-        return "Trained on this machine."
-    return "From the Hub; see its card." if "/" in name else "A folder in models/."
+        return f"Trained on this machine. {said}".strip()
+    return said or ("From the Hub; see its card." if "/" in name else "A folder in models/.")
+
+
+def _first_paragraph(card: str) -> str:
+    """Give what a card says first below its title, as plain text of at most 300 characters."""
+    paragraphs = (part.strip() for part in re.split(r"\n\s*\n", card))
+    first = next((part for part in paragraphs if part and not part.startswith(("#", "<"))), "")
+    return shortened(first.replace("`", "").replace("\\$", "$"), 300)
 
 
 def _metrics(folder: Path) -> Mapping[str, Any]:

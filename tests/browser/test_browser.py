@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("playwright")
 
 PAGES = ["", "file", "models", "train"]
-SAMPLE = Path(__file__).parent.parent.parent / "data" / "sample.csv"
 RUDE = "You are such an idiot, shut up."
 
 
@@ -151,7 +150,13 @@ def scored_comment(page):
 
 
 def scored_file(page):
-    page.locator("input[type=file]").set_input_files(SAMPLE)
+    rows = f"comment_text,toxic,insult\n{RUDE},1,1\nThank you.,0,0\nFine by me.,0,0\n"
+    labelled = {
+        "name": "mine.csv",
+        "mimeType": "text/csv",
+        "buffer": rows.replace(", ", " ").encode(),
+    }
+    page.locator("input[type=file]").set_input_files(labelled)
     page.get_by_role("button", name="Score the file").click()
     page.get_by_role("heading", name="Report").wait_for()
 

@@ -9,7 +9,8 @@ from streamlit.testing.v1.element_tree import Element
 
 from classifier.decision import Decision, LabelDecision, Weights
 
-SCRIPT = Path(__file__).parent.parent.parent / "ui" / "navigation.py"
+ROOT = Path(__file__).parent.parent.parent
+SCRIPT, PAGES = ROOT / "ui" / "navigation.py", ROOT / "pages"
 THRESHOLDS = {
     "toxic": 0.5,
     "severe_toxic": 0.3,
@@ -68,10 +69,12 @@ class WordCounts(FixedScores):
         return found
 
 
-def visit(page="score"):
-    """Open a page as a new visitor."""
+def visit(page="score", framed=False):
+    """Open a page as a new visitor: by itself, or within the frame from which others are open."""
+    if not framed:
+        return AppTest.from_file(PAGES / f"{page}.py", default_timeout=60).run()
     app = AppTest.from_file(SCRIPT, default_timeout=60).run()
-    return app if page == "score" else app.switch_page(f"../pages/{page}.py").run()
+    return app.switch_page(f"../pages/{page}.py").run()
 
 
 def html(page):

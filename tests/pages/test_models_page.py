@@ -67,6 +67,13 @@ def test_a_card_loses_its_pictures_and_its_front_matter(with_tiny):
     assert facts("other").card == "### Big\nspy costs \\$5\n"
 
 
+def test_a_model_in_the_folder_is_described_by_what_its_card_says_first(with_tiny):
+    (with_tiny / "models" / "other" / "README.md").write_text("# Other\n\nJudges `tone`.\n\nMore.")
+    page = visit("models")
+    page.selectbox(key="model").select("other").run()
+    assert any(text.value == r"Judges tone\." for text in page.markdown)
+
+
 def test_broken_figures_are_none_and_stop_nothing(with_tiny):
     for content in ("not json", "[]", '{"test": {"rows": 3}}'):
         (with_tiny / "models" / "toxic-minilm" / "metrics.json").write_text(content)
@@ -101,7 +108,7 @@ def test_a_file_without_the_models_labels_is_refused(with_tiny):
 
 
 def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(with_tiny):
-    page = visit("models")
+    page = visit("models", framed=True)
     page.file_uploader[0].upload("mine.csv", COMMENTS, "text/csv").run()
     button(page, "Measure").click().run()
     page = finished(page)
