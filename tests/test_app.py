@@ -46,3 +46,38 @@ def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkey
     page = AppTest.from_file(ROOT / "ui" / "navigation.py", default_timeout=60).run()
     assert page.error[0].value.startswith(r"TOXICITY\_PUBLIC is 'perhaps'")
     assert not page.text_area
+
+
+def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
+    """It has none of these packages; see requirements-slim.txt."""
+    code = (
+        "import sys;"
+        "sys.modules |= dict.fromkeys(['torch', 'transformers', 'sklearn', 'scipy', 'matplotlib',"
+        " 'safetensors', 'accelerate', 'boto3', 'onnx']);"
+        "from streamlit.testing.v1 import AppTest\n"
+        "for name in ('score', 'file', 'models', 'train'):\n"
+        "    page = AppTest.from_file(f'pages/{name}.py', default_timeout=60).run()\n"
+        "    assert not page.exception and not page.error, (name, page.exception)\n"
+        "    print(name, [info.value for info in page.info])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "train ['Training needs the full installation" in done.stdout
+    assert "models ['Measuring needs the full installation" in done.stdout
+
+
+def test_many_sessions_score_at_once_with_one_copy_of_the_model():
+    """The README's benchmark, small: it speaks to the served page as browsers do."""
+    few = ["--sessions", "5", "--seconds", "4"]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/sessions.py", *few],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "errors: 0" in done.stdout
+    assert "models loaded by the page: toxic-minilm\n" in done.stdout

@@ -232,6 +232,12 @@ def test_a_typed_model_is_in_the_picker_then(with_tiny, hub):
     assert any("owner/name" in option for option in page.selectbox(key="model").options)
 
 
+def test_models_of_the_operators_setting_are_in_the_picker(with_tiny, monkeypatch):
+    monkeypatch.setenv("TOXICITY_HUB_MODELS", "owner/one, owner/two@v1")
+    options = visit("score").selectbox(key="model").options
+    assert options[-2:] == ["owner/one · from the Hub", "owner/two@v1 · from the Hub"]
+
+
 def test_on_a_public_server_nothing_is_typed_in(with_tiny, monkeypatch):
     monkeypatch.setenv("TOXICITY_PUBLIC", "1")
     page = visit("models")
