@@ -57,7 +57,11 @@ def marked(explanation: Explanation) -> str:
         )
         end = part.end
     pieces.append(in_html(explanation.text[end:]))
-    return f'<div class="tox-marked" dir="auto">{"".join(pieces)}</div>'
+    # A long one scrolls by itself, also by keyboard.
+    return (
+        '<div class="tox-marked" dir="auto" tabindex="0" role="region" '
+        f'aria-label="comment with marked parts">{"".join(pieces)}</div>'
+    )
 
 
 def effects_table(explanation: Explanation) -> str:

@@ -40,6 +40,7 @@ STYLE = """<style>
   padding: 0.45rem 0.75rem 0.45rem 0; overflow-wrap: break-word; unicode-bidi: isolate;
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 .tox-table thead th { font-weight: 600; font-size: 0.875rem; }
+.tox-table th:first-child { overflow-wrap: anywhere; min-width: 7rem; }
 .tox-table .number { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums;
   padding-right: 0; padding-left: 0.75rem; }
 
@@ -49,4 +50,5 @@ a.tox-button { display: inline-block; padding: 0.45rem 0.9rem; border-radius: 0.
   border: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
 a.tox-button:hover, a.tox-button:focus-visible { border-color: currentColor; }
 a.tox-button small { opacity: 0.8; margin-left: 0.35rem; }
+.tox-table thead .number { white-space: normal; min-width: 4rem; }
 </style>"""

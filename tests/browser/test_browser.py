@@ -149,6 +149,13 @@ def scored_comment(page):
     page.locator(".tox-marked mark").first.wait_for()
 
 
+def long_comment_on_two_models(page):
+    choose(page, "Compare with", "another")
+    score(page, f"{RUDE} " + "It goes on and on, and never ends. " * 40)
+    page.get_by_text("The same as a table").first.click()
+    page.locator(".tox-marked mark").first.wait_for()
+
+
 def scored_file(page):
     rows = f"comment_text,toxic,insult\n{RUDE},1,1\nThank you.,0,0\nFine by me.,0,0\n"
     labelled = {
@@ -173,8 +180,8 @@ def nothing(page):
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("path", "use"),
-    [("", scored_comment), ("file", nothing), ("file", scored_file), ("models", figures),
-     ("train", nothing)],
+    [("", scored_comment), ("", long_comment_on_two_models), ("file", nothing),
+     ("file", scored_file), ("models", figures), ("train", nothing)],
 )  # fmt: skip
 def test_axe_finds_nothing_serious(visit, path, use, color_scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

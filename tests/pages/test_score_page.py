@@ -109,7 +109,7 @@ def test_a_comment_reaches_the_model_as_it_is_and_the_page_as_text_only(serve, t
     assert not page.exception
     assert text in model.asked
     assert page.text_area(key="comment").value == text
-    marked = re.search(r'<div class="tox-marked" dir="auto">(.*?)</div>', html(page), re.S)
+    marked = re.search(r'<div class="tox-marked"[^>]*>(.*?)</div>', html(page), re.S)
     rest = shown(page)
     if marked:
         assert not re.search(r"<(?!/?mark)|[\x00-\x08\x1b]", marked[1])
