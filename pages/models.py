@@ -11,6 +11,7 @@ from classifier.errors import UserError
 from classifier.hub_check import check_hub_model
 from classifier.summary import meaning, percent
 from ui import session
+from ui.audit import show_audit
 from ui.examples import SAMPLES
 from ui.measuring import measure_here
 from ui.model_facts import ModelFacts, description, facts
@@ -36,11 +37,15 @@ def main() -> None:
         if st.button("Load it", icon=":material/download:") and load_model(name):
             st.rerun()
         return
-    about, figures, measure, card = st.tabs(["About", "Figures", "Measure and adjust", "Card"])
+    about, figures, audit, measure, card = st.tabs(
+        ["About", "Figures", "Fairness and robustness", "Measure and adjust", "Card"]
+    )
     with about:
         _about(name, known)
     with figures:
         _figures(name, known)
+    with audit:
+        show_audit(name, known.folder)
     with measure:
         measure_here(name)
     with card:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 Points = Sequence[Mapping[str, Any]]
+BAR_COLOR = "#7389a6"
 THRESHOLD_COLOR = "#d9480f"
 # Told apart by those who see red and green alike (Okabe and Ito 2008), readable on both themes.
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9"]
@@ -25,7 +26,7 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
         for place, count in enumerate(counts)
     ]
     bars = {
-        "mark": {"type": "bar", "color": "#7389a6"},
+        "mark": {"type": "bar", "color": BAR_COLOR},
         "encoding": {
             "x": {
                 "field": "from",
@@ -56,6 +57,24 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
         {"layer": layers, "height": 110},
         alt=f"Histogram of the {name} scores: {high:,} of {total:,} rows have 50 % or more.",
     )
+
+
+def bars(points: Points, share: str, name: str, alt: str) -> None:
+    """Draw a bar a point, in their order. points: dictionaries with share and name."""
+    highest = max(0.25, *(point[share] for point in points))  # small shares look small
+    encoding = {
+        "x": {
+            "field": share,
+            "type": "quantitative",
+            "scale": {"domain": [0, highest]},
+            "axis": {"format": ".0%", "title": None, "tickCount": 5},
+        },
+        "y": {"field": name, "type": "nominal", "sort": None, "axis": {"title": None}},
+        "tooltip": [{"field": name}, {"field": share, "type": "quantitative", "format": ".1%"}],
+    }
+    mark = {"type": "bar", "color": BAR_COLOR}
+    spec = {"data": {"values": list(points)}, "mark": mark, "encoding": encoding}
+    st.vega_lite_chart({**spec, "height": {"step": 22}}, alt=alt)
 
 
 def lines(

@@ -1,0 +1,187 @@
+"""The Models page's tab on fairness and robustness, from audit.json beside the weights."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from classifier.decision import Weights
+from finetune.audit.function import measure_function
+from finetune.audit.identity import measure_identity
+from finetune.audit.operating_points import measure_operating_points
+from finetune.audit.record import Audit
+from finetune.audit.robustness import measure_robustness
+from finetune.audit.transfer import TransferReport, measure_transfer
+from tests.pages.standins import ROOT, html, visit
+
+BAD = np.array([0] * 5 + [1] * 5 + [0] * 10)
+SCORES = np.array([0.6, 0.6, 0.6, 0.1, 0.1] + [0.9] * 5 + [0.6] + [0.1] * 9)
+MENTIONS = {"few": np.arange(20) >= 10, "<b>most</b>": np.arange(20) < 10}
+COMMAND = "python -m finetune.audit --model toxic-minilm --save"
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path, exported_tiny):
+    """The embedded model's folder, which is the tiny model; nothing is measured yet."""
+    path = tmp_path / "models" / "toxic-minilm"
+    shutil.copytree(exported_tiny, path)
+    monkeypatch.setattr("classifier.models.ROOT", tmp_path)
+    return path
+
+
+@pytest.fixture
+def identity_only(folder):
+    kinds = np.where(BAD == 1, "hateful", "neutral")
+    report = measure_identity("templates", "toxic", BAD, SCORES, 0.5, MENTIONS, kinds)
+    return Audit(Weights.of(folder / "model.onnx"), identity=[report])
+
+
+@pytest.fixture
+def whole(identity_only):
+    """An audit with every measure taken."""
+    labels, limits = ["toxic", "insult"], {"toxic": 0.5, "insult": 0.3}
+    truth, scores = np.stack([BAD, BAD], axis=1), np.stack([SCORES, 1 - SCORES], axis=1)
+    tricks = {"leetspeak": scores * 0.5, "glued_words": scores * 0.9}
+    transfer = measure_transfer(
+        "Davidson", labels, {"toxic": np.tile(BAD, 2)}, np.tile(scores.T, 2).T
+    )
+    calm = measure_identity("madlibs", "insult", BAD, SCORES * 0.1, 0.3, MENTIONS)
+    return replace(
+        identity_only,
+        identity=[*identity_only.identity, calm],
+        function=measure_function(
+            "HateCheck",
+            "insult",
+            ["slur_h"] * 10 + ["negate_nh"] * 10,
+            [1] * 10 + [0] * 10,
+            SCORES,
+            0.3,
+        ),
+        robustness=measure_robustness("rows.csv", labels, truth, scores, tricks, limits),
+        operating_points=measure_operating_points("rows.csv", labels, truth, scores, limits),
+        transfer=TransferReport(transfer),
+    )
+
+
+def tab(page):
+    return next(each for each in page.tabs if each.label == "Fairness and robustness")
+
+
+def expanders(page):
+    return [each.label for each in tab(page).expander]
+
+
+def test_without_an_audit_the_command_that_makes_one_is_shown(folder):
+    page = visit("models")
+    assert not page.exception
+    assert [code.value for code in tab(page).code] == [COMMAND]
+    assert not tab(page).expander
+
+
+def test_an_audit_of_other_weights_is_not_shown(folder, whole):
+    replace(whole, weights=Weights("model.onnx", "0" * 64)).save(folder)
+    page = visit("models")
+    assert "on other weights" in tab(page).markdown[0].value
+    assert tab(page).code[0].value == COMMAND
+
+
+@pytest.mark.parametrize("content", ["not json", "[]", "{}"])
+def test_a_broken_audit_stops_nothing(folder, content):
+    (folder / "audit.json").write_text(content)
+    page = visit("models")
+    assert not page.exception
+    assert not page.error
+    assert "of another kind" in tab(page).markdown[0].value
+
+
+def test_figures_that_are_no_numbers_stop_nothing(folder, whole):
+    record = whole.to_dict()
+    record["identity"][0]["terms"][0]["false_positive_rate"] = "high"
+    (folder / "audit.json").write_text(json.dumps(record))
+    page = visit("models")
+    assert not page.exception
+    assert tab(page).code
+
+
+def test_what_matters_most_of_each_measure_is_said_first_in_words(folder, whole):
+    whole.save(folder)
+    first = tab(visit("models")).markdown[0].value.replace("\\", "")
+    assert "sentences that name “<b>most</b>”, 60.0 % are flagged, the most of any" in first
+    assert "of bad ones, 0.0 % are missed" in first
+    assert "**insult on madlibs**: of harmless sentences, none is flagged" in first
+    for start in ("HateCheck", "Disguised words", "Calibration", "Comments of other places"):
+        assert f"- **{start}**" in first
+
+
+def test_every_measure_taken_has_its_place_and_those_not_taken_are_named(
+    folder, whole, identity_only
+):
+    whole.save(folder)
+    page = visit("models")
+    assert not page.exception
+    starts = [label.partition(":")[0] for label in expanders(page)]
+    assert starts == [
+        "All figures at a glance", "All terms as a table", "Function", "Robustness",
+        "Thresholds", "Transfer",
+    ]  # fmt: skip
+    identity_only.save(folder)
+    page = visit("models")
+    assert not page.exception
+    assert len(expanders(page)) == 3
+    missing = "Not measured: function, robustness, operating points, transfer."
+    assert any(text.value.startswith(missing) for text in tab(page).caption)
+
+
+def test_the_term_wronged_most_comes_first_in_chart_and_table(folder, identity_only):
+    identity_only.save(folder)
+    page = visit("models")
+    (chart,) = (each for each in tab(page).get("vega_lite_chart"))
+    assert "by identity term: <b>most</b> 60.0 %, few 10.0 %" in chart.proto.alt
+    text = html(page)
+    assert "<b>most" not in text
+    assert text.index("&lt;b&gt;most&lt;/b&gt;</th>") < text.index("few</th>")
+
+
+def test_where_no_harmless_sentence_is_flagged_that_is_said_in_place_of_a_chart(folder, whole):
+    whole.save(folder)
+    page = visit("models")
+    page.selectbox(key="audit identity toxic-minilm").select_index(1).run()
+    assert not page.exception
+    assert not tab(page).get("vega_lite_chart")
+    assert any(text.value.startswith("No term has") for text in tab(page).markdown)
+
+
+def test_the_models_own_threshold_is_marked_among_the_others(folder, whole):
+    whole.save(folder)
+    page = visit("models")
+    assert "0.500 (its own)" in html(page)
+    page.selectbox(key="audit label toxic-minilm").select("insult").run()
+    assert "0.300 (its own)" in html(page)
+    assert "HateCheck right" in html(page)
+
+
+def test_a_slim_installation_shows_an_audit(folder, whole):
+    """It has none of these packages; see requirements-slim.txt."""
+    whole.save(folder)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "sys.modules |= dict.fromkeys(['torch', 'transformers', 'sklearn', 'scipy'])\n"
+        "import classifier.models; classifier.models.ROOT = Path(sys.argv[1])\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "page = AppTest.from_file('pages/models.py', default_timeout=60).run()\n"
+        "assert not page.exception, page.exception\n"
+        "print([each.label for each in page.expander])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder.parent.parent)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Transfer: how" in done.stdout
