@@ -133,8 +133,8 @@ def _in_words(name: str, audit: Audit) -> Iterable[str]:
 def _identity(name: str, reports: Sequence[IdentityReport]) -> None:
     st.write(
         "Short sentences that name an identity, harmless and bad ones alike; flagging harmless "
-        "ones silences the people they are about. “Hate answered” has reports of hate, answers to it "
-        "and negations, which share its words and should not be flagged."
+        "ones silences the people they are about. “Hate answered” has reports of hate, answers to "
+        "it and negations, which share its words and should not be flagged."
     )
     place = st.selectbox(
         "Sentences and label",
@@ -286,7 +286,7 @@ def _title(name: str, report: IdentityReport) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.1f}\u00a0%"
 
 
 def _yes(value: bool | None) -> str:

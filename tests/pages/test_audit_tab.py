@@ -109,7 +109,7 @@ def test_figures_that_are_no_numbers_stop_nothing(folder, whole):
 
 def test_what_matters_most_of_each_measure_is_said_first_in_words(folder, whole):
     whole.save(folder)
-    first = tab(visit("models")).markdown[0].value.replace("\\", "")
+    first = tab(visit("models")).markdown[0].value.replace("\\", "").replace("\u00a0", " ")
     assert "sentences that name “<b>most</b>”, 60.0 % are flagged, the most of any" in first
     assert "of bad ones, 0.0 % are missed" in first
     assert "**insult on madlibs**: of harmless sentences, none is flagged" in first
@@ -140,7 +140,9 @@ def test_the_term_wronged_most_comes_first_in_chart_and_table(folder, identity_o
     identity_only.save(folder)
     page = visit("models")
     (chart,) = (each for each in tab(page).get("vega_lite_chart"))
-    assert "by identity term: <b>most</b> 60.0 %, few 10.0 %" in chart.proto.alt
+    assert "by identity term: <b>most</b> 60.0 %, few 10.0 %" in chart.proto.alt.replace(
+        "\u00a0", " "
+    )
     text = html(page)
     assert "<b>most" not in text
     assert text.index("&lt;b&gt;most&lt;/b&gt;</th>") < text.index("few</th>")
