@@ -35,7 +35,7 @@ FIGURES = {
 }
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
-    "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length",
+    "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length", "window",
     "noise", "fold_lookalikes",
     "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from .thresholds import Criterion
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
 AFTER_TRAINING = {
-    "formats", "criterion", "model_name", "data_licence", "base_licence",
+    "window", "formats", "criterion", "model_name", "data_licence", "base_licence",
     "publish_to", "publish_require", "publish_private", "publish_tags",
 }  # fmt: skip
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
@@ -107,10 +107,11 @@ class Settings:
         "Python package",
         "bert-base-uncased",
     )
-    max_length: int = setting(
-        "show the model this many tokens of a comment at once; when scoring, longer ones are read "
-        "in overlapping windows",
-        256,
+    max_length: int = setting("train on the first tokens of a comment, at most this many", 256)
+    window: int = setting(
+        "when scoring, read this many tokens of a comment at once, and longer ones in overlapping "
+        "windows; 0 takes max_length",
+        0,
     )
     fold_lookalikes: bool = setting(
         "read letters of other alphabets that look Latin as Latin ones (for English, and others "
@@ -195,6 +196,7 @@ class Settings:
             "layer_decay": (0.1, 1),
             "warmup": (0, 0.99),
             "max_length": (8, 8192),
+            "window": (0, 8192),
             "batch_size": (1, 65536),
             "accumulate": (1, 65536),
             "evaluations_per_epoch": (1, 1000),

@@ -110,7 +110,9 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     trained, folder = run_folder / "trained", run_folder / "model"
     if not (trained / "config.json").is_file():
         raise SettingsError(f"{trained}: nothing trained there; run the train stage first.")
-    export_model(trained, folder, formats=settings.formats, max_length=settings.max_length)
+    export_model(
+        trained, folder, formats=settings.formats, max_length=settings.window or settings.max_length
+    )
     if "onnx" not in settings.formats:
         return {}
     from classifier import load_classifier

@@ -26,6 +26,7 @@ from transformers import (
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -145,10 +146,25 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
         ) from None
     tokenizer.model_max_length = settings.max_length
     if settings.fold_lookalikes:
-        fold_lookalikes(tokenizer.backend_tokenizer)
+        tokenizer = folding_tokenizer(tokenizer)
     if settings.freeze:
         freeze(model, settings.trainable_layers)
     return tokenizer, model
+
+
+def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Give the same tokenizer with fold_lookalikes before it.
+
+    As one of no particular class: transformers builds those of a class, such as BertTokenizer,
+    anew from the vocabulary when it loads them, without what was put into their steps.
+    """
+    fold_lookalikes(tokenizer.backend_tokenizer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=tokenizer.model_input_names,
+        **tokenizer.special_tokens_map,
+    )
 
 
 def torch_logits(folder: Path, texts: list[str]) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
 from classifier.errors import DataError, SettingsError
 from finetune.config import Settings, from_toml
@@ -13,7 +14,7 @@ from finetune.data import make_split
 from finetune.lookalikes import LOOKALIKES, fold_lookalikes
 from finetune.noise import KINDS, add_noise
 from finetune.templates import read_templates
-from finetune.train import noisy
+from finetune.train import load_base, noisy
 
 TEXT = "You are a complete idiot, and everybody here knows that."
 TEMPLATES = """
@@ -162,6 +163,16 @@ def test_lookalike_letters_become_latin_and_latin_text_stays(tiny_base: Path):
     assert folding.encode(disguised).ids == plain.encode("you idiot").ids
     assert folding.encode("Ｙｏｕ ＩＤＩＯＴ").ids == plain.encode("you idiot").ids
     assert folding.encode(TEXT).ids == plain.encode(TEXT).ids
+
+
+def test_the_folding_outlives_saving_and_loading(tiny_base: Path, tmp_path: Path):
+    settings = Settings(base_model=str(tiny_base), max_length=32, fold_lookalikes=True)
+    tokenizer, _ = load_base(settings)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    plain = AutoTokenizer.from_pretrained(tiny_base)
+    assert loaded("уоu іdіоt")["input_ids"] == plain("you idiot")["input_ids"]
+    assert loaded.pad_token_id == plain.pad_token_id
 
 
 def test_the_shipped_config_reads_as_settings():
