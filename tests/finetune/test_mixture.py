@@ -178,4 +178,4 @@ def test_the_folding_outlives_saving_and_loading(tiny_base: Path, tmp_path: Path
 def test_the_shipped_config_reads_as_settings():
     settings = Settings(**from_toml("configs/jigsaw-minilm.toml"))
     settings.check()
-    assert settings.mix["train_data"] == 2
+    assert settings.mix["train_data"] > 1
