@@ -89,6 +89,8 @@ class FileJob:
             finally:
                 AT_ONCE.release()
         except _CancelledError:
+            for path in self._folder.glob("scored*"):  # what could be gone on with, too
+                path.unlink()
             self._now(state="cancelled")
         except UserError as error:
             self._now(state="failed", message=self.source.relabelled(str(error)))

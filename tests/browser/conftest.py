@@ -18,9 +18,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # as long as it is there, its event loop runs in this thread
 def chromium(app):
-    """A browser for all tests."""
+    """A browser for all tests of a module."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
