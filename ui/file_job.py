@@ -1,5 +1,6 @@
 """A file being scored in the background: it goes on while its visitor looks at other pages."""
 
+import shutil
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -89,7 +90,9 @@ class FileJob:
             finally:
                 AT_ONCE.release()
         except _CancelledError:
-            for path in self._folder.glob("scored*"):  # what could be gone on with, too
+            # score_file keeps whole chunks, to go on from; nobody will here.
+            shutil.rmtree(self._folder / "scored.parquet.part", ignore_errors=True)
+            for path in self._folder.glob("scored*"):
                 path.unlink()
             self._now(state="cancelled")
         except UserError as error:
