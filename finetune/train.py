@@ -130,7 +130,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     )
     torch.manual_seed(settings.seed)  # the fresh head
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where)
         model = AutoModelForSequenceClassification.from_pretrained(
             where,
             config=config,
