@@ -4,6 +4,7 @@ An address holds a random token that only its visitor's page knows, and dies wit
 """
 
 import secrets
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from ui.text import in_html
 
 _offered: dict[str, Path] = {}
+_changing = threading.Lock()  # each visitor's page runs in a thread of its own
 GONE = "This result is gone: its page was closed. Score the file again.\n"
 
 
@@ -33,11 +35,12 @@ DOWNLOADS = Route("/downloads/{token}/{name}", download, methods=["GET"])
 
 def address(path: Path, name: str) -> str:
     """Give the address under which a file can be had; the same one for the same file."""
-    known = (token for token, offered in _offered.items() if offered == path)
-    token = next(known, None) or secrets.token_urlsafe(24)
-    for old in [old for old, offered in _offered.items() if not offered.is_file()]:
-        del _offered[old]
-    _offered[token] = path
+    with _changing:
+        for old in [old for old, offered in _offered.items() if not offered.is_file()]:
+            del _offered[old]
+        known = (token for token, offered in _offered.items() if offered == path)
+        token = next(known, None) or secrets.token_urlsafe(24)
+        _offered[token] = path
     base = st.get_option("server.baseUrlPath").strip("/")
     return f"{'/' + base if base else ''}/downloads/{token}/{quote(name)}"
 

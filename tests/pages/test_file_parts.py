@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from classifier.errors import DataError
 from classifier.outputs import score_columns
 from tests.pages.standins import FixedScores
 from ui import upload
+from ui.downloads import _offered, address
 from ui.measure import Labelled, OperatingPoints
 from ui.safe_csv import safe_cell, write_safe_csv
 from ui.scored import ScoredFile
@@ -133,6 +135,23 @@ def test_even_a_columns_name_is_no_formula(tmp_path):
     pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)
     write_safe_csv(path, tmp_path / "a.csv", lambda: None)
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
+
+
+# downloads
+
+
+def test_many_visitors_results_are_offered_at_once(tmp_path):
+    paths = [tmp_path / f"{number}.csv" for number in range(300)]
+    for path in paths:
+        path.touch()
+    before = dict(_offered)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda path: address(path, "a.csv"), paths))
+        assert [address(path, "a.csv") for path in paths] == found
+    finally:
+        _offered.clear()
+        _offered.update(before)
 
 
 # scored rows
