@@ -22,12 +22,19 @@ from classifier.errors import SettingsError
 KEPT = "TOXICITY_MODELS_KEPT"
 """Environment: keep this many loaded models in memory (default: 2)."""
 
+_FIRST = threading.Lock()
+
 State = tuple[tuple[str, int, int], ...]
 
 
-@functools.cache
 def shared_models() -> "LoadedModels":
     """Give the models that page and HTTP routes of this process share."""
+    with _FIRST:  # or many visitors at once on a fresh server would each get models of their own
+        return _shared_models()
+
+
+@functools.cache
+def _shared_models() -> "LoadedModels":
     kept = os.environ.get(KEPT, "2")
     if not kept.isdecimal() or int(kept) < 1:
         raise SettingsError(f"{KEPT} is {kept!r}; give a whole number from 1 on.")

@@ -3,11 +3,12 @@
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import classifier
-from classifier.cache import KEPT, LoadedModels, shared_models
+from classifier.cache import KEPT, LoadedModels, _shared_models, shared_models
 from classifier.errors import ModelError, SettingsError
 
 
@@ -99,11 +100,29 @@ def test_of_a_model_that_cannot_be_loaded_nothing_is_kept(tmp_path):
     assert models.names() == []
 
 
-def test_how_many_are_kept_is_a_setting(monkeypatch):
-    shared_models.cache_clear()
+@pytest.fixture
+def fresh_process():
+    _shared_models.cache_clear()
+    yield
+    _shared_models.cache_clear()
+
+
+def test_visitors_who_come_first_at_once_share_their_models(monkeypatch, fresh_process):
+    init = LoadedModels.__init__
+
+    def slowly(self, kept):
+        time.sleep(0.1)
+        init(self, kept)
+
+    monkeypatch.setattr(LoadedModels, "__init__", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: shared_models(), range(4)))
+    assert all(models is found[0] for models in found)
+
+
+def test_how_many_are_kept_is_a_setting(monkeypatch, fresh_process):
     monkeypatch.setenv(KEPT, "none")
     with pytest.raises(SettingsError, match=r"^TOXICITY_MODELS_KEPT is 'none'"):
         shared_models()
     monkeypatch.setenv(KEPT, "3")
     assert shared_models().kept == 3
-    shared_models.cache_clear()
