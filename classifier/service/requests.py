@@ -1,6 +1,7 @@
 """JSON bodies → what a Perspective client asks for, with the contract's messages."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from classifier import is_blank
 from classifier.service import fields
@@ -13,37 +14,41 @@ SCORE_TYPES = ("SCORE_TYPE_UNSPECIFIED", "PROBABILITY", "STD_DEV_SCORE", "PERCEN
 
 
 @dataclass(frozen=True)
-class AnalyzeRequest:
-    """What comments:analyze is asked.
+class CommentRequest:
+    """What both methods are sent.
 
-    attributes: name → the score from which on it is answered (None: always), in request order.
     languages: as sent; none means that the language is to be detected.
     client_token: None when none was sent.
     """
 
     text: str
-    attributes: dict[str, float | None]
     languages: list[str]
-    spans: bool
-    drop_unsupported: bool
+    community: str
     client_token: str | None
 
 
 @dataclass(frozen=True)
-class SuggestRequest:
+class AnalyzeRequest(CommentRequest):
+    """What comments:analyze is asked.
+
+    attributes: name → the score from which on it is answered (None: always), in request order.
+    """
+
+    attributes: dict[str, float | None]
+    spans: bool
+    drop_unsupported: bool
+
+
+@dataclass(frozen=True)
+class SuggestRequest(CommentRequest):
     """What comments:suggestscore is told.
 
     summary: attribute → the score that the whole comment should have had, in [0, 1].
     spans: attribute → (begin, end, score) for parts of it, in UTF-16 units.
     """
 
-    text: str
     summary: dict[str, float]
     spans: dict[str, list[tuple[int, int, float]]]
-    languages: list[str]
-    community: str
-    session: str
-    client_token: str | None
 
 
 def analyze_request(body: Object) -> AnalyzeRequest:
@@ -60,22 +65,17 @@ def analyze_request(body: Object) -> AnalyzeRequest:
                 f"{short(name)}"
             )
         attributes[name] = fields.number(parameters, "scoreThreshold")
-    text = _comment(body)
-    _check_context(body)
     return AnalyzeRequest(
-        text,
-        attributes,
-        _languages(body),
-        fields.boolean(body, "spanAnnotations"),
-        fields.boolean(body, "dropUnsupportedAttributes"),
-        _ignored_and_token(body),
+        **_common(body),
+        attributes=attributes,
+        spans=fields.boolean(body, "spanAnnotations"),
+        drop_unsupported=fields.boolean(body, "dropUnsupportedAttributes"),
     )
 
 
 def suggest_request(body: Object) -> SuggestRequest:
     """Read the body of comments:suggestscore. Raises RefusedError."""
-    text = _comment(body)
-    _check_context(body)
+    common = _common(body)
     suggested = fields.messages(body, "attributeScores")
     if not suggested:
         raise invalid("Missing attribute_scores")
@@ -90,15 +90,7 @@ def suggest_request(body: Object) -> SuggestRequest:
             summary[name] = _probability(whole, name)
         if parts:
             spans[name] = [_span(part, name) for part in parts]
-    return SuggestRequest(
-        text,
-        summary,
-        spans,
-        _languages(body),
-        fields.string(body, "communityId"),
-        fields.string(body, "sessionId"),
-        _ignored_and_token(body),
-    )
+    return SuggestRequest(**common, summary=summary, spans=spans)
 
 
 def short(name: str) -> str:
@@ -111,8 +103,22 @@ def utf8_length(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _comment(body: Object) -> str:
-    comment = fields.message(body, "comment") or {}
+def _common(body: Object) -> dict[str, Any]:
+    """Read what both methods are sent, and check what changes nothing: the fields' types alone."""
+    text = _text(fields.message(body, "comment") or {})
+    _check_context(fields.message(body, "context") or {})
+    fields.boolean(body, "doNotStore")  # nothing is ever stored
+    fields.string(body, "sessionId")
+    languages = fields.repeated(body, "languages", str, "TYPE_STRING")
+    return {
+        "text": text,
+        "languages": [short(language.strip()) for language in languages if language.strip()],
+        "community": fields.string(body, "communityId"),
+        "client_token": fields.string(body, "clientToken") or None,
+    }
+
+
+def _text(comment: Object) -> str:
     text = fields.string(comment, "text")
     if is_blank(text):
         raise typed("COMMENT_EMPTY", "Comment must be non-empty.")
@@ -126,27 +132,13 @@ def _comment(body: Object) -> str:
     return text
 
 
-def _check_context(body: Object) -> None:
-    context = fields.message(body, "context") or {}
+def _check_context(context: Object) -> None:
     entries = fields.repeated(context, "entries", dict, "TYPE_MESSAGE")
     if entries and fields.message(context, "articleAndParentComment"):
         raise invalid(
             "Context can have either entries or article_and_parent_comment, but both fields were "
             "populated."
         )
-
-
-def _languages(body: Object) -> list[str]:
-    languages = fields.repeated(body, "languages", str, "TYPE_STRING")
-    return [short(language.strip()) for language in languages if language.strip()]
-
-
-def _ignored_and_token(body: Object) -> str | None:
-    """Check the fields that change no score; give the token that is sent back."""
-    fields.boolean(body, "doNotStore")  # nothing is ever stored
-    fields.string(body, "sessionId")
-    fields.string(body, "communityId")
-    return fields.string(body, "clientToken") or None
 
 
 def _probability(score: Object, name: str) -> float:
