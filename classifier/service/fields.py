@@ -1,7 +1,7 @@
 """Typed reading of a JSON object's fields, by the rules of proto3 JSON.
 
-A field may be spelt in camelCase or snake_case; null means that it was not set; a number may stand
-in a string; an enum's value may be its number.
+A field may be spelt in camelCase or snake_case; null means that it was not set; numbers and
+booleans may stand in strings; an enum's value may be its number.
 """
 
 import math
@@ -36,6 +36,8 @@ def boolean(source: Object, name: str) -> bool:
     value = get(source, name)
     if value is None:
         return False
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower())
     if not isinstance(value, bool):
         raise _wrong(name, "TYPE_BOOL")
     return value

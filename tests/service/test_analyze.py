@@ -133,6 +133,8 @@ def test_snake_case_is_as_good_as_camel_case(running):
         b"{'comment': {'text': 'hi'}, 'requestedAttributes': {'TOXICITY': {}}, }",
         b'\xef\xbb\xbf{"comment": {"text": "hi"}, "requestedAttributes": {"TOXICITY": null}}',
         b'{"comment": {"text": "hi"}, "requestedAttributes": {"TOXICITY": {}}, "languages": "en"}',
+        b'{"comment": {"text": "hi\r\n\tyou"}, "requestedAttributes": {"TOXICITY": {}}}',
+        b'{"comment": {"text": "hi"}, "requestedAttributes": {"TOXICITY":{}}, "doNotStore":"true"}',
     ],
 )
 def test_json_may_be_as_sloppy_as_google_takes_it(running, body):
