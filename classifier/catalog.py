@@ -54,7 +54,17 @@ HUB_MODELS = {
 }
 
 
+def card_label(label: str, model: str) -> str:
+    """Give a label as its model's card calls it, where it is listed here ("LABEL_0" → "toxic")."""
+    listed = HUB_MODELS.get(model.partition("@")[0])
+    return listed.names.get(label, label) if listed else label
+
+
 def label_name(label: str, model: str = "") -> str:
     """Name a label in words: its model's card's, or itself ("severe_toxic" → "severe toxic")."""
-    listed = HUB_MODELS.get(model.partition("@")[0])
-    return (listed.names.get(label, label) if listed else label).replace("_", " ")
+    return card_label(label, model).replace("_", " ")
+
+
+def definition(name: str) -> str:
+    """Say what a comment does that carries the label of this name; nothing for unknown ones."""
+    return MEANINGS.get(name.replace(" ", "_"), "")

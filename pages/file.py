@@ -174,7 +174,7 @@ def _explore(job: FileJob) -> None:
     thresholds = choose_thresholds(scored, begin, job.model_name, key)
     st.subheader("Rows", anchor=False)
     browse(scored, scored.flags(thresholds), job.model_name, key)
-    if label_columns(scored.columns, scored.labels, job.single_label):
+    if label_columns(scored.columns, scored.labels, job.single_label, job.model_name):
         st.subheader("Report", anchor=False)
         st.write(
             "The file says which labels its comments carry, so the model can be measured on it."

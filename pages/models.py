@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from classifier import Classifier
-from classifier.catalog import MEANINGS, label_name
+from classifier.catalog import definition, label_name
 from classifier.errors import UserError
 from classifier.hub_check import check_hub_model
 from classifier.summary import meaning, percent
@@ -97,7 +97,8 @@ def _about(name: str, known: ModelFacts) -> None:
     for label in folder.labels:
         limit = limits.get(label, folder.decision.labels[label].threshold)
         shown = "–" if limit is None else percent(limit)
-        rows.append((label_name(label, name), MEANINGS.get(label, ""), shown))
+        named = label_name(label, name)
+        rows.append((named, definition(named), shown))
     st.html(table(("label", "a comment carries it when it is, or does", "threshold"), rows, 1))
     st.caption(f"{known.megabytes:,.0f} MB of weights; reads {folder.window} tokens at a time.")
     if st.button("Load it and measure its speed", icon=":material/speed:"):

@@ -3,7 +3,7 @@
 Needs scikit-learn, which a slim installation leaves out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from classifier.catalog import label_name
+from classifier.catalog import card_label, label_name
 from classifier.errors import DataError
 from ui.scored import ScoredFile
 
@@ -26,10 +26,18 @@ def can_measure() -> bool:
     return find_spec("sklearn") is not None
 
 
-def label_columns(columns: list[str], labels: list[str], single_label: bool) -> list[str]:
-    """Name the columns that hold the truth about the labels; none where there is no such column."""
-    wanted = [CLASS_COLUMN] if single_label else labels
-    return [name for name in wanted if name in columns]
+def label_columns(
+    columns: Sequence[str], labels: Sequence[str], single_label: bool, model: str
+) -> dict[str, str]:
+    """Find the columns that hold the truth: label → column, which can have the card's name for it.
+
+    Of labels that exclude each other, one column holds all.
+    """
+    if single_label:
+        return {CLASS_COLUMN: CLASS_COLUMN} if CLASS_COLUMN in columns else {}
+    names = {label: (label, card_label(label, model)) for label in labels}
+    found = {label: [name for name in names[label] if name in columns] for label in labels}
+    return {label: present[0] for label, present in found.items() if present}
 
 
 @dataclass(frozen=True)
@@ -49,20 +57,20 @@ class Labelled:
     @classmethod
     def read(cls, scored: ScoredFile, model: str, single_label: bool) -> "Labelled":
         """Read the label columns. Raises DataError for a value that is no label."""
-        columns = label_columns(scored.columns, scored.labels, single_label)
+        columns = label_columns(scored.columns, scored.labels, single_label, model)
         weighted = [WEIGHT_COLUMN] * (WEIGHT_COLUMN in scored.columns)
-        table = pyarrow.parquet.read_table(scored.path, columns=columns + weighted).to_pandas()
+        wanted = [*columns.values(), *weighted]
+        table = pyarrow.parquet.read_table(scored.path, columns=wanted).to_pandas()
         weights = _weights(table[WEIGHT_COLUMN]) if weighted else None
         if single_label:
             targets = _classes(table[CLASS_COLUMN], scored.labels, model)
             return cls(scored.labels, True, targets, scored.scores, weights)
         from finetune.data import label_values
 
-        targets = np.stack(
-            [label_values(table[name], "The file").to_numpy(np.float32) for name in columns], axis=1
-        )
-        places = [scored.labels.index(name) for name in columns]
-        return cls(columns, False, targets, scored.scores[:, places], weights)
+        truth = [label_values(table[name], "The file") for name in columns.values()]
+        targets = np.stack([values.to_numpy(np.float32) for values in truth], axis=1)
+        places = [scored.labels.index(label) for label in columns]
+        return cls(list(columns), False, targets, scored.scores[:, places], weights)
 
     def report(self, thresholds: Mapping[str, float]) -> dict[str, Any]:
         """Measure, as metrics.json keeps it. thresholds: by label; unused for exclusive labels."""
@@ -77,14 +85,14 @@ class Labelled:
             self.targets, self.scores, self.labels, thresholds, self.weights
         ).to_dict()
 
-    def curve_points(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def curve_points(self, model: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Give the points of the ROC and of the precision-recall curves, some 100 a label."""
         from sklearn.metrics import precision_recall_curve, roc_curve
 
         roc, precision_recall = [], []
         for label, truth, scores, weights in self._usable():
             false, true, _ = roc_curve(truth, scores, sample_weight=weights)
-            name = label_name(label)
+            name = label_name(label, model)
             for place in _thinned(len(false)):
                 point = {"false alarms": float(false[place]), "found": float(true[place])}
                 roc.append({"label": name, **point})

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from classifier import Classifier
-from classifier.catalog import label_name
+from classifier.catalog import card_label, label_name
 from classifier.errors import UserError
 from classifier.models import ROOT
 from ui import charts, session
@@ -66,9 +66,13 @@ def _start(names: list[str], upload: Any) -> None:
 
 
 def _job(source: Source, model: Classifier) -> FileJob | None:
-    if not label_columns(source.columns, model.labels, model.single_label):
-        wanted = "a column “label”" if model.single_label else f"any of {', '.join(model.labels)}"
-        st.error(in_markdown(f"{source.name} has not {wanted} of {model.name} as a column."))
+    if not label_columns(source.columns, model.labels, model.single_label, model.name):
+        named = ", ".join(card_label(label, model.name) for label in model.labels)
+        wanted = (
+            "called “label”" if model.single_label else f"for a label of {model.name} ({named})"
+        )
+        found = ", ".join(source.columns)
+        st.error(in_markdown(f"{source.name}: has no column {wanted}; it has {found}."))
         return None
     place = workspace()
     return FileJob(source, source.text_column, model, place.new_folder(), place.ended)
@@ -119,25 +123,27 @@ def _results(name: str, jobs: list[FileJob]) -> None:
 
 
 def _compare(reports: dict[str, Any]) -> None:
-    """Set two models' figures side by side, label by label."""
+    """Set two models' figures side by side, label by label, whatever each calls it."""
     first, second = reports
+    named = [
+        {label_name(label, model): figures for label, figures in report["labels"].items()}
+        for model, report in reports.items()
+    ]
     rows = []
     for key, title in (
         ("roc_auc", "ROC-AUC"),
         ("average_precision", "average precision"),
         ("f1", "F1"),
     ):
-        for label in reports[first]["labels"]:
-            pair = [reports[model]["labels"].get(label, {}).get(key) for model in (first, second)]
+        for label in named[0]:
+            pair = [figures.get(label, {}).get(key) for figures in named]
             if None not in pair:
-                rows.append(
-                    (title, label_name(label), *map(figure, pair), f"{pair[1] - pair[0]:+.3f}")
-                )
+                rows.append((title, label, *map(figure, pair), f"{pair[1] - pair[0]:+.3f}"))
     st.html(table(("figure", "label", first, second, "difference"), rows, numbers=3))
 
 
 def _curves(name: str, labelled: Labelled, report: dict) -> None:
-    roc, precision_recall = labelled.curve_points()
+    roc, precision_recall = labelled.curve_points(name)
     if roc:
         left, right = st.columns(2)
         with left:

@@ -29,13 +29,17 @@ ASKED = {
 def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
     """Let the visitor choose a label's threshold, and use and take away what was chosen."""
     name = in_markdown(model.name)
+
+    def named(label: str) -> str:
+        return label_name(label, model.name)
+
     st.write(
         "A higher threshold flags less and errs less often; a lower one finds more. Choose by what "
         "a false alarm and a miss cost you."
     )
     left, right = st.columns(2)
     label = left.selectbox(
-        "Label", labelled.labels, format_func=label_name, key=f"operating label {model.name}"
+        "Label", labelled.labels, format_func=named, key=f"operating label {model.name}"
     )
     way = right.segmented_control(
         "Choose by", list(ASKED), default=THRESHOLD, required=True, key=f"way {model.name}"
@@ -50,14 +54,14 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
         return
     chosen = float(points.thresholds[place])
     _consequences(points, place)
-    _draw(points, label, chosen)
-    if st.button(f"Use {chosen:.0%} for {in_markdown(label_name(label))}", type="primary"):
+    _draw(points, named(label), chosen)
+    if st.button(f"Use {chosen:.0%} for {in_markdown(named(label))}", type="primary"):
         own = {**session.thresholds(model.name), label: chosen}
         session.set_thresholds(model.name, own)
         st.rerun()
     own = session.thresholds(model.name)
     if own:
-        said = ", ".join(f"{label_name(key)} {value:.0%}" for key, value in own.items())
+        said = ", ".join(f"{named(key)} {value:.0%}" for key, value in own.items())
         st.success(in_markdown(f"In use for this session, on every page: {said}."))
         with st.container(horizontal=True):
             _offer(model, labelled, own)
@@ -125,14 +129,14 @@ def _consequences(points: OperatingPoints, place: int) -> None:
             st.metric(title, value, width="content")
 
 
-def _draw(points: OperatingPoints, label: str, chosen: float) -> None:
+def _draw(points: OperatingPoints, name: str, chosen: float) -> None:
     values = [
-        {"threshold": float(threshold), "share": float(share), "label": name}
-        for name, shares in (("precision", points.precision), ("recall", points.recall))
+        {"threshold": float(threshold), "share": float(share), "label": kind}
+        for kind, shares in (("precision", points.precision), ("recall", points.recall))
         for threshold, share in zip(points.thresholds, shares, strict=True)
         if not np.isnan(share)
     ]
-    alt = f"Precision and recall of {label_name(label)} over the threshold; a table is below."
+    alt = f"Precision and recall of {name} over the threshold; a table is below."
     charts.trade_off(values, chosen, alt)
     with st.expander("The same as a table"):
         rows = [

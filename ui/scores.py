@@ -5,7 +5,7 @@ Names of labels, texts and reasons come from files and visitors: all of it is es
 
 from collections.abc import Iterable, Sequence
 
-from classifier.catalog import MEANINGS
+from classifier.catalog import definition
 from classifier.explain import Explanation
 from classifier.summary import LabelScore, percent, sentence
 from ui.text import in_html, shortened
@@ -29,7 +29,7 @@ def _bar(row: LabelScore) -> str:
         mark = f'<div class="mark" style="left: {row.threshold:.2%}"></div>'
         reached = "likely: reaches" if row.flagged else "below"
         verdict = f"{reached} its threshold of {percent(row.threshold)}"
-    said = " · ".join(filter(None, [verdict, MEANINGS.get(row.label, "")]))
+    said = " · ".join(filter(None, [verdict, definition(row.name)]))
     return (
         f'<div role="listitem" class="{"flagged" if row.flagged else "unflagged"}">'
         f'<div class="line"><span>{in_html(row.name)}</span> <span>{percent(row.score)}</span>'

@@ -15,7 +15,7 @@ from classifier.outputs import score_columns
 from tests.pages.standins import FixedScores
 from ui import upload
 from ui.downloads import _offered, address
-from ui.measure import Labelled, OperatingPoints
+from ui.measure import Labelled, OperatingPoints, label_columns
 from ui.safe_csv import safe_cell, write_safe_csv
 from ui.scored import ScoredFile
 from ui.text import in_markdown, shortened
@@ -229,6 +229,20 @@ def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
     table.to_parquet(tmp_path / "s.parquet")
     with pytest.raises(DataError, match=r"holds 'good'"):
         Labelled.read(scored, model, single_label=True)
+
+
+def test_labels_without_names_are_found_by_those_of_the_models_card(tmp_path):
+    model, names = "andyqin18/finetuned-bert-uncased", ["toxic", "severe_toxic", "obscene"]
+    labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
+    table = pd.DataFrame({"text": list("abcd"), "severe_toxic": list("0110")})
+    table[score_columns(labels)] = np.float32(0.2)
+    table["LABEL_1_score"] = np.array([0.1, 0.8, 0.9, 0.3], np.float32)
+    table.to_parquet(tmp_path / "s.parquet")
+    scored = ScoredFile.read(tmp_path / "s.parquet", labels, "text")
+    assert label_columns(names, labels, False, model) == dict(zip(labels, names, strict=True))
+    labelled = Labelled.read(scored, model, single_label=False)
+    assert labelled.report({"LABEL_1": 0.5})["labels"]["LABEL_1"]["roc_auc"] == 1.0
+    assert {point["label"] for point in labelled.curve_points(model)[0]} == {"severe toxic"}
 
 
 # operating points

@@ -104,7 +104,7 @@ def test_a_file_without_the_models_labels_is_refused(with_tiny):
     page = visit("models")
     page.file_uploader[0].upload("mine.csv", b"text,rude\nhi,1\n", "text/csv").run()
     button(page, "Measure").click().run()
-    assert page.error[0].value.startswith(r"mine\.csv has not any of toxic")
+    assert page.error[0].value.startswith(r"mine\.csv\: has no column for a label of toxic\-minilm")
 
 
 def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(with_tiny):
