@@ -16,7 +16,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install app test train-tiny bench load screenshots lock clean
+.PHONY: help install app test train-tiny bench load screenshots model lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline
 
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear
+
+# Two teachers, then the model that learns from both. Needs the data that the configs name.
+model: install ## train the shipped model as it was trained, some four hours on two cores
+	$(RUN) -m finetune --config configs/jigsaw-minilm-wide.toml --resume
+	$(RUN) -m finetune --config configs/jigsaw-minilm-narrow.toml --resume
+	$(RUN) -m finetune --config configs/jigsaw-minilm.toml --resume
 
 bench: install ## print the speed tables of the README: scoring, cold start, training
 	$(RUN) benchmarks/scoring.py

@@ -36,7 +36,7 @@ FIGURES = {
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
     "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length", "window",
-    "noise", "fold_lookalikes",
+    "noise", "fold_lookalikes", "teachers",
     "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
 )  # fmt: skip
 
@@ -321,7 +321,7 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     ]
     parts.append(" ".join(licences))
     chosen = [
-        (name, f"`{settings[name]}`")
+        (name, _setting(settings[name]))
         for name in SETTINGS
         if settings.get(name) or ("dropout" in name and name in settings)
     ]
@@ -340,6 +340,11 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
             f"at most {max(differences):.4f} on validation rows."
         )
     return parts
+
+
+def _setting(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return ", ".join(f"`{each}`" for each in values)
 
 
 def measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:

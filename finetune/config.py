@@ -84,6 +84,16 @@ class Settings:
         "for its own rows; 0.5 takes a random half; not named is 1 (as source=2,source=0.5)",
         {},
     )
+    teachers: list[str] = setting(
+        "learn the mean of these models' scores as well (folders, or names as the page has them): "
+        "whole where a row's label is unknown, else by teacher_share",
+        [],
+    )
+    teacher_share: dict[str, float] = setting(
+        "how far a source's own labels give way to the teachers, from 0 to 1; sources named as in "
+        "mix, not named is 0 (as source=0.5,train_data=0.7)",
+        {},
+    )
     noise: float = setting(
         "write this share of the training rows as people do to get past a filter: misspelt, "
         "spaced out, with signs for letters",
@@ -238,6 +248,10 @@ class Settings:
         often = [source for source, times in self.mix.items() if not 0 <= times <= 100]
         if often:
             raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
+        if any(not 0 <= share <= 1 for share in self.teacher_share.values()):
+            raise SettingsError("teacher_share gives a source a number not from 0 to 1; give one.")
+        if self.teachers and self.single_label:
+            raise SettingsError("teachers is for labels that go together; leave label_column out.")
         if self.extra_data and self.single_label:
             raise SettingsError(
                 "extra_data is for labels that go together; put rows of classes into train_data."

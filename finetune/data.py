@@ -18,6 +18,7 @@ import pandas as pd
 from classifier.errors import DataError
 
 from .config import Settings
+from .distil import with_teachers
 from .templates import read_templates
 
 
@@ -84,7 +85,7 @@ def make_split(settings: Settings) -> Split:
         ignore_index=True,
     )
     split = Split(
-        train=_mixed(train, _extra_rows(held_out, settings), settings),
+        train=with_teachers(_mixed(train, _extra_rows(held_out, settings), settings), settings),
         validation=validation,
         test=test,
         prevalence=prevalence(candidates, settings),

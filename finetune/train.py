@@ -34,6 +34,7 @@ from transformers import (
 
 from classifier.errors import DataError, ModelError, SettingsError
 
+from . import distil
 from .config import Settings
 from .data import Split, label_matrix
 from .dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
@@ -52,13 +53,18 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     """
     keep_freed_memory()
     tokenizer, model = load_base(settings)
-    train_rows = _dataset(noisy(split.train, settings), settings, tokenizer)
+    labels = label_matrix(split.train, settings)
+    noisy_rows = noisy(split.train, settings)
+    train_rows = _dataset(
+        noisy_rows, distil.targets(noisy_rows, labels, settings), settings, tokenizer
+    )
     validation = split.validation
     by_length = validation[settings.text_column].str.len().argsort(kind="stable")
-    validation_rows = _dataset(validation.iloc[by_length], settings, tokenizer)
+    validation = validation.iloc[by_length]
+    validation_rows = _dataset(validation, label_matrix(validation, settings), settings, tokenizer)
 
     arguments = _arguments(settings, run_folder, len(train_rows))
-    loss = LabelLoss(settings, label_matrix(split.train, settings)).to(arguments.device)
+    loss = LabelLoss(settings, labels).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
@@ -437,8 +443,7 @@ def noisy(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     return rows.assign(**{settings.text_column: texts})
 
 
-def _dataset(rows, settings: Settings, tokenizer) -> CommentDataset:
-    targets = label_matrix(rows, settings)
+def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> CommentDataset:
     if settings.single_label:
         targets = targets.argmax(axis=1)
     return CommentDataset(

@@ -1,0 +1,76 @@
+"""Teachers' scores of the training rows: what a student learns beside the labels.
+
+Knowledge distillation (Hinton, Vinyals and Dean 2015): the mean of several models is better than
+each; one model that learns the mean's scores keeps most of that, at the cost of one. A teacher also
+has a score for each label that a source does not know.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from classifier import load_classifier
+from classifier.errors import SettingsError
+
+from .config import Settings
+
+PREFIX = "teachers:"
+"""Column PREFIX + label of a training row holds the teachers' score."""
+MAIN = "train_data"
+CHUNK = 2000
+FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
+
+
+def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Add the scores of settings.teachers to training rows; without teachers give them back."""
+    if not settings.teachers:
+        return rows
+    texts = rows[settings.text_column]
+    distinct = pd.unique(texts)
+    means = pd.DataFrame(teacher_scores(distinct, settings), index=distinct).loc[texts]
+    columns = {
+        PREFIX + label: means[place].to_numpy() for place, label in enumerate(settings.labels)
+    }
+    return rows.assign(**columns)
+
+
+def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float32]:
+    """Give the mean of the teachers' calibrated scores, taken as logits: (texts × labels)."""
+    from tqdm import tqdm
+
+    total = np.zeros((len(texts), len(settings.labels)))
+    for name in settings.teachers:
+        teacher = load_classifier(name)
+        missing = [label for label in settings.labels if label not in teacher.labels]
+        if missing or teacher.decision.activation != "sigmoid":
+            raise SettingsError(
+                f"teachers names {name}, which does not score {', '.join(missing or ['labels'])} "
+                "each by itself; name models with the same labels."
+            )
+        places = [list(teacher.labels).index(label) for label in settings.labels]
+        with tqdm(total=len(texts), unit=" texts", desc=f"   {name}", disable=None) as bar:
+            for start in range(0, len(texts), CHUNK):
+                scores = teacher.score(texts[start : start + CHUNK])[:, places].astype(float)
+                total[start : start + CHUNK] += logit(np.clip(scores, FURTHEST, 1 - FURTHEST))
+                bar.update(len(scores))
+    return expit(total / len(settings.teachers)).astype(np.float32)
+
+
+def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings) -> NDArray:
+    """Give what training rows aim at, (rows × labels): their labels, moved towards the teachers.
+
+    labels: (rows × labels), 1, 0 or NaN. A known one moves by its source's share in
+    settings.teacher_share; an unknown one takes the teachers' score whole.
+    """
+    columns = [PREFIX + label for label in settings.labels]
+    if not settings.teachers:
+        return labels
+    taught = rows[columns].to_numpy(dtype=np.float32)
+    sources = pd.Series(MAIN, index=rows.index)
+    if settings.source_column in rows:
+        sources = rows[settings.source_column].fillna(MAIN).replace("", MAIN)
+    share = sources.map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)[:, None]
+    return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)

@@ -1,0 +1,86 @@
+"""What a student learns from its teachers."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+from scipy.special import expit, logit
+
+from classifier import load_classifier
+from classifier.errors import SettingsError
+from finetune.config import Settings
+from finetune.data import label_matrix
+from finetune.distil import PREFIX, targets, with_teachers
+
+LABELS = ["toxic", "threat"]
+FILE = "model.safetensors"
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "comment_text": ["good page", "you idiot", "good page", "kill it"],
+            "toxic": [0.0, 1.0, 0.0, np.nan],
+            "threat": [0.0, np.nan, 0.0, 1.0],
+            "source": [None, "forum", "forum", "tweets"],
+        }
+    )
+
+
+def taught_by(*teachers: Path, **given) -> Settings:
+    return Settings(teachers=[str(teacher) for teacher in teachers], labels=LABELS, **given)
+
+
+def test_rows_get_the_teachers_score_of_each_label(rows: pd.DataFrame, tiny_base: Path):
+    taught = with_teachers(rows, taught_by(tiny_base))
+    teacher = load_classifier(str(tiny_base))
+    places = [list(teacher.labels).index(label) for label in LABELS]
+    expected = teacher.score(rows.comment_text.tolist())[:, places]
+    np.testing.assert_allclose(taught[[PREFIX + label for label in LABELS]], expected, atol=1e-5)
+    pd.testing.assert_frame_equal(taught[rows.columns], rows)
+
+
+def test_two_teachers_are_taken_as_the_mean_of_their_logits(
+    rows: pd.DataFrame, tiny_base: Path, tmp_path: Path
+):
+    stricter = Path(shutil.copytree(tiny_base, tmp_path / "stricter"))
+    weights = load_file(stricter / FILE)
+    save_file(weights | {"classifier.bias": weights["classifier.bias"] + 2}, stricter / FILE)
+    each = [with_teachers(rows, taught_by(one))[PREFIX + "toxic"] for one in (tiny_base, stricter)]
+    assert (each[1] > each[0]).all()
+    both = with_teachers(rows, taught_by(tiny_base, stricter))[PREFIX + "toxic"]
+    np.testing.assert_allclose(both, expit((logit(each[0]) + logit(each[1])) / 2), atol=1e-5)
+
+
+def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teachers(
+    rows: pd.DataFrame,
+):
+    settings = taught_by(Path("any"), teacher_share={"train_data": 0.5, "forum": 0.25})
+    taught = rows.assign(**{PREFIX + label: [0.4, 0.4, 0.8, 0.2] for label in LABELS})
+    aims = targets(taught, label_matrix(taught, settings), settings)
+    np.testing.assert_allclose(aims[:, 0], [0.2, 0.85, 0.2, 0.2], atol=1e-6)
+    np.testing.assert_allclose(aims[:, 1], [0.2, 0.4, 0.2, 1.0], atol=1e-6)
+
+
+def test_without_teachers_the_labels_stand(rows: pd.DataFrame):
+    settings = Settings(labels=LABELS)
+    assert with_teachers(rows, settings) is rows
+    labels = label_matrix(rows, settings)
+    assert targets(rows, labels, settings) is labels
+
+
+def test_a_teacher_of_other_labels_is_refused(rows: pd.DataFrame, tiny_base: Path):
+    settings = Settings(teachers=[str(tiny_base)], labels=["toxic", "spam"])
+    with pytest.raises(SettingsError, match="does not score spam"):
+        with_teachers(rows, settings)
+
+
+def test_settings_that_cannot_be_taught_by_are_refused():
+    with pytest.raises(SettingsError, match="teacher_share"):
+        Settings(teacher_share={"forum": 2.0}).check()
+    with pytest.raises(SettingsError, match="teachers"):
+        Settings(teachers=["a"], label_column="label", labels=["no", "yes"]).check()
