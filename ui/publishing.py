@@ -8,6 +8,7 @@ import streamlit as st
 
 from classifier.errors import PublishError
 from classifier.models import ROOT
+from ui.settings import PUBLIC, PageSettings
 from ui.text import in_markdown
 
 ACCESS = "hub access"
@@ -17,6 +18,13 @@ SECONDS = 900
 def show_publishing(model: str) -> None:
     """Offer to push a model to the Hub; say whose token is here, or what is missing."""
     with st.expander("Publish it on the Hugging Face Hub"):
+        if PageSettings.read().public:  # the token is not the visitor's
+            st.write(
+                "Off on this public server. Whoever runs it publishes with this command, or sets "
+                f"{in_markdown(PUBLIC)}\\=0 where strangers cannot open it."
+            )
+            st.code(f"python -m finetune publish {model} --to hub:owner/name", language="bash")
+            return
         if st.button("See whose token is here"):
             from finetune.to_hub import hub_access
 

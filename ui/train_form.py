@@ -9,6 +9,7 @@ import streamlit as st
 from classifier.errors import DataError
 from classifier.models import ROOT
 from finetune.config import JIGSAW_LABELS
+from ui.settings import PageSettings
 from ui.text import in_markdown
 from ui.training_rows import LabelledRows, classes_of, look_at_rows
 from ui.upload import MEGABYTES, Source, look_into, save_upload
@@ -46,14 +47,15 @@ def ask_for_run() -> Wanted | None:
     if not labels:
         st.info("Choose at least one label to start.")
         return None
+    typed = PageSettings.read().typed_models
     with st.form("run", border=True):
         left, right = st.columns(2)
         base = left.selectbox(
             "Base model",
             list(BASES),
             format_func=lambda name: BASES.get(name, name),
-            accept_new_options=True,
-            help="The encoder that is fine-tuned. Type a Hub id for another one.",
+            accept_new_options=typed,
+            help="The encoder that is fine-tuned." + " Type a Hub id for another one." * typed,
         )
         name = right.text_input("Name of the run", "mine", max_chars=40)
         left, right = st.columns(2)
@@ -74,7 +76,7 @@ def ask_for_run() -> Wanted | None:
         )
         left, right = st.columns(2)
         epochs = left.number_input("Epochs", 1, 100, 4, help="Times that each row is read.")
-        batch = right.number_input("Batch size", 1, 512, min(8 if rows < 2000 else 32, int(rows)))
+        batch = right.number_input("Batch size", 1, 512, 8 if found.rows < 2000 else 32)
         left, right = st.columns(2)
         rate = left.select_slider(
             "Learning rate", [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4], 1e-4, format_func="{:.0e}".format

@@ -205,6 +205,17 @@ def test_stop_on_the_page_stops_the_run(server):
     assert button(page, "Go on with it")
 
 
+def test_what_is_set_in_the_form_is_what_the_run_gets(server):
+    page = visit("train")
+    field = {each.label: each for each in page.number_input}
+    field["Training rows"].set_value(5)
+    field["Batch size"].set_value(16)
+    button(page, "Start").click().run()
+    assert not page.error
+    assert from_toml(server.folder / "run.toml")["batch_size"] == 16
+    end(server)
+
+
 def test_a_failure_is_shown_as_text(server):
     server.runs.mkdir()
     (server.runs / "go").touch()
@@ -244,6 +255,16 @@ def test_one_of_several_classes_can_be_learnt(server):
     assert settings["label_mapping"] == {"no": 0, "yes": 1}
     assert settings["label_column"] == "label"
     end(server)
+
+
+def test_of_strangers_only_listed_base_models_are_taken(server, monkeypatch):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+    monkeypatch.setenv("TOXICITY_TRAINING", "1")
+    base = next(each for each in visit("train").selectbox if each.label == "Base model")
+    assert not base.proto.accept_new_options
+    monkeypatch.setenv("TOXICITY_HUB_TYPED", "1")
+    base = next(each for each in visit("train").selectbox if each.label == "Base model")
+    assert base.proto.accept_new_options
 
 
 # rows
@@ -292,6 +313,16 @@ def test_with_a_token_the_page_says_whose_and_pushes(server, monkeypatch):
     button(page, "Push to the Hub").click().run()
     assert pushed == [("runs/mine", "ann/mine", True)]
     assert "Published as" in page.success[-1].value
+
+
+def test_strangers_cannot_push_with_the_servers_token(server, monkeypatch):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+    monkeypatch.setenv("TOXICITY_TRAINING", "1")
+    begin(server)
+    end(server)
+    page = visit("train")
+    assert not [each for each in page.button if "token" in each.label or "Push" in each.label]
+    assert page.code[0].value.startswith("python -m finetune publish runs/mine --to hub:")
 
 
 def test_a_push_that_fails_gives_the_commands_sentence(monkeypatch):
