@@ -57,7 +57,7 @@ class FeedbackStore:
     def __init__(self, url: str):
         try:
             self._engine = sql.create_engine(url, pool_pre_ping=True)
-        except (ArgumentError, NoSuchModuleError):
+        except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port, an option
             raise SettingsError(
                 "--feedback-database is no SQLAlchemy URL; write it as sqlite:///FILE or "
                 "postgresql+psycopg://USER@HOST/NAME."
@@ -127,7 +127,7 @@ class FeedbackStore:
         try:
             yield
         except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", error)).splitlines()[0]
+            cause = str(getattr(error, "orig", error)).partition("\n")[0]
             where = self._engine.url.render_as_string(hide_password=True)
             raise SettingsError(f"{where}: the database cannot be used ({cause}).") from None
 
@@ -138,7 +138,8 @@ def since(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"--since: {text!r} is no date; write it as 2026-12-31.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # SQLite compares without the zone.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def export(
@@ -171,7 +172,7 @@ def export(
         if values:
             said.setdefault(row.text, {}).update(values)
     with _writing(output) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv.writer(stream)  # with other line ends than its own it leaves \r unquoted
         writer.writerow(["id", "comment_text", *labels])
         for text, values in said.items():
             name = hashlib.sha256(text.encode()).hexdigest()[:16]

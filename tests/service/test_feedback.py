@@ -118,13 +118,15 @@ def test_corrections_become_rows_that_finetune_reads(serving, database, tmp_path
         running.suggest(RUDE, {"TOXICITY": 1, "INSULT_EXPERIMENTAL": 1})
         running.suggest(hard, {"IDENTITY_ATTACK": 0.2}, communityId="other")
         running.suggest(hard, {"FLIRTATION": 1})
+        running.suggest("two\rlines", {"THREAT": 1})
     rows = exported(database, tmp_path / "all.csv")
     assert rows == {
         RUDE: [1, -1, -1, -1, 1, -1],  # the latest counts
         KIND: [0, -1, 1, -1, -1, -1],
         'He said "no",\nthen� left �😀': [-1, -1, -1, -1, -1, 0],
+        "two\rlines": [-1, -1, -1, 1, -1, -1],
     }
-    assert len(read_rows(str(tmp_path / "all.csv"), Settings())) == 3
+    assert len(read_rows(str(tmp_path / "all.csv"), Settings())) == 4
     assert len(exported(database, tmp_path / "part.csv", community="other")) == 1
     late = exported(database, tmp_path / "late.csv", since=since("2100-01-01"))
     assert late == {}
@@ -212,6 +214,7 @@ def test_the_command_exports(tmp_path):
         ("--output", "rows.csv", "--database", "sqlite:///missing.sqlite3"),
         ("--output", "rows.txt", "--database", "sqlite://"),
         ("--output", "rows.csv", "--database", "postgresql+psycopg://u:secret@127.0.0.1:1/x"),
+        ("--output", "rows.csv", "--database", "postgresql+psycopg://u:secret@127.0.0.1:port/x"),
         ("--output", "rows.csv", "--since", "yesterday"),
     ],
 )
@@ -235,7 +238,8 @@ def command(*flags):
     )
 
 
-def test_a_date_without_a_zone_is_utc():
+def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc():
     assert since("2026-12-31").isoformat() == "2026-12-31T00:00:00+00:00"
+    assert since("2026-12-31T01:00+02:00").isoformat() == "2026-12-30T23:00:00+00:00"
     with pytest.raises(SettingsError, match="--since"):
         since("soon")
