@@ -3,21 +3,19 @@
 It names the host that the request was sent to, so a client needs no other address than this one.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from classifier.service.calls import Answer, Call, as_json
 from classifier.service.refusals import RefusedError
 from classifier.service.requests import SCORE_TYPES, TEXT_TYPES
+from classifier.service.settings import ADDRESS
 
 if TYPE_CHECKING:
     from classifier.service.core import Service
 
 VERSION = "v1alpha1"
 REVISION = "20261121"
-# A host is written into the document, so it must look like one.
-ROOT = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*)?", re.ASCII)
 
 Schema = dict[str, Any]
 
@@ -26,7 +24,7 @@ async def document(service: "Service", call: Call) -> Answer:
     """Answer GET /$discovery/rest?version=v1alpha1."""
     if call.query.get("version", VERSION) != VERSION:
         raise RefusedError(404, f"Discovery document not found; the version is {VERSION}.")
-    if not ROOT.fullmatch(call.root):
+    if not ADDRESS.fullmatch(call.root):
         raise RefusedError(400, "The Host header names no host.")
     return as_json(discovery(call.root.rstrip("/") + "/"))
 
@@ -44,7 +42,7 @@ def discovery(root: str) -> Schema:
         "version_module": True,
         "revision": REVISION,
         "title": "Comment toxicity in the wire format of the Perspective Comment Analyzer API",
-        "description": "Tells how likely a reader is to find a comment toxic. Nothing is stored.",
+        "description": "Tells how likely a reader is to find a comment toxic.",
         "protocol": "rest",
         "rootUrl": root,
         "baseUrl": root,

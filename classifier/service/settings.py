@@ -8,6 +8,7 @@ come from a file or from TOXICITY_API_KEYS, never from a flag: other users of a 
 import argparse
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -19,6 +20,8 @@ PREFIX = "TOXICITY_"
 KEYS_VARIABLE = f"{PREFIX}API_KEYS"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 DEFAULT_DATABASE = "sqlite:///feedback.sqlite3"
+# It is written into the discovery document, so it must be an address and nothing else.
+ADDRESS = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*)?", re.ASCII)
 
 
 def _setting(default: Any, metavar: str, effect: str) -> Any:
@@ -94,6 +97,15 @@ class ServiceSettings:
             raise SettingsError("--max-wait must be more than 0.")
         if not self.languages:
             raise SettingsError("--languages must name at least one language, such as en.")
+        for language in self.languages:
+            if not re.fullmatch("[a-z]{2,3}", language):
+                raise SettingsError(
+                    f"--languages: {language!r} is no code of a language; write it as en or de."
+                )
+        if self.public_url and not ADDRESS.fullmatch(self.public_url):
+            raise SettingsError(
+                f"--public-url: {self.public_url!r} is no address; write it as https://HOST/PATH."
+            )
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **flags: str | None) -> Self:

@@ -230,6 +230,8 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_default():
         ({"TOXICITY_MAX_WAIT": "nan"}, "--max-wait"),
         ({"TOXICITY_MAX_WAIT": "long"}, "TOXICITY_MAX_WAIT"),
         ({"TOXICITY_LANGUAGES": ","}, "--languages"),
+        ({"TOXICITY_LANGUAGES": "en,EN-us"}, "--languages"),
+        ({"TOXICITY_PUBLIC_URL": "toxicity.example"}, "--public-url"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(environment, name):
