@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 POINTER = "current.json"
 MANIFEST = "manifest.json"
 VERSION = re.compile(r"[0-9a-f]{32}")
-FILE_NAME = re.compile(r"\w[\w.-]*\.(json|txt|md|model|onnx|safetensors)", re.ASCII)
+FILE_NAME = re.compile(r"\w[\w.-]*\.(json|txt|md|model|codes|onnx|safetensors)", re.ASCII)
 
 
 def s3_folder(uri: str) -> Path:

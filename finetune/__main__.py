@@ -89,7 +89,8 @@ def _publish_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="CONDITION",
         help='publish only if this holds: "roc_auc_mean >= 0.97", "f1.threat >= 0.4", '
-        '"roc_auc_mean >= published - 0.002"; can be repeated (default: no condition)',
+        '"roc_auc_mean >= published - 0.002", or, by its path in audit.json, '
+        '"audit.function.accuracy >= 0.77"; can be repeated (default: no condition)',
     )
     parser.add_argument(
         "--private",

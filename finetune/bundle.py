@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +15,13 @@ from .card import render_card, usage
 
 MODEL_FILES = re.compile(
     r"(config|tokenizer|tokenizer_config|special_tokens_map|vocab|merges|added_tokens|decision|"
-    r"metrics|audit|run)\.json|(vocab|merges)\.txt|[\w.-]+\.model|README\.md|model\.onnx|"
-    r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"metrics|audit|run)\.json|(vocab|merges)\.txt|bpe\.codes|[\w.-]+\.model|README\.md|"
+    r"model\.onnx|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
 )
 """What a model folder can consist of; nothing else is uploaded, pickles least of all."""
+
+FIGURES = ("metrics.json", "audit.json")
+"""What conditions are about."""
 
 USAGE = re.compile(r"(?ms)^## How to use it\n.*?(?=^## |\Z)")
 
@@ -57,7 +60,8 @@ class File:
 class Bundle:
     """A model folder, ready to be published under `name`, as load_classifier takes it.
 
-    left_out: files of the folder that are not uploaded.
+    left_out: what of the folder is not uploaded.
+    metrics: what metrics.json holds, and audit.json's content as `audit`.
     """
 
     name: str
@@ -75,21 +79,26 @@ class Bundle:
                 f"{folder}: its weights are a pickle ({read.weights.name}), which is not "
                 "published; save them as safetensors with transformers' save_pretrained."
             )
-        paths = sorted(path for path in folder.iterdir() if path.is_file())
-        kept = [path for path in paths if MODEL_FILES.fullmatch(path.name)]
+        paths = sorted(folder.iterdir())
+        kept = [path for path in paths if path.is_file() and MODEL_FILES.fullmatch(path.name)]
+        left_out = [path.name + "/" * path.is_dir() for path in paths if path not in kept]
         texts = dict(_texts(folder, name))
-        files = [
-            File.of(path, texts[path.name]) if path.name in texts else File.read(path)
+        files = {
+            path.name: File.of(path, texts[path.name]) if path.name in texts else File.read(path)
             for path in kept
             if path.name != "README.md"
-        ]
-        files.append(File.of(folder / "README.md", texts["README.md"]))
+        }
+        audit = _table(folder / "audit.json")
+        if audit and _weights_of(audit) not in {file.sha256 for file in files.values()}:
+            left_out.append("audit.json (of other weights)")
+            del files["audit.json"]
+            audit = {}
         return cls(
             name=name,
             labels=read.labels,
-            files=files,
-            left_out=[path.name for path in paths if path not in kept],
-            metrics=_table(folder / "metrics.json"),
+            files=[*files.values(), File.of(folder / "README.md", texts["README.md"])],
+            left_out=left_out,
+            metrics=figures_of({"metrics.json": _metrics(folder), "audit.json": audit}),
         )
 
     @property
@@ -106,6 +115,18 @@ class Bundle:
         """Give a line for each file and one for all of them."""
         lines = [f"   {file.size:>13,}  {file.name}" for file in self.files]
         return "\n".join([*lines, f"   {self.size:>13,}  bytes in {len(self.files)} files"])
+
+
+def figures_of(files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Lay the content of those of FIGURES that are there together."""
+    audit = files.get("audit.json")
+    return files.get("metrics.json", {}) | ({"audit": audit} if audit else {})
+
+
+def _weights_of(audit: Mapping[str, Any]) -> str | None:
+    """Give the SHA-256 of the weights that an audit has measured."""
+    weights = audit.get("weights")
+    return weights.get("sha256") if isinstance(weights, dict) else None
 
 
 def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
@@ -130,7 +151,9 @@ def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
             value for value in values if isinstance(value, str) and Path(value).is_absolute()
         } - {"/"}
         for path in sorted(local, key=len, reverse=True):
-            texts = {file: text.replace(path, Path(path).name) for file, text in texts.items()}
+            whole = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w-])")  # /data in no address
+            last = Path(path).name.replace("\\", r"\\")
+            texts = {file: whole.sub(last, text) for file, text in texts.items()}
     yield from texts.items()
 
 
@@ -139,6 +162,18 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = _table(folder / "metrics.json")
+    for side in ("validation", "test"):
+        report = metrics.get(side, {})
+        if not (isinstance(report, dict) and isinstance(report.get("means", {}), dict)):
+            raise ModelError(
+                f"{folder / 'metrics.json'}: its part {side} is not what finetune's stages "
+                f"calibrate and evaluate write; run them anew, or delete the file."
+            )
+    return metrics
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def commit_message(bundle: Bundle) -> str:
 
 def _notes(bundle: Bundle) -> Iterable[str]:
     if bundle.left_out:
-        yield f"not of a model folder, so not uploaded: {', '.join(bundle.left_out)}"
+        yield f"no part of this model, so not uploaded: {', '.join(bundle.left_out)}"
     if not bundle.plain:
         yield (
             "without model.safetensors. load_classifier reads it as it is; transformers and hosted "

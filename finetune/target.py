@@ -1,10 +1,11 @@
 """What publish.py asks of a place to publish to: the Hub (to_hub.py), or S3 (to_s3.py)."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from .bundle import Bundle
+from .bundle import Bundle, figures_of
 
 
 @dataclass(frozen=True)
@@ -12,20 +13,24 @@ class Published:
     """What readers get now.
 
     state: a name for it, to tell whether somebody else has published since.
-    metrics: its metrics.json; empty when it brings none, None when there is no model.
+    metrics: its figures, as a Bundle has them; empty when it brings none, None without a model.
     """
 
     state: str
     metrics: dict[str, Any] | None
 
     @classmethod
-    def read(cls, state: str, metrics: bytes) -> Self:
-        """Take the content of metrics.json; a broken one is as good as none."""
-        try:
-            content = json.loads(metrics)
-        except ValueError:
-            content = {}
-        return cls(state, content if isinstance(content, dict) else {})
+    def read(cls, state: str, files: Mapping[str, bytes]) -> Self:
+        """Take what those of FIGURES hold that are there; a broken one is as good as none."""
+        return cls(state, figures_of({name: _object(text) for name, text in files.items()}))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Changed(Exception):  # noqa: N818 - nothing is wrong: look again, and go on

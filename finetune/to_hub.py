@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from classifier.errors import PublishError, SettingsError
 
-from .bundle import MODEL_FILES, Bundle, File
+from .bundle import FIGURES, MODEL_FILES, Bundle, File
 from .target import Changed, Published
 
 if TYPE_CHECKING:
@@ -145,10 +145,12 @@ class HubTarget:
             names = {sibling.rfilename for sibling in info.siblings or []}
             if "config.json" not in names:
                 return Published(str(info.sha), None)
-            if "metrics.json" not in names:
-                return Published(str(info.sha), {})
-            path = hf_hub_download(self.name, "metrics.json", revision=info.sha)
-        return Published.read(str(info.sha), Path(path).read_bytes())
+            files = {
+                name: Path(hf_hub_download(self.name, name, revision=info.sha)).read_bytes()
+                for name in FIGURES
+                if name in names
+            }
+        return Published.read(str(info.sha), files)
 
     def upload(
         self, bundle: Bundle, before: Published | None, message: str, tags: list[str]

@@ -21,7 +21,7 @@ from classifier.s3 import (
     s3_credentials,
 )
 
-from .bundle import Bundle, File
+from .bundle import FIGURES, Bundle, File
 from .target import Changed, Published
 
 CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
@@ -57,12 +57,14 @@ class S3Target:
         """Give what readers get now; None when there is no bucket, or no model in it."""
         with one_sentence(self.label, PublishError):
             client = self.client
-            found = read_pointer(client, self.place, POINTER)
-            if found is None:
+            pointer = read_pointer(client, self.place, POINTER)
+            if pointer is None:
                 return None
-            version, etag = found
-            metrics = read_small(client, self.place, "versions", version, "metrics.json")
-        return Published.read(etag, metrics[0] if metrics else b"{}")
+            version, etag = pointer
+            found = {
+                name: read_small(client, self.place, "versions", version, name) for name in FIGURES
+            }
+        return Published.read(etag, {name: file[0] for name, file in found.items() if file})
 
     def upload(
         self, bundle: Bundle, before: Published | None, message: str, tags: list[str]

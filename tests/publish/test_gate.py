@@ -79,6 +79,75 @@ def test_a_figure_that_the_rows_cannot_give_fails():
     assert "no value" in verdict.line()
 
 
+def audit(accuracy=0.78, sha256="a"):
+    return {
+        "weights": {"file": "model.onnx", "sha256": "b"},
+        "data": {"hatecheck": {"name": "cases.csv", "sha256": sha256}},
+        "identity": [
+            {
+                "source": "templates",
+                "label": "toxic",
+                "terms": [
+                    {"term": "", "false_positive_rate": 0.9},
+                    {"term": "gay", "false_positive_rate": 0.03},
+                    {"term": "Black", "false_positive_rate": 0.01},
+                    {"term": "old", "false_positive_rate": None},
+                ],
+            }
+        ],
+        "function": {"accuracy": accuracy, "labels": {"toxic": {"f1": 0.6}}},
+        "transfer": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("audit.function.accuracy >= 0.77", 0.78),
+        ("audit.function.labels.toxic.f1 >= 0.6", 0.6),
+        ("audit.identity.templates.toxic.terms.gay.false_positive_rate <= 0.03", 0.03),
+        ("audit.identity.templates.toxic.terms.highest.false_positive_rate <= 0.03", 0.03),
+        ("audit.identity.templates.toxic.terms.lowest.false_positive_rate <= 0.01", 0.01),
+    ],
+)
+def test_a_figure_of_the_audit_goes_by_its_path_and_by_words_in_lists(text, value):
+    verdict = judge(text, metrics() | {"audit": audit()})
+    assert (verdict.value, verdict.passed) == (value, True)
+
+
+def test_the_audit_is_compared_with_the_published_one_and_its_rows_with_those():
+    text = "audit.function.accuracy >= published - 0.01"
+    ours = metrics() | {"audit": audit()}
+    verdict = judge(text, ours, metrics(sha256="other test rows") | {"audit": audit(0.8)})
+    assert (verdict.passed, verdict.note) == (False, "published 0.8")
+    verdict = judge(text, ours, metrics() | {"audit": audit(0.7, "other cases")})
+    assert (verdict.passed, verdict.note) == (True, "published 0.7, measured on other rows")
+    assert not judge(text, ours, metrics()).passed
+
+
+def test_a_condition_on_an_audit_that_is_not_there_says_how_to_make_one():
+    with pytest.raises(
+        SettingsError, match=r"no audit\.json .* finetune\.audit --model MODEL --save"
+    ):
+        judge("audit.function.accuracy >= 0.77")
+    with pytest.raises(SettingsError, match=r"audit\.json has no figure .* write its path"):
+        judge("audit.function.acuracy >= 0.77", metrics() | {"audit": audit()})
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"test": 0.9},
+        {"test": {"labels": {"threat": 0.5}}},
+        {"test": {}, "data": "imdb"},
+        {"test": []},
+    ],
+)
+def test_figures_of_a_form_that_is_not_ours_cannot_be_compared_with(published):
+    verdict = judge("f1.threat >= published", published=published)
+    assert (verdict.passed, verdict.note) == (False, "what is published has no such figure")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from classifier import ModelError, load_classifier
-from classifier.errors import PublishError
+from classifier.errors import PublishError, SettingsError
 from finetune.__main__ import main
 from finetune.publish import publish
 from finetune.to_hub import hub_access
@@ -95,9 +95,45 @@ def test_paths_of_this_machine_are_not_published(hub, model):
 def test_only_files_of_a_model_are_published(hub, model, capsys):
     for name in (".env", "pytorch_model.bin", "optimizer.pt", "notes.txt"):
         (model / name).write_text("secret")
+    (model / "logs").mkdir()
     publish(model, ["hub:ann/first"])
     assert not {".env", "pytorch_model.bin", "optimizer.pt", "notes.txt"} & set(files(hub))
-    assert "notes.txt, optimizer.pt, pytorch_model.bin" in capsys.readouterr().out
+    assert "logs/, notes.txt, optimizer.pt, pytorch_model.bin" in capsys.readouterr().out
+
+
+def test_a_path_of_this_machine_is_not_taken_out_of_the_middle_of_an_address(hub, model):
+    settings = {"train_data": "https://host.example/data/rows.csv", "output_dir": "/data"}
+    (model / "run.json").write_text(json.dumps({"settings": settings, "at": "/data/model"}))
+    publish(model, ["hub:ann/first"])
+    record = json.loads(files(hub)["run.json"])
+    assert record["settings"] == settings | {"output_dir": "data"}
+    assert record["at"] == "data/model"
+
+
+def write_audit(model, accuracy, sha256=None):
+    """Give the folder an audit.json of its weights, or of those with another SHA-256."""
+    sha256 = sha256 or hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()
+    audit = {"weights": {"file": "model.onnx", "sha256": sha256}}
+    (model / "audit.json").write_text(json.dumps(audit | {"function": {"accuracy": accuracy}}))
+
+
+def test_an_audit_is_published_judged_and_compared_with(hub, model, capsys):
+    write_audit(model, 0.8)
+    publish(model, ["hub:ann/first"], ["audit.function.accuracy >= 0.77"])
+    assert "audit.json" in files(hub)
+    write_audit(model, 0.7)
+    condition = ["--require", "audit.function.accuracy >= published - 0.01"]
+    assert main(["publish", str(model), "--to", "hub:ann/first", *condition]) == 3
+    assert re.search(r"FAIL .* 0\.7  \(published 0\.8\)", capsys.readouterr().out)
+
+
+def test_an_audit_of_other_weights_is_neither_published_nor_judged(hub, model, capsys):
+    write_audit(model, 0.8, "0" * 64)
+    publish(model, ["hub:ann/first"])
+    assert "audit.json" not in files(hub)
+    assert "not uploaded: audit.json (of other weights)" in capsys.readouterr().out
+    with pytest.raises(SettingsError, match=r"no audit\.json of these weights"):
+        publish(model, ["hub:ann/first"], ["audit.function.accuracy >= 0.77"])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +141,9 @@ def test_only_files_of_a_model_are_published(hub, model, capsys):
     [
         ("metrics.json", b'{"half":'),
         ("metrics.json", b"[]"),
+        ("metrics.json", b'{"test": 0.9}'),
+        ("metrics.json", b'{"test": {"means": [1]}}'),
+        ("audit.json", b"[]"),
         ("run.json", b"[]"),
         ("run.json", b"\xff"),
         ("README.md", b"\xff"),
