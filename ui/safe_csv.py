@@ -1,8 +1,8 @@
 """Scored rows as a CSV that a spreadsheet shows and never runs.
 
-A cell that begins with = + - @ (or a tab or return before them) is a formula to a spreadsheet, and
-a comment can be one. Such cells get an apostrophe in front, which spreadsheets take as “text”.
-Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
+A cell that begins with = + - @ (or their full-width forms, or what is invisible before them) is a
+formula to a spreadsheet, and a comment can be one. Such cells get an apostrophe in front, which
+spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
 """
 
 import csv
@@ -11,10 +11,13 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow
 
 BATCH_ROWS = 1000
-FORMULA = re.compile(r"\s*[=+\-@\t\r]")
+FORMULA = re.compile(r"[\s\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠\t\r]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -30,9 +33,19 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             writer.writerows(
                 [safe_cell(cell) for cell in row]
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                for row in zip(*map(_cells, batch.columns), strict=True)
             )
             each_batch()
+
+
+def _cells(column: "pyarrow.Array") -> list[Any]:
+    """Give a column's cells; scores, which are float32, in as many digits as they have."""
+    import pyarrow
+
+    cells = column.to_pylist()
+    if not pyarrow.types.is_float32(column.type):
+        return cells
+    return [cell if cell is None else float(f"{cell:.6g}") for cell in cells]
 
 
 def safe_cell(cell: Any) -> str:
@@ -40,7 +53,7 @@ def safe_cell(cell: Any) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, bool | int | float):
-        return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+        return str(cell)
     if isinstance(cell, dict | list):
         cell = json.dumps(cell, ensure_ascii=False, default=str)
     text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)

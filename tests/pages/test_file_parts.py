@@ -115,6 +115,9 @@ def test_pasted_lines_are_comments_whatever_is_in_them(tmp_path):
         ("\t=1", "'\t=1"),
         ("\r=1", "'\r=1"),
         (" =1", "' =1"),
+        ("\x00=1", "'\x00=1"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("＝1+1", "'＝1+1"),
         ("-1", "-1"),
         ("+4.5e3", "+4.5e3"),
         ("hello = world", "hello = world"),
@@ -135,6 +138,18 @@ def test_even_a_columns_name_is_no_formula(tmp_path):
     pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)
     write_safe_csv(path, tmp_path / "a.csv", lambda: None)
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
+
+
+def test_figures_of_the_file_keep_their_digits_and_scores_have_no_more_than_they_are_worth(
+    tmp_path,
+):
+    path = tmp_path / "a.parquet"
+    table = pd.DataFrame({"id": [1234567890.5], "n": [-0.25], "toxic_score": [0.1]})
+    table.astype({"toxic_score": "float32"}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == (
+        "id,n,toxic_score\n1234567890.5,-0.25,0.1\n"
+    )
 
 
 # downloads
