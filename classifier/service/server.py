@@ -1,14 +1,15 @@
 """`python -m classifier serve`: the service in one process or several, under uvicorn.
 
 On SIGTERM a process first answers with “Connection: close” and says that it is not ready, then
-stops accepting, answers what it has accepted, and ends. Requests are not logged: their addresses
-hold keys, and their bodies other people's words.
+stops accepting, answers what it has accepted, and ends; SIGINT does not wait. Requests are not
+logged: their addresses hold keys, and their bodies other people's words.
 """
 
 import argparse
 import asyncio
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -37,6 +38,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.workers < 1:
         raise SettingsError("--workers must be at least 1.")
+    if not arguments.drain_seconds >= 0:
+        raise SettingsError("--drain-seconds must be 0 or more.")
+    _check_address(arguments.host, arguments.port)
     Service(settings).check()  # what is wrong shows here, in one sentence
     os.environ.update(settings.environment())
     os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
@@ -53,6 +57,17 @@ def run(arguments: argparse.Namespace) -> None:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a port is 0 to 65535"
+        raise SettingsError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); name another."
+        ) from None
 
 
 @contextmanager
@@ -83,9 +98,9 @@ def _draining(service: Service, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
         stop: Any = signal.getsignal(signal.SIGTERM)
 
-        def drain(number: int, frame: FrameType | None) -> None:
+        def drain(number: int, _: FrameType | None) -> None:
             if service.draining:
-                stop(number, frame)
+                return  # a worker gets it twice where its whole group is told, as by systemd
             service.draining = True
             loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
 

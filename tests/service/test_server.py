@@ -94,6 +94,8 @@ def test_its_help_names_every_setting():
         ("--api-keys-file", "/nowhere"),
         ("--max-body", "0"),
         ("--workers", "0"),
+        ("--port", "65536"),
+        ("--drain-seconds", "nan"),
         ("--feedback-database", "sqlite:////nowhere/at/all.db"),
         ("--feedback-database", "no url"),
         ("--feedback-database", "oracle://host/name"),
@@ -181,8 +183,21 @@ def test_while_it_drains_it_says_so():
             time.sleep(0.02)
         reply = request(f"{url}/v1alpha1/comments:analyze", body(KIND).encode())
         assert (reply.status, reply.headers["Connection"]) == (200, "close")
-        process.send_signal(signal.SIGTERM)  # a second one does not wait
+        process.send_signal(signal.SIGTERM)  # a second one changes nothing
+        time.sleep(0.5)
+        assert request(f"{url}/health/ready").status == 503
+        process.send_signal(signal.SIGINT)  # this one does not wait
         process.communicate(timeout=10)
+
+
+def test_a_port_that_is_taken_is_told_before_the_model_is_loaded():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "--port", port], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert re.fullmatch(rf"error: --host 127.0.0.1 --port {port}: .+ in use.*\n", done.stderr)
 
 
 def test_the_figures_of_all_workers_are_added_up(tmp_path, monkeypatch):
