@@ -1,7 +1,7 @@
 """A model on the Hugging Face Hub → its folder in the Hub's cache, at one commit, hashes checked.
 
 All files come from the commit that the branch or tag names now, or, where the Hub cannot be
-reached, from the one that it named last time: never from two commits.
+reached, from the last one that was fetched whole: never from two commits.
 """
 
 import hashlib
@@ -33,14 +33,18 @@ def hub_folder(repo: str, revision: str | None = None) -> Path:
     or when a file is not what the Hub has under its name.
     """
     with _one_sentence(repo, revision):
-        cached = not _hub_answers(repo, revision)
-        folder = _fetch(repo, revision, cached)
+        commit = _commit(repo, revision)
+        cached = commit is None
+        folder = _fetch(repo, commit or revision, cached)
         broken = _broken_files(folder)
         if broken and not cached:
             for path in broken:
                 path.resolve().unlink()
-            folder = _fetch(repo, revision, cached)
+            folder = _fetch(repo, commit, cached)
             broken = _broken_files(folder)
+        if commit not in (None, revision) and not broken:
+            # The cache learns only now what the name means: without a network it has to be whole.
+            _download(repo, revision, SMALL_FILES)
     if broken:
         raise ModelError(
             f"{broken[0]}: not the file that the Hub has under this name; delete "
@@ -55,45 +59,45 @@ def hub_folder(repo: str, revision: str | None = None) -> Path:
     return folder
 
 
-def _hub_answers(repo: str, revision: str | None) -> bool:
-    """Ask for what the revision names now; False when nobody answers, or nothing of use."""
+def _commit(repo: str, revision: str | None) -> str | None:
+    """Ask which commit the revision names now; None when nobody answers, or nothing of use."""
     from httpx2 import TransportError
     from huggingface_hub import HfApi, errors
 
     if revision and COMMIT.fullmatch(revision):
-        return True  # means the same for ever, so nobody has to be asked
+        return revision  # means the same for ever, so nobody has to be asked
     try:
-        HfApi().model_info(repo, revision=revision, timeout=10)
+        return HfApi().model_info(repo, revision=revision, timeout=10).sha
     except (TransportError, errors.OfflineModeIsEnabled):
-        return False
+        return None
     except errors.HfHubHTTPError as error:
         if error.response.status_code == 429 or error.response.status_code >= 500:
-            return False
+            return None
         raise
-    return True
 
 
 def _fetch(repo: str, revision: str | None, cached: bool) -> Path:
-    from huggingface_hub import snapshot_download
-
-    def fetch(revision: str | None, patterns: list[str]) -> Path:
-        folder = snapshot_download(
-            repo,
-            revision=revision,
-            allow_patterns=[*SMALL_FILES, *patterns],
-            ignore_patterns=["*/*"],
-            local_files_only=cached,
-        )
-        return Path(folder)
-
-    folder = fetch(revision, [])
+    folder = _download(repo, revision, SMALL_FILES, cached)
     named = _named_weights(folder)
     for pattern in [named] if named else WEIGHT_PATTERNS:
         # By commit, which is the folder's name: the branch can move on meanwhile.
-        folder = fetch(folder.name, [pattern])
+        folder = _download(repo, folder.name, [*SMALL_FILES, pattern], cached)
         if any((folder / name).is_file() for name in WEIGHT_FILES):
             break
     return folder
+
+
+def _download(repo: str, revision: str | None, patterns: list[str], cached: bool = False) -> Path:
+    from huggingface_hub import snapshot_download
+
+    folder = snapshot_download(
+        repo,
+        revision=revision,
+        allow_patterns=patterns,
+        ignore_patterns=["*/*"],
+        local_files_only=cached,
+    )
+    return Path(folder)
 
 
 def _named_weights(folder: Path) -> str | None:
@@ -163,7 +167,7 @@ def _one_sentence(repo: str, revision: str | None) -> Iterator[None]:
         raise ModelError(f"{wanted}: not a Hub id of the form owner/name.") from error
     except (HTTPError, ConnectionError, errors.EntryNotFoundError) as error:
         raise ModelError(
-            f"{wanted}: the Hub cannot be reached and this model was not downloaded before; "
+            f"{wanted}: the Hub cannot be reached and this model was not downloaded whole before; "
             "connect to the network, or give the path of a model folder."
         ) from error
     except OSError as error:

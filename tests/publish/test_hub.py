@@ -436,6 +436,19 @@ def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypa
     assert "ann/first: the Hub cannot be reached; using what was fetched before" in caplog.text
 
 
+def test_without_the_hub_a_download_that_failed_does_not_hide_the_model_before_it(hub, model):
+    publish(model, ["hub:ann/first"])
+    assert load_classifier(NAME).calibrated
+    write_metrics(model, 0.98)
+    (model / "decision.json").unlink()
+    publish(model, ["hub:ann/first"])
+    hub.fail("GET", "/resolve/.*/metrics.json", 503)
+    with pytest.raises(ModelError, match="answers with 503"):
+        load_classifier(NAME)
+    hub.stop()
+    assert load_classifier(NAME).calibrated
+
+
 def test_a_newer_model_is_noticed(hub, model):
     publish(model, ["hub:ann/first"])
     assert load_classifier(NAME).calibrated
