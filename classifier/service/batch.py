@@ -8,9 +8,8 @@ import http
 import re
 import uuid
 from dataclasses import replace
-from email.message import Message
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from classifier.service.calls import Answer, Call, as_json
 from classifier.service.gather import portions
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 1000  # what Google's clients send at most
 KEY_HEADERS = ("authorization", "x-goog-api-key")
+BOUNDARY = re.compile(r"""multipart/.*?[;\s]boundary=(?:"([^"]+)"|([^\s;"]+))""", re.I)
 
 
 async def batch(service: "Service", call: Call) -> Answer:
@@ -73,16 +73,16 @@ def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
         raise invalid("A part of the batch has an unreadable address.") from None
     query = {name: value for name, value in whole.query.items() if name == "key"} | query
     headers = {name: whole.headers[name] for name in KEY_HEADERS if name in whole.headers} | headers
-    return words[0], url.path, replace(whole, query=query, headers=headers, body=body)
+    # Clients take their addresses from the discovery document, a proxy's path included.
+    path = unquote(url.path).removeprefix(urlsplit(whole.root).path)
+    return words[0], path, replace(whole, query=query, headers=headers, body=body)
 
 
 def _parts(call: Call) -> list[bytes]:
-    message = Message()
-    message["Content-Type"] = call.headers.get("content-type", "")
-    boundary = message.get_boundary()
-    if message.get_content_maintype() != "multipart" or not boundary:
+    found = BOUNDARY.match(call.headers.get("content-type", ""))
+    if not found:
         raise invalid("A batch has the content type multipart/mixed with a boundary.")
-    mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
+    mark = re.escape((found[1] or found[2]).encode("latin-1"))
     # Google's Python client ends lines with \n, others with \r\n.
     _, *parts = re.split(rb"(?:\A|\r?\n)--" + mark + rb"(?=--|[ \t]*\r?\n)", call.body)
     parts = [part for part in parts if not part.startswith(b"--")]

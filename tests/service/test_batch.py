@@ -79,12 +79,20 @@ def test_a_name_cannot_smuggle_a_header_in(running):
     assert answers(reply)[0][1] == 200
 
 
+def test_behind_a_path_the_parts_may_name_it(serving):
+    path = "/api/v1alpha1/comments%3Aanalyze"
+    with serving(public_url="https://toxicity.example/api/") as running:
+        assert answers(send(running, [part(ask(KIND), path=path)]))[0][1] == 200
+        assert answers(send(running, [part(ask(KIND))]))[0][1] == 200
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
         (b"", "multipart/mixed; boundary=edge"),
         (b"--edge--", "multipart/mixed; boundary=edge"),
         (b"anything", "multipart/mixed"),
+        (b"anything", "multipart/mixed; boundary*=x%00''y"),
         (b"{}", "application/json"),
         (b"--edge\r\n\r\n" * 1001, "multipart/mixed; boundary=edge"),
     ],
