@@ -67,6 +67,19 @@ def test_cloud_init_writes_every_setting_that_the_update_wants():
     assert {*wanted, "REPOSITORY"} == written
 
 
+def test_the_update_reads_settings_and_runs_nothing_of_them(tmp_path):
+    line = re.search(r"^setting\(\) .+$", UPDATE, re.M)[0]
+    assert '. "$settings"' not in UPDATE
+    settings = tmp_path / "comment-toxicity.env"
+    settings.write_text('BRANCH="main"\n# SITE=:81\nSITE=:80\nKEYS=$(touch ran)&touch ran;a b\n')
+    script = f"settings={settings}; {line}\nsetting BRANCH; setting SITE; setting PACKAGES"
+    answer = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "main\n:80\n"
+    assert list(tmp_path.iterdir()) == [settings]
+
+
 def test_cloud_init_brings_the_programs_that_the_update_calls():
     assert {"caddy", "curl", "git", "make", "python3-venv"} == set(CLOUD["packages"])
     for program in ("caddy", "curl", "git", "make", "python3"):
