@@ -2,20 +2,24 @@
 
 import hashlib
 import hmac
+import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import ConfigurationError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from classifier.errors import SettingsError
 from classifier.service.calls import Call
 from classifier.service.refusals import RefusedError, busy
 from classifier.service.settings import KEYS_VARIABLE, ServiceSettings
+
+LOG = logging.getLogger(__name__)
 
 NO_KEY = (
     "Method doesn't allow unregistered callers (callers without established identity). Please use "
@@ -40,28 +44,29 @@ class Gate:
             raise SettingsError(f"{settings.api_keys_file}: holds no key; write one a line.")
         self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
         if self._limit:
-            try:
-                storage = storage_from_string(f"async+{settings.rate_limit_storage}")
-                self._limiter = SlidingWindowCounterRateLimiter(storage)  # type: ignore[arg-type]
-            except (ConfigurationError, ImportError) as error:
-                raise SettingsError(
-                    f"--rate-limit-storage {settings.rate_limit_storage.split('@')[-1]}: cannot be "
-                    f"used ({error}); name one that the package limits knows, such as redis://HOST."
-                ) from None
+            self._limiter = _limiter(settings.rate_limit_storage)
 
     async def admit(self, call: Call) -> None:
         """Raise RefusedError for a call without a valid key, or beyond its caller's limit."""
         caller = f"address {call.client}"
         if self._digests:
             caller = self._checked_key(call)
-        if self._limit and not await self._limiter.hit(self._limit, caller):
-            window = await self._limiter.get_window_stats(self._limit, caller)
-            raise busy(
-                429,
-                f"Quota exceeded: {self._limit.amount} requests per "
-                f"{self._limit.get_expiry()} seconds.",
-                window.reset_time - time.time(),
-            )
+        if self._limit:
+            await self._count(caller, self._limit)
+
+    async def _count(self, caller: str, limit: RateLimitItem) -> None:
+        try:
+            if await self._limiter.hit(limit, caller):
+                return
+            window = await self._limiter.get_window_stats(limit, caller)
+        except StorageError as error:
+            LOG.error("callers cannot be counted: %s", type(error.storage_error).__name__)
+            raise busy(503, "Callers cannot be counted; try again later.", 5) from None
+        raise busy(
+            429,
+            f"Quota exceeded: {limit.amount} requests per {limit.get_expiry()} seconds.",
+            window.reset_time - time.time(),
+        )
 
     def _checked_key(self, call: Call) -> str:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
@@ -82,7 +87,7 @@ def _digest(key: str) -> bytes:
 
 def _keys_of_file(path: str) -> list[str]:
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SettingsError(f"--api-keys-file {path}: cannot be read ({reason}).") from None
@@ -91,8 +96,26 @@ def _keys_of_file(path: str) -> list[str]:
 
 def _parsed(limit: str) -> RateLimitItem:
     try:
-        return parse(limit)
+        [found] = parse_many(limit)
     except ValueError:
         raise SettingsError(
-            f"--rate-limit: {limit!r} is no limit; write it as 10/second or 600/minute."
+            f"--rate-limit: {limit!r} is not one limit; write it as 10/second or 600/minute."
         ) from None
+    return found
+
+
+def _limiter(storage: str) -> SlidingWindowCounterRateLimiter:
+    try:
+        found = storage_from_string(f"async+{storage}", wrap_exceptions=True)
+        return SlidingWindowCounterRateLimiter(found)  # type: ignore[arg-type]
+    except (ConfigurationError, ImportError) as error:
+        # limits names the package that it misses first; of an unknown kind, it would quote the
+        # whole URL, which may hold a password.
+        missing = re.match("'([^']+)' prerequisite", str(error))
+        reason = (
+            f"needs the package {missing[1]}; install it with pip"
+            if missing
+            else "is no kind that the package limits knows; write it as redis://HOST"
+        )
+        kind = storage.partition(":")[0]
+        raise SettingsError(f"--rate-limit-storage: {kind} {reason}.") from None

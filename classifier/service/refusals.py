@@ -4,6 +4,7 @@
            "details": [{"@type": "…v1alpha1.Error", "errorType": "COMMENT_EMPTY"}]}}
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> Ref
 
 def busy(code: int, message: str, seconds: float) -> RefusedError:
     """Refuse for now: 429 for one caller's share, 503 for everybody's."""
-    return RefusedError(code, message, headers={"Retry-After": str(max(1, round(seconds)))})
+    return RefusedError(code, message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def too_large(limit: int) -> RefusedError:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+from limits.errors import StorageError
 
 from classifier.errors import SettingsError
 from classifier.service.core import Service
@@ -18,7 +19,8 @@ from tests.service.conftest import KIND, RUDE
 def keys(tmp_path, monkeypatch):
     """A file with two keys; a third in the environment."""
     file = tmp_path / "keys"
-    file.write_text("# ours\nfirst-key\nsecond-key  # the forum's\n\n", encoding="utf-8")
+    lines = "first-key\n# ours\nsecond-key  # the forum's\n\n"
+    file.write_text(lines, encoding="utf-8-sig")  # as Windows' Notepad begins a file
     monkeypatch.setenv("TOXICITY_API_KEYS", "third-key,")
     return str(file)
 
@@ -100,17 +102,42 @@ def test_without_keys_an_address_is_a_caller(serving):
         assert running.analyze(KIND).status == 429
 
 
+def test_a_caller_who_waits_as_long_as_told_is_let_in(serving):
+    with serving(rate_limit="2/2seconds") as running:
+        for _ in range(3):
+            while (reply := running.get("/v1/model")).status == 200:
+                pass
+            time.sleep(int(reply.headers["retry-after"]))
+            assert running.get("/v1/model").status == 200
+
+
+def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, caplog):
+    async def fail(*_):
+        raise StorageError(ConnectionError("redis://:secret@host"))
+
+    with serving(rate_limit="1/minute") as running:
+        running.service._gate._limiter.hit = fail
+        reply = running.analyze(KIND)
+    assert (reply.status, reply.json["error"]["status"]) == (503, "UNAVAILABLE")
+    assert int(reply.headers["retry-after"]) >= 1
+    assert "callers cannot be counted: ConnectionError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "message"),
     [
-        {"rate_limit": "often"},
-        {"rate_limit": "1/minute", "rate_limit_storage": "nowhere://"},
-        {"rate_limit": "1/minute", "rate_limit_storage": "redis://localhost"},  # no driver here
+        ({"rate_limit": "often"}, "'often' is not one limit"),
+        ({"rate_limit": "1/second;9/minute"}, "is not one limit"),
+        ({"rate_limit_storage": "nowhere://:secret@host"}, "nowhere is no kind"),
+        # Not installed here:
+        ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package coredis"),
     ],
 )
-def test_a_rate_that_cannot_be_used_is_told(settings):
-    with pytest.raises(SettingsError, match="--rate-limit"):
-        Service(ServiceSettings(**settings))
+def test_a_rate_that_cannot_be_used_is_told(settings, message):
+    with pytest.raises(SettingsError, match="^--rate-limit.*" + message) as caught:
+        Service(ServiceSettings(**{"rate_limit": "1/minute", **settings}))
+    assert "secret" not in str(caught.value)
 
 
 # Sizes
