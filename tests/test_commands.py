@@ -7,17 +7,16 @@ A program that this file does not know fails the test: say here how it is checke
 
 import functools
 import itertools
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests.running import ROOT, run
+
 BIN = Path(sys.executable).parent
 DOCUMENTS = ("README.md", "docs/deploy.md")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -47,18 +46,6 @@ def without_prefix(words):
 
 COMMANDS = {document: commands_of(document) for document in DOCUMENTS}
 EACH = sorted({tuple(command) for commands in COMMANDS.values() for command in commands})
-
-
-def run(*command, cwd=ROOT, **environment):
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @functools.cache

@@ -2,14 +2,14 @@
 
 import itertools
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.running import ROOT, run
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -20,12 +20,6 @@ TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.M)[1].split()
 def blocks(language):
     """The README's fenced blocks in that language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
-
-
-def run(*command):
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 def shipped_files():
@@ -146,6 +140,18 @@ def test_tests_and_ci_lean_on_nothing_outside_the_repository():
     assert len(files) > 5
     others = [path for path in files if path != Path(__file__)]
     assert [path for path in others if outside.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_fork_writes_its_own_address_once_into_two_files_and_nowhere_else():
+    address = re.compile(r"https://github\.com/(OWNER|YOU\w*)/[\w-]+", re.I)
+    texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png"}]
+    found = {
+        path.relative_to(ROOT).as_posix(): len(address.findall(path.read_text("utf-8", "replace")))
+        for path in texts
+        if path != Path(__file__)
+    }
+    places = {name: times for name, times in found.items() if times}
+    assert places == {"deploy/cloud-init.yaml": 1, "notebooks/finetune.ipynb": 1}
 
 
 # Importing does no work

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.running import ROOT, run
+
 BIN = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMMAND = json.loads(re.search(r"^CMD (.+)$", DOCKERFILE, re.M)[1])
@@ -29,18 +30,6 @@ for file in sorted(pathlib.Path("pages").glob("*.py")):
     page.switch_page(f"../pages/{file.name}").run()
     assert not page.exception and not page.error, (file, page.exception, page.error)
 """
-
-
-def run(*command, cwd=ROOT, **environment):
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_hadolint_finds_nothing_to_say():
