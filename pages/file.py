@@ -4,6 +4,7 @@ import streamlit as st
 
 from classifier.errors import UserError
 from ui import session
+from ui.ask_file import ask_for_column, ask_for_upload
 from ui.downloads import link
 from ui.explore import browse, choose_thresholds
 from ui.file_job import FileJob, Progress
@@ -11,7 +12,7 @@ from ui.measure import Labelled, can_measure, label_columns
 from ui.picker import load_model, pick_model, tell
 from ui.report import show_report
 from ui.text import in_markdown
-from ui.upload import MEGABYTES, Source, save_lines, save_upload
+from ui.upload import Source, save_lines
 from ui.workspace import workspace
 
 SOURCE, JOB, UPLOADS, LABELLED = "source", "file job", "uploads", "labelled rows"
@@ -43,31 +44,13 @@ def _ask_for_comments() -> None:
         "Where the comments are", [UPLOAD, PASTE], default=UPLOAD, required=True
     )
     try:
-        source = _uploaded() if way == UPLOAD else _pasted()
+        source = ask_for_upload(UPLOADS) if way == UPLOAD else _pasted()
     except UserError as error:
         tell(error)
         return
     if source:
         st.session_state[SOURCE] = source
         st.rerun()
-
-
-def _uploaded() -> Source | None:
-    # With another key it is another, empty widget: Streamlit lets go of its copy of the file.
-    count = st.session_state.get(UPLOADS, 0)
-    upload = st.file_uploader(
-        f"CSV, Parquet or JSON lines, up to {MEGABYTES} MB",
-        type=["csv", "gz", "jsonl", "parquet"],
-        max_upload_size=MEGABYTES,
-        key=f"upload {count}",
-        help="CSV: a header line, then one line a comment, UTF-8. JSON lines: one object a line. "
-        "CSV and JSON lines can be packed with gzip (.csv.gz, .jsonl.gz).",
-    )
-    if upload is None:
-        return None
-    st.session_state[UPLOADS] = count + 1
-    with st.spinner("Reading the file …"):
-        return save_upload(upload, upload.name, workspace().new_folder())
 
 
 def _pasted() -> Source | None:
@@ -82,11 +65,7 @@ def _ask_how(source: Source, failed: FileJob | None) -> None:
         st.markdown(f"**{in_markdown(source.name)}** · {source.megabytes():,.1f} MB")
         left, right = st.columns(2)
         with left:
-            column = st.selectbox(
-                "Column with the comments",
-                source.columns,
-                index=source.columns.index(source.text_column),
-            )
+            column = ask_for_column(source)
         with right:
             name = pick_model()
         with st.container(horizontal=True):
@@ -210,9 +189,11 @@ def _forget() -> None:
     """Let go of the file and of what came of it."""
     job: FileJob | None = st.session_state.pop(JOB, None)
     if job:
-        job.cancel()
-    for key in (SOURCE, LABELLED):
-        st.session_state.pop(key, None)
+        job.discard()
+    source: Source | None = st.session_state.pop(SOURCE, None)
+    if source:
+        workspace().discard(source.path.parent)
+    st.session_state.pop(LABELLED, None)
 
 
 main()

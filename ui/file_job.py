@@ -3,9 +3,14 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from classifier import Classifier
 from classifier.errors import DataError, UserError
@@ -18,6 +23,7 @@ from ui.upload import Source
 AT_ONCE = threading.Semaphore(2)
 """So many files are scored at a time on this server; others wait."""
 MOST_ROWS = 1_000_000
+SLICE = 50  # texts; a large model takes seconds for so many, and can be stopped only in between
 
 
 class _CancelledError(Exception):
@@ -57,6 +63,7 @@ class Progress:
 class FileJob:
     """Scores a file in a thread of its own, until it is done, cancelled, or its visitor has gone.
 
+    folder: an empty one, for this job alone.
     result: the scored rows, once progress says done. What is needed of the model is kept here, so
     that it can be dropped meanwhile.
     """
@@ -78,22 +85,19 @@ class FileJob:
         return self._folder / "scored.csv"
 
     def cancel(self) -> None:
-        """Stop at the next chunk of rows; nothing is kept."""
+        """Stop after the next few rows; nothing is kept."""
         self._cancelled.set()
+
+    def discard(self) -> None:
+        """Stop, and delete the result: one visitor can have many files scored in turn."""
+        self.cancel()
+        if self.progress.over:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, model: Classifier) -> None:
         try:
-            while not AT_ONCE.acquire(timeout=0.2):
-                self._stop_if_asked()
-            try:
-                self._score(model)
-            finally:
-                AT_ONCE.release()
+            self._whole_or_nothing(model)
         except _CancelledError:
-            # score_file keeps whole chunks, to go on from; nobody will here.
-            shutil.rmtree(self._folder / "scored.parquet.part", ignore_errors=True)
-            for path in self._folder.glob("scored*"):
-                path.unlink()
             self._now(state="cancelled")
         except UserError as error:
             self._now(state="failed", message=self.source.relabelled(str(error)))
@@ -103,6 +107,19 @@ class FileJob:
                 message=f"Scoring failed ({type(error).__name__}); try a smaller file, or tell "
                 "whoever runs this server.",
             )
+            raise
+
+    def _whole_or_nothing(self, model: Classifier) -> None:
+        try:
+            while not AT_ONCE.acquire(timeout=0.2):
+                self._stop_if_asked()
+            try:
+                self._score(model)
+            finally:
+                AT_ONCE.release()
+        except BaseException:
+            # score_file keeps whole chunks, to go on from; nobody will here.
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
     def _score(self, model: Classifier) -> None:
@@ -122,12 +139,18 @@ class FileJob:
         self._now(state="scoring", total=total)
         started = time.monotonic()
 
-        def on_chunk(rows: int) -> None:
-            self._now(rows=rows, seconds=time.monotonic() - started)
+        def after(rows: int) -> None:
+            self._now(rows=self.progress.rows + rows, seconds=time.monotonic() - started)
             self._stop_if_asked()
 
         scored = self._folder / "scored.parquet"
-        score_file(model, str(self.source.path), str(scored), self.text_column, on_chunk=on_chunk)
+        score_file(
+            cast("Classifier", _InSlices(model, after)),
+            str(self.source.path),
+            str(scored),
+            self.text_column,
+            on_chunk=lambda rows: None,  # or its bar would go to the server's log
+        )
         self._now(state="writing")
         write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
         self.result = ScoredFile.read(scored, model.labels, self.text_column)
@@ -139,3 +162,21 @@ class FileJob:
 
     def _now(self, **changes: object) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+
+
+class _InSlices:
+    """A model that scores a few texts at a time, and tells how many after each few."""
+
+    def __init__(self, model: Classifier, after: Callable[[int], None]):
+        self._model, self._after = model, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def score(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
+        scores = np.full((len(texts), len(self._model.labels)), np.nan, dtype=np.float32)
+        for start in range(0, len(texts), SLICE):
+            some = texts[start : start + SLICE]
+            scores[start : start + len(some)] = self._model.score(some)
+            self._after(len(some))
+        return scores

@@ -36,6 +36,14 @@ class Workspace:
         """Make an empty folder within."""
         return Path(tempfile.mkdtemp(dir=self.folder))
 
+    def discard(self, folder: Path) -> None:
+        """Remove a folder that new_folder made, for one visitor can hand in many files in turn.
+
+        Any other one, such as data/, is left alone.
+        """
+        if folder.parent == self.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 def _end(folder: Path, ended: threading.Event) -> None:
     ended.set()

@@ -1,5 +1,6 @@
 """The File page: a file in, scores out."""
 
+import gc
 import re
 import time
 
@@ -157,14 +158,14 @@ def test_a_column_that_would_be_overwritten_is_told_without_the_servers_paths(
 def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     class Slow(Flags):
         def score(self, texts):
-            time.sleep(0.2)
+            time.sleep(0.01 * len(texts))
             return super().score(texts)
 
-    lines = b"text\n" + b"hello\n" * 20_000
+    lines = b"text\n" + b"hello\n" * 1000  # a chunk of score_file, which takes ten seconds
     page = upload(serve("file", a=with_weights(Slow())), lines)
     button(page, "Score the file").click().run()
     button(page, "Cancel").click().run()
-    page = finished(page)
+    page = finished(page, seconds=5)
     assert page.info[0].value.startswith("Stopped")
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
 
@@ -177,12 +178,37 @@ def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
     assert "more than 2 rows" in page.error[0].value
 
 
+def test_how_far_a_slow_model_is_can_be_seen_early(serve, with_weights):
+    class Slow(Flags):
+        def score(self, texts):
+            time.sleep(0.01 * len(texts))
+            return super().score(texts)
+
+    page = upload(serve("file", a=with_weights(Slow())), b"text\n" + b"hello\n" * 1000)
+    button(page, "Score the file").click().run()
+    job = page.session_state["file job"]
+    end = time.monotonic() + 20
+    while not job.progress.rows and time.monotonic() < end:
+        time.sleep(0.05)
+    job.cancel()
+    assert 0 < job.progress.rows < 500
+    assert job.progress.seconds_left
+
+
+def test_a_file_that_is_let_go_of_leaves_nothing_on_the_disk(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    folder = page.session_state["workspace"].folder
+    assert list(folder.rglob("scored.csv"))
+    button(page, "Take another file").click().run()
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+
+
 def test_files_go_when_the_visitor_does(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     folder = page.session_state["workspace"].folder
     assert list(folder.rglob("mine.csv"))
     del page.session_state["workspace"]
-    import gc
-
     gc.collect()
     assert not folder.exists()
