@@ -1,6 +1,5 @@
 """A model measured on the page, on labelled comments, and another one beside it."""
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -8,8 +7,8 @@ import streamlit as st
 from classifier import Classifier
 from classifier.catalog import card_label, label_name
 from classifier.errors import UserError
-from classifier.models import ROOT
 from ui import charts, session
+from ui.ask_file import ask_for_labelled
 from ui.file_job import FileJob
 from ui.measure import Labelled, can_measure, label_columns
 from ui.operating import choose_operating_point
@@ -17,11 +16,14 @@ from ui.picker import load_model, pick_second_model, tell
 from ui.report import figure, show_reliability, show_report
 from ui.scores import table
 from ui.text import in_markdown
-from ui.upload import MEGABYTES, Source, look_into, save_upload
+from ui.upload import Source
 from ui.workspace import workspace
 
-SAMPLE_FILE = Path("data") / "sample.csv"
-MEASURED = "measured"
+MEASURED, MEASURED_SOURCE = "measured", "rows to measure on"
+LAYOUT = (
+    "One column a label, with 0, 1, or -1 or nothing for unknown; of a model whose labels exclude "
+    "each other, a column “label” with the class. A column “weight” says how much each row counts."
+)
 
 
 def measure_here(name: str) -> None:
@@ -30,17 +32,16 @@ def measure_here(name: str) -> None:
         st.info("Measuring needs the full installation; this server has the slim one.")
         return
     second = pick_second_model(name, key="second measured model")
-    upload = st.file_uploader(
-        f"Labelled comments, up to {MEGABYTES} MB (or none: data/sample.csv, which is too small "
-        "to judge by)",
-        type=["csv", "gz", "jsonl", "parquet"],
-        max_upload_size=MEGABYTES,
-        help="One column a label, with 0, 1, or -1 or nothing for unknown; of a model whose "
-        "labels exclude each other, a column “label” with the class. A column “weight” says "
-        "how much each row counts.",
+    try:
+        asked_for = ask_for_labelled(MEASURED_SOURCE, LAYOUT)
+    except UserError as error:
+        tell(error)
+        asked_for = None
+    pressed = st.button(
+        "Measure", type="primary", icon=":material/play_arrow:", disabled=asked_for is None
     )
-    if st.button("Measure", type="primary", icon=":material/play_arrow:"):
-        _start(list(filter(None, [name, second])), upload)
+    if pressed and asked_for:
+        _start(list(filter(None, [name, second])), *asked_for)
     jobs: list[FileJob] = st.session_state.get(MEASURED, [])
     jobs = [job for job in jobs if job.model_name in (name, second)]
     if any(not job.progress.over for job in jobs):
@@ -49,23 +50,15 @@ def measure_here(name: str) -> None:
     _results(name, jobs)
 
 
-def _start(names: list[str], upload: Any) -> None:
-    try:
-        if upload is None:
-            source = look_into(ROOT / SAMPLE_FILE, str(SAMPLE_FILE))
-        else:
-            source = save_upload(upload, upload.name, workspace().new_folder())
-    except UserError as error:
-        tell(error)
-        return
+def _start(names: list[str], source: Source, comments: str) -> None:
     loaded = [model for name in names if (model := load_model(name))]
     _stop()
     st.session_state[MEASURED] = [
-        job for model in loaded if (job := _job(source, model)) is not None
+        job for model in loaded if (job := _job(source, comments, model)) is not None
     ]
 
 
-def _job(source: Source, model: Classifier) -> FileJob | None:
+def _job(source: Source, comments: str, model: Classifier) -> FileJob | None:
     if not label_columns(source.columns, model.labels, model.single_label, model.name):
         named = ", ".join(card_label(label, model.name) for label in model.labels)
         wanted = (
@@ -75,12 +68,12 @@ def _job(source: Source, model: Classifier) -> FileJob | None:
         st.error(in_markdown(f"{source.name}: has no column {wanted}; it has {found}."))
         return None
     place = workspace()
-    return FileJob(source, source.text_column, model, place.new_folder(), place.ended)
+    return FileJob(source, comments, model, place.new_folder(), place.ended)
 
 
 def _stop() -> None:
     for job in st.session_state.pop(MEASURED, []):
-        job.cancel()
+        job.discard()
 
 
 @st.fragment(run_every=0.5)
@@ -102,7 +95,8 @@ def _results(name: str, jobs: list[FileJob]) -> None:
             st.error(in_markdown(job.progress.message or "Stopped."))
             continue
         try:
-            read[job.model_name] = Labelled.read(job.result, job.model_name, job.single_label)
+            with st.spinner("Measuring …"):
+                read[job.model_name] = Labelled.read(job.result, job.model_name, job.single_label)
         except UserError as error:
             tell(error)
     if not read:
@@ -110,7 +104,8 @@ def _results(name: str, jobs: list[FileJob]) -> None:
     limits = {
         job.model_name: {**job.thresholds, **session.thresholds(job.model_name)} for job in jobs
     }
-    reports = {model: labelled.report(limits[model]) for model, labelled in read.items()}
+    with st.spinner("Measuring …"):
+        reports = {model: labelled.report(limits[model]) for model, labelled in read.items()}
     st.subheader(f"On {in_markdown(jobs[0].source.name)}", anchor=False)
     if len(reports) > 1:
         _compare(reports)

@@ -1,23 +1,26 @@
 """The form of a new run: data, base model and a few settings → settings of finetune."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from classifier.errors import DataError
-from classifier.models import ROOT
 from finetune.config import JIGSAW_LABELS
+from ui.ask_file import SAMPLE, ask_for_labelled
 from ui.settings import PageSettings
 from ui.text import in_markdown
 from ui.training_rows import LabelledRows, classes_of, look_at_rows
-from ui.upload import MEGABYTES, Source, look_into, save_upload
-from ui.workspace import workspace
+from ui.upload import Source
 
-SAMPLE_FILE = Path("data") / "sample.csv"
-SAMPLE, UPLOAD = "data/sample.csv", "Upload labelled comments"
-TRAIN_SOURCE, UPLOADS = "rows to train on", "training uploads"
+TRAIN_SOURCE, ROWS, CLASSES = "rows to train on", "rows counted", "classes found"
+LAYOUT = (
+    "One column with the comments, and one a label with 0 or 1; or one with the class. "
+    "The rows stay on this server, in the run's folder."
+)
+Found = TypeVar("Found")
 SEVERAL, ONE = "several labels, a column each", "one of several classes, in one column"
 # The first needs no network: its encoder comes with an installed package.
 BASES = {
@@ -39,11 +42,13 @@ class Wanted:
 
 def ask_for_run() -> Wanted | None:
     """Show the form; give the run when its button was pressed. Raises DataError."""
-    source = _source()
-    if source is None:
+    asked_for = ask_for_labelled(TRAIN_SOURCE, LAYOUT)
+    if asked_for is None:
         return None
-    found = look_at_rows(source)
-    labels = _labels(source, found)
+    source, comments = asked_for
+    about = (source.path, comments)
+    found = _read_once(ROWS, about, lambda: look_at_rows(source, comments))
+    labels = _labels(source, comments, found)
     if not labels:
         st.info("Choose at least one label to start.")
         return None
@@ -100,7 +105,7 @@ def ask_for_run() -> Wanted | None:
     frozen = not isinstance(layers, str)
     settings = {
         "train_data": str(source.path),
-        "text_column": source.text_column,
+        "text_column": comments,
         "id_column": found.id_column,
         **labels,
         "base_model": base,
@@ -115,7 +120,7 @@ def ask_for_run() -> Wanted | None:
         "freeze": frozen,
         "trainable_layers": layers if frozen else 0,
     }
-    uploaded = None if source.path == ROOT / SAMPLE_FILE else source.path
+    uploaded = None if source.name == SAMPLE else source.path
     return Wanted(str(name).strip(), settings, uploaded, bool(replace))
 
 
@@ -125,33 +130,17 @@ def _frozen(layers: int) -> str:
     return f"the last {layers} layers" if layers > 1 else "the last layer"
 
 
-def _source() -> Source | None:
-    way = st.segmented_control("Labelled comments", [SAMPLE, UPLOAD], default=SAMPLE, required=True)
-    if way == SAMPLE:
-        st.caption("A few hundred comments to try this page with; too few for a good model.")
-        return look_into(ROOT / SAMPLE_FILE, str(SAMPLE_FILE))
-    source: Source | None = st.session_state.get(TRAIN_SOURCE)
-    count = st.session_state.get(UPLOADS, 0)
-    upload = st.file_uploader(
-        f"CSV, Parquet or JSON lines, up to {MEGABYTES} MB",
-        type=["csv", "gz", "jsonl", "parquet"],
-        max_upload_size=MEGABYTES,
-        key=f"training upload {count}",
-        help="One column with the comments, and one a label with 0 or 1; or one with the class. "
-        "The rows stay on this server, in the run's folder.",
-    )
-    if upload is not None:
-        st.session_state[UPLOADS] = count + 1
+def _read_once(key: str, about: object, read: Callable[[], Found]) -> Found:
+    """Give what `read` finds in a file, which can be long: once, until `about` is another."""
+    known = st.session_state.get(key)
+    if known is None or known[0] != about:
         with st.spinner("Reading the file …"):
-            source = save_upload(upload, upload.name, workspace().new_folder())
-        st.session_state[TRAIN_SOURCE] = source
-        st.rerun()
-    if source:
-        st.caption(f"{in_markdown(source.name)}, {source.megabytes():,.1f} MB")
-    return source
+            known = (about, read())
+        st.session_state[key] = known
+    return known[1]
 
 
-def _labels(source: Source, found: LabelledRows) -> dict[str, Any]:
+def _labels(source: Source, comments: str, found: LabelledRows) -> dict[str, Any]:
     """Ask what is to be learnt; give finetune's settings for it, empty when nothing is."""
     kind = ONE
     if found.label_columns:
@@ -160,12 +149,13 @@ def _labels(source: Source, found: LabelledRows) -> dict[str, Any]:
         known = [label for label in JIGSAW_LABELS if label in found.label_columns]
         chosen = st.multiselect("Labels", found.label_columns, known or found.label_columns)
         return {"labels": chosen} if chosen else {}
-    others = [name for name in source.columns if name != source.text_column]
+    others = [name for name in source.columns if name != comments]
     if not others:
         raise DataError(f"{source.name}: has one column only; a label needs another.")
     guess = others.index("label") if "label" in others else len(others) - 1
     column = st.selectbox("Column with the class", others, index=guess)
-    classes = classes_of(source, column)
+    about = (source.path, comments, column)
+    classes = _read_once(CLASSES, about, lambda: classes_of(source, comments, column))
     st.caption(in_markdown(f"Classes: {', '.join(classes)}"))
     mapping = {name: place for place, name in enumerate(classes)}
     return {

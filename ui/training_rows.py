@@ -20,14 +20,14 @@ class LabelledRows:
     id_column: str
 
 
-def look_at_rows(source: Source) -> LabelledRows:
+def look_at_rows(source: Source, text_column: str) -> LabelledRows:
     """Count a file's rows, and find its label columns by its first ones. Raises DataError."""
     try:
         with open_input(str(source.path), "csv") as file:
             rows, binary = 0, []
-            for chunk in file.chunks(source.text_column):
+            for chunk in file.chunks(text_column):
                 if not rows:
-                    binary = _binary_columns(source, _cells(chunk.cells))
+                    binary = _binary_columns(source, text_column, _cells(chunk.cells))
                 rows += len(chunk.texts)
     except DataError as error:
         raise DataError(source.relabelled(str(error))) from error
@@ -35,11 +35,11 @@ def look_at_rows(source: Source) -> LabelledRows:
     return LabelledRows(rows, binary, ids[0] if ids else "")
 
 
-def classes_of(source: Source, column: str) -> list[str]:
+def classes_of(source: Source, text_column: str, column: str) -> list[str]:
     """List the values of a column of classes. Raises DataError when these are too many, or one."""
     found: dict[str, None] = {}
     with open_input(str(source.path), "csv") as file:
-        for chunk in file.chunks(source.text_column):
+        for chunk in file.chunks(text_column):
             for cells in _cells(chunk.cells):
                 value = "" if cells.get(column) is None else str(cells[column]).strip()
                 if value:
@@ -58,10 +58,10 @@ def _cells(cells: object) -> list[dict]:
     return cells if isinstance(cells, list) else cells.to_pylist()  # type: ignore[attr-defined]
 
 
-def _binary_columns(source: Source, rows: list[dict]) -> list[str]:
+def _binary_columns(source: Source, text_column: str, rows: list[dict]) -> list[str]:
     def binary(name: str) -> bool:
         values = {str(row.get(name)).strip().lower() for row in rows}
         return values <= BINARY and bool(values & {"1", "1.0", "true"})
 
-    candidates = [name for name in source.columns if name not in (source.text_column, "weight")]
+    candidates = [name for name in source.columns if name not in (text_column, "weight")]
     return [name for name in candidates if binary(name)]

@@ -45,6 +45,12 @@ def button(page, label):
     return next(each for each in page.button if each.label == label)
 
 
+def hand_in(page, content):
+    way = next(each for each in page.segmented_control if each.label == "Labelled comments")
+    way.select("Upload labelled comments").run()
+    page.file_uploader[0].upload("mine.csv", content, "text/csv").run()
+
+
 def test_all_models_are_listed_and_the_picked_one_is_described(with_tiny):
     page = visit("models")
     assert not page.exception
@@ -91,7 +97,7 @@ def test_speed_is_measured_here(with_tiny):
 def test_two_models_are_measured_on_the_same_file_side_by_side(with_tiny):
     page = visit("models")
     page.selectbox(key="second measured model").select("other").run()
-    page.file_uploader[0].upload("mine.csv", COMMENTS, "text/csv").run()
+    hand_in(page, COMMENTS)
     button(page, "Measure").click().run()
     page = finished(page)
     assert not page.exception
@@ -102,14 +108,14 @@ def test_two_models_are_measured_on_the_same_file_side_by_side(with_tiny):
 
 def test_a_file_without_the_models_labels_is_refused(with_tiny):
     page = visit("models")
-    page.file_uploader[0].upload("mine.csv", b"text,rude\nhi,1\n", "text/csv").run()
+    hand_in(page, b"text,rude\nhi,1\n")
     button(page, "Measure").click().run()
     assert page.error[0].value.startswith(r"mine\.csv\: has no column for a label of toxic\-minilm")
 
 
 def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(with_tiny):
     page = visit("models", framed=True)
-    page.file_uploader[0].upload("mine.csv", COMMENTS, "text/csv").run()
+    hand_in(page, COMMENTS)
     button(page, "Measure").click().run()
     page = finished(page)
     way = next(each for each in page.segmented_control if each.label == "Choose by")

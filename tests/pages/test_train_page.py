@@ -9,7 +9,7 @@ import pytest
 from classifier.errors import DataError, PublishError, SettingsError
 from finetune.config import from_toml
 from tests.pages.standins import visit
-from ui import publishing, training
+from ui import publishing, train_form, training
 from ui.training import Training, as_toml, without_overwritten
 from ui.training_rows import classes_of, look_at_rows
 from ui.upload import look_into
@@ -267,13 +267,44 @@ def test_of_strangers_only_listed_base_models_are_taken(server, monkeypatch):
     assert base.proto.accept_new_options
 
 
+def test_the_column_with_the_comments_can_be_chosen_and_a_file_is_read_once(server, monkeypatch):
+    read = []
+    counted = train_form.look_at_rows
+    monkeypatch.setattr(
+        train_form, "look_at_rows", lambda *given: read.append(given) or counted(*given)
+    )
+    page = visit("train")
+    page.segmented_control[0].select("Upload labelled comments").run()
+    rows = b"text,said,rude\n" + b"a note that is long,hi,0\na note,ho,1\n" * 10
+    page.file_uploader[0].upload("mine.csv", rows, "text/csv").run()
+    column = next(each for each in page.selectbox if each.label == "Column with the comments")
+    assert column.value == "text"
+    page.run()
+    assert len(read) == 2  # the sample, and this file
+    column.select("said").run()
+    button(page, "Start").click().run()
+    assert not page.error
+    assert from_toml(server.folder / "run.toml")["text_column"] == "said"
+    wait_for(lambda: server.status().steps)
+    end(server)
+
+
+def test_another_upload_takes_the_place_of_the_first_on_the_disk(server):
+    page = visit("train")
+    page.segmented_control[0].select("Upload labelled comments").run()
+    for name in ("first.csv", "second.csv"):
+        page.file_uploader[0].upload(name, b"text,rude\nhi,0\nho,1\n", "text/csv").run()
+    folder = page.session_state["workspace"].folder
+    assert [path.name for path in folder.rglob("*.csv")] == ["second.csv"]
+
+
 # rows
 
 
 def test_label_columns_are_those_of_zeros_and_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text,rude,score,empty,weight\n1,hi,1,5,,1\n2,ho,0,1,,0\n3,he,,0,,1\n")
-    found = look_at_rows(look_into(path, "a.csv"))
+    found = look_at_rows(look_into(path, "a.csv"), "text")
     assert (found.rows, found.label_columns, found.id_column) == (3, ["rude"], "id")
 
 
@@ -281,7 +312,7 @@ def test_a_column_of_texts_is_no_class(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "".join(f"hi,{n}\n" for n in range(30)))
     with pytest.raises(DataError, match="more than 20 different values"):
-        classes_of(look_into(path, "a.csv"), "label")
+        classes_of(look_into(path, "a.csv"), "text", "label")
 
 
 # pushing to the Hub
