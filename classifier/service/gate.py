@@ -106,7 +106,9 @@ def _parsed(limit: str) -> RateLimitItem:
 
 def _limiter(storage: str) -> SlidingWindowCounterRateLimiter:
     try:
-        found = storage_from_string(f"async+{storage}", wrap_exceptions=True)
+        # Redis's own client, as limits would take one whose newest versions it cannot use.
+        options = {"implementation": "redispy"} if storage.startswith("redis") else {}
+        found = storage_from_string(f"async+{storage}", wrap_exceptions=True, **options)
         return SlidingWindowCounterRateLimiter(found)  # type: ignore[arg-type]
     except (ConfigurationError, ImportError) as error:
         # limits names the package that it misses first; of an unknown kind, it would quote the

@@ -58,7 +58,7 @@ class ServiceSettings:
         "memory://",
         "URL",
         "where callers are counted; with several workers each counts for itself, unless this "
-        "names a common place such as redis://localhost:6379",
+        "names a common place such as redis://localhost:6379 (pip install redis)",
     )
     max_requests: int = _setting(
         256, "N", "answer 503 while this many requests are being worked on, in each worker"

@@ -131,7 +131,7 @@ def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, ca
         ({"rate_limit": "1/second;9/minute"}, "is not one limit"),
         ({"rate_limit_storage": "nowhere://:secret@host"}, "nowhere is no kind"),
         # Not installed here:
-        ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package coredis"),
+        ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package redis;"),
     ],
 )
 def test_a_rate_that_cannot_be_used_is_told(settings, message):
