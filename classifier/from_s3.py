@@ -38,6 +38,7 @@ def s3_folder(uri: str) -> Path:
     when a file is not what the manifest says.
     """
     try:
+        from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:  # where only what the embedded models need is installed
         raise ModelError(f"{uri}: S3 needs one more package here: pip install boto3") from error
@@ -59,7 +60,7 @@ def s3_folder(uri: str) -> Path:
                 _download(client, place, version, folder)
             known.write_text(version, encoding="utf-8")
             return folder
-        except (BotoCoreError, ClientError) as error:
+        except (Boto3Error, BotoCoreError, ClientError) as error:
             if not unreachable(error):
                 raise
             folder = cache / known.read_text(encoding="utf-8") if known.is_file() else known

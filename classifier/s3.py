@@ -109,17 +109,24 @@ def read_small(client: Any, place: Place, *parts: str) -> tuple[bytes, str] | No
 
 def unreachable(error: Exception) -> bool:
     """Whether nobody answers, or nothing of use, and not: somebody refuses."""
-    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+    from boto3.exceptions import RetriesExceededError
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionError,
+        HTTPClientError,
+        IncompleteReadError,
+    )
 
     if isinstance(error, ClientError):
         return error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
-    return isinstance(error, ConnectionError | HTTPClientError)
+    broken = ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
+    return isinstance(error, broken)
 
 
 @contextmanager
 def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
     """Turn whatever boto3 raises into an error of this kind and one sentence, without secrets."""
-    from boto3.exceptions import Boto3Error
+    from boto3.exceptions import Boto3Error, RetriesExceededError
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -136,9 +143,7 @@ def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
         ) from error
     except ParamValidationError as error:
         raise kind(f"{where}: S3 allows no such bucket name.") from error
-    except (ClientError, Boto3Error) as error:
-        raise kind(f"{where}: {_reason(error)}.") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, RetriesExceededError) as error:
         if unreachable(error):
             raise kind(
                 f"{where}: the endpoint cannot be reached ({type(error).__name__}); try again "
@@ -146,6 +151,8 @@ def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
             ) from error
         # Profiles, regions, single sign-on: it says well what is wrong.
         raise kind(f"{where}: {str(error).rstrip('.')}.") from error
+    except (ClientError, Boto3Error) as error:
+        raise kind(f"{where}: {_reason(error)}.") from error
     except OSError as error:
         raise kind(
             f"{where}: {error.filename or 'a file'} cannot be read or written "

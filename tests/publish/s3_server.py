@@ -15,7 +15,8 @@ class Fault:
     """What to do instead of answering the next request that matches, or before it.
 
     action: a status and S3's code for it; "close" (break the connection), "close after" (do it,
-    but answer nothing), or a function to be called before answering.
+    but answer nothing), "half" (send half of the body), or a function to be called before
+    answering.
     """
 
     method: str
@@ -69,10 +70,19 @@ class S3:
             start_response(f"{status} Refused", [("Content-Type", "text/xml")])
             return [f"<Error><Code>{code}</Code><Message>as wanted</Message></Error>".encode()]
         answer = None if action == "close" else self.app(environ, start_response)
+        if action == "half":
+            return self.half(b"".join(answer or ()), environ["werkzeug.socket"])
         if action in ("close", "close after"):
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionError("as the test wants it")
         return answer
+
+    @staticmethod
+    def half(body: bytes, connection: socket.socket) -> Iterable[bytes]:
+        """Send half of the body, and break the connection."""
+        yield body[: len(body) // 2]
+        connection.shutdown(socket.SHUT_RDWR)
+        raise ConnectionError("as the test wants it")
 
     def fail(self, method: str, path: str, action: Any) -> None:
         """Let the next request with this method, whose path matches, go wrong."""

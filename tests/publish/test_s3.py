@@ -5,6 +5,7 @@ import logging
 import re
 import shutil
 import sys
+from fnmatch import fnmatchcase
 
 import boto3
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 
 from classifier import ModelError, load_classifier
 from classifier.errors import PublishError
+from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS
+from classifier.from_s3 import FILE_NAME
 from finetune.__main__ import main
+from finetune.bundle import MODEL_FILES
 from finetune.publish import publish
 from tests.publish.conftest import TEXTS, write_metrics
 
@@ -108,6 +112,20 @@ def test_a_model_is_compared_with_the_one_that_is_published(s3, model):
     write_metrics(model, 0.969)
     assert main(words) == 0
     assert version() != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json", "decision.json", "audit.json", "tokenizer.json", "vocab.txt", "bpe.codes",
+        "sentencepiece.bpe.model", "model.onnx", "model.safetensors",
+        "model-00001-of-00002.safetensors", "model.safetensors.index.json",
+    ],
+)  # fmt: skip
+def test_a_file_that_is_published_is_one_that_both_ways_of_reading_take(name):
+    assert MODEL_FILES.fullmatch(name)
+    assert FILE_NAME.fullmatch(name)
+    assert any(fnmatchcase(name, pattern) for pattern in [*SMALL_FILES, *WEIGHT_PATTERNS])
 
 
 # Credentials
@@ -265,6 +283,26 @@ def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, 
         found = load_classifier(name)
     assert np.array_equal(found.score(TEXTS), expected)
     assert "cannot be reached; using what was fetched before" in caplog.text
+
+
+def test_a_file_cut_short_is_asked_for_again(published, s3):
+    s3.fail("GET", "/model.onnx", "half")
+    assert load_classifier(NAME).calibrated
+
+
+def test_where_files_stay_cut_short_the_cache_is_used_and_that_is_said(
+    published, s3, model, caplog
+):
+    assert load_classifier(NAME).calibrated
+    (model / "decision.json").unlink()
+    write_metrics(model, 0.98)
+    publish(model, [NAME])
+    for _ in range(5):  # as often as the client asks again
+        s3.fail("GET", "/metrics.json", "half")
+    with caplog.at_level(logging.WARNING, "classifier"):
+        assert load_classifier(NAME).calibrated
+    assert "cannot be reached; using what was fetched before" in caplog.text
+    assert not load_classifier(NAME).calibrated
 
 
 def test_without_endpoint_and_cache_there_is_a_sentence(published, s3):
