@@ -38,7 +38,7 @@ def _run(flags: argparse.Namespace) -> None:
     names = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
     if is_first_process():
         if "publish" in names:
-            _check_publishing(settings)
+            _check_publishing(settings, names)
         _open_run(settings, names, resume=flags.resume, clear=flags.clear)
     run_stages(names, settings, resume=flags.resume)
 
@@ -49,15 +49,20 @@ def _publish(flags: argparse.Namespace) -> None:
     publish(flags.model, flags.to, flags.require, flags.private, flags.tag, flags.dry_run)
 
 
-def _check_publishing(settings: Settings) -> None:
+def _check_publishing(settings: Settings, names: list[str]) -> None:
     """See before hours of training whether what comes last can be done."""
     from .gate import Condition
     from .publish import parse_target
 
     if not settings.publish_to:
         raise SettingsError("the stage publish wants to know where to: --publish-to hub:OWNER/NAME")
-    for condition in settings.publish_require:
-        Condition.parse(condition)
+    for text in settings.publish_require:
+        if Condition.parse(text).of_audit and "export" in names:
+            raise SettingsError(
+                f"{text!r}: no stage of a run measures that; leave the stage publish out, and give "
+                "this condition to `python -m finetune publish` after `python -m finetune.audit "
+                "--save`."
+            )
     for target in settings.publish_to:
         parse_target(target).check()
 
