@@ -5,7 +5,7 @@ app = st.App("page.py", routes=routes(service), lifespan=lifespan(service))
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from classifier.service.calls import Answer, Call, Endpoint, as_json
 from classifier.service.core import Service
@@ -56,6 +57,7 @@ def create_app(service: Service) -> Starlette:
                 allow_origins=service.settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["authorization", "content-type", "x-goog-api-key"],
+                expose_headers=["retry-after"],
             )
         )
     return Starlette(
@@ -75,7 +77,8 @@ def _handler(service: Service, endpoint: Endpoint) -> Callable:
             body = await _body(request, service.settings.max_body)
         except RefusedError as refused:
             service.metrics.answered(endpoint.name, refused.code, 0)
-            return _response(as_json(refused.body(), refused.code, refused.headers))
+            kind = Response if refused.code == 408 else _Unread
+            return _response(as_json(refused.body(), refused.code, refused.headers), kind=kind)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         call = Call(
@@ -113,11 +116,32 @@ def _root(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
-def _response(answer: Answer, draining: bool = False) -> Response:
+def _response(answer: Answer, draining: bool = False, kind: type[Response] = Response) -> Response:
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **answer.headers}
     if draining:
         headers["Connection"] = "close"  # so that the caller's next request goes elsewhere
-    return Response(answer.body, answer.status, headers, answer.media_type)
+    return kind(answer.body, answer.status, headers, answer.media_type)
+
+
+class _Unread(Response):
+    """An answer to a body that is not wanted: sent at once; then what still comes is let go by.
+
+    Many callers read an answer only after they have sent all. If the connection ended before,
+    they would see an error of the network instead.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def go_on(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["more_body"] = True
+            await send(message)
+
+        await super().__call__(scope, receive, go_on)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BODY_SECONDS):
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _no_such_route(_: Request, error: Exception) -> Response:

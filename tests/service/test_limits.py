@@ -157,6 +157,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(serving):
             assert line.recv(1000).startswith(b"HTTP/1.1 413")
 
 
+def test_one_who_sends_far_too_much_is_told_so_all_the_same(running):
+    reply = running.post("/v1/score", b"x" * 20_000_000)  # read only after all is sent
+    assert (reply.status, reply.json["error"]["code"]) == (413, 413)
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
     monkeypatch.setattr("classifier.service.app.BODY_SECONDS", 0.2)
     address = urlsplit(running.url)
@@ -236,6 +241,7 @@ def test_other_sites_pages_are_let_in_only_where_the_operator_says(running, serv
     with serving(cors_origins=("https://forum.example",)) as open_to_one:
         headers = open_to_one.get("/v1/model", **asked).headers
         assert headers["access-control-allow-origin"] == "https://forum.example"
+        assert headers["access-control-expose-headers"] == "retry-after"
         other = open_to_one.get("/v1/model", Origin="https://evil.example").headers
         assert "access-control-allow-origin" not in other
 
