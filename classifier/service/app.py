@@ -5,7 +5,7 @@ app = st.App("page.py", routes=routes(service), lifespan=lifespan(service))
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,6 +22,7 @@ from classifier.service.core import Service
 from classifier.service.refusals import RefusedError, too_large
 
 BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
+LARGE_BODY = 131_072  # bytes; more than one comment can take
 
 
 def routes(service: Service) -> list[Route]:
@@ -73,8 +74,12 @@ def create_app(service: Service) -> Starlette:
 
 def _handler(service: Service, endpoint: Endpoint) -> Callable:
     async def handle(request: Request) -> Response:
+        with ExitStack() as until_answered:
+            return await answered(request, until_answered)
+
+    async def answered(request: Request, until_answered: ExitStack) -> Response:
         try:
-            body = await _body(request, service.settings.max_body)
+            body = await _body(request, service, until_answered)
         except RefusedError as refused:
             service.metrics.answered(endpoint.name, refused.code, 0)
             kind = Response if refused.code == 408 else _Unread
@@ -93,15 +98,18 @@ def _handler(service: Service, endpoint: Endpoint) -> Callable:
     return handle
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _body(request: Request, service: Service, until_answered: ExitStack) -> bytes:
     parts: list[bytes] = []
     size = 0
+    limit = service.settings.max_body
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
+                if size <= LARGE_BODY < size + len(part):
+                    until_answered.enter_context(service.large())
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)
@@ -131,6 +139,8 @@ class _Unread(Response):
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers["connection"] = "close"
+
         async def go_on(message: Message) -> None:
             if message["type"] == "http.response.body":
                 message["more_body"] = True

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 from classifier import Classifier, load_classifier
@@ -23,6 +24,10 @@ from classifier.service.requests import SuggestRequest
 from classifier.service.settings import ServiceSettings
 
 LOG = logging.getLogger("classifier.service")
+
+# Each can take --max-body in memory; of small ones --max-requests are no burden.
+MAX_LARGE = 32
+OVERLOADED = "The service is overloaded; try again later."
 
 
 class Service:
@@ -47,7 +52,7 @@ class Service:
             from classifier.service.feedback import FeedbackStore  # SQLAlchemy takes 0.3 s
 
             self._store = FeedbackStore(settings.feedback_database)
-        self._working = 0
+        self._working = self._large = 0
         self._gatherer: Gatherer | None = None
         self._executor: ThreadPoolExecutor | None = None
         bound = partial
@@ -118,7 +123,7 @@ class Service:
         """Answer a request as it came in; never raises."""
         started = time.perf_counter()
         if endpoint.scoring and self._working >= self.settings.max_requests:
-            answer = _refused(busy(503, "The service is overloaded; try again later.", 1))
+            answer = _refused(busy(503, OVERLOADED, 1))
         else:
             self._working += endpoint.scoring
             try:
@@ -127,6 +132,17 @@ class Service:
                 self._working -= endpoint.scoring
         self.metrics.answered(endpoint.name, answer.status, time.perf_counter() - started)
         return answer
+
+    @contextmanager
+    def large(self) -> Iterator[None]:
+        """Count a large request, from its arrival to its answer. RefusedError beyond MAX_LARGE."""
+        if self._large >= MAX_LARGE:
+            raise busy(503, OVERLOADED, 1)
+        self._large += 1
+        try:
+            yield
+        finally:
+            self._large -= 1
 
     async def answer_part(self, endpoint: Endpoint, call: Call) -> Answer:
         """Answer one request, or one part of a batch."""

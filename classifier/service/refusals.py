@@ -76,6 +76,5 @@ def busy(code: int, message: str, seconds: float) -> RefusedError:
 
 
 def too_large(limit: int) -> RefusedError:
-    """Refuse a body. The connection ends too, as the rest of the body is not wanted."""
-    message = f"Request payload size exceeds the limit: {limit} bytes."
-    return RefusedError(413, message, headers={"Connection": "close"})
+    """Refuse a body."""
+    return RefusedError(413, f"Request payload size exceeds the limit: {limit} bytes.")

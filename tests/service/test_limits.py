@@ -162,6 +162,25 @@ def test_one_who_sends_far_too_much_is_told_so_all_the_same(running):
     assert (reply.status, reply.json["error"]["code"]) == (413, 413)
 
 
+def test_only_so_many_large_bodies_are_held_at_a_time(serving, monkeypatch):
+    monkeypatch.setattr("classifier.service.core.MAX_LARGE", 1)
+    large = {"texts": [KIND, "x" * 200_000]}
+    with serving() as running:
+        address = urlsplit(running.url)
+        with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+            head = b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
+            line.sendall(head + b"x" * 150_000)  # the rest never comes
+            while not running.service._large:
+                time.sleep(0.01)
+            refused = running.post("/v1/score", large)
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert running.analyze(KIND).status == 200
+        while running.service._large:
+            time.sleep(0.01)
+        assert running.post("/v1/score", large).status == 200
+        assert running.service._large == 0
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
     monkeypatch.setattr("classifier.service.app.BODY_SECONDS", 0.2)
     address = urlsplit(running.url)
