@@ -3,19 +3,25 @@
 The script that runs for each visitor is ui/navigation.py.
 """
 
+import sys
 from pathlib import Path
 
 import streamlit as st
 from starlette.routing import BaseRoute
 
 from classifier.cache import shared_models
+from classifier.errors import EXIT_CODE, UserError
 from classifier.service.app import lifespan, routes
 from classifier.service.core import Service
 from classifier.service.settings import ServiceSettings
 from ui.downloads import DOWNLOADS
 from ui.navigation import tell_failure
 
-SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
+try:
+    SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
+except UserError as error:  # an environment variable that cannot be understood
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(EXIT_CODE) from None
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
 ROUTES: list[BaseRoute] = [DOWNLOADS, *routes(SERVICE)]

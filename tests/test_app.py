@@ -7,6 +7,8 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
+from classifier.errors import EXIT_CODE
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -46,6 +48,17 @@ def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkey
     page = AppTest.from_file(ROOT / "ui" / "navigation.py", default_timeout=60).run()
     assert page.error[0].value.startswith(r"TOXICITY\_PUBLIC is 'perhaps'")
     assert not page.text_area
+
+
+def test_a_setting_of_the_service_that_cannot_be_understood_is_one_line(monkeypatch):
+    monkeypatch.setenv("TOXICITY_MAX_WAIT", "soon")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == EXIT_CODE
+    assert done.stderr.splitlines()[-1] == "error: TOXICITY_MAX_WAIT: 'soon' is not a number."
+    assert "Traceback" not in done.stderr
 
 
 def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
