@@ -201,11 +201,12 @@ def main() -> int:
             _wait(port)
             server = psutil.Process(process.pid)
             ok = asyncio.run(measure(port, server, flags.sessions, flags.seconds))
-            print(f"models loaded by the page: {', '.join(loads.read_text().split())}")
+            loaded = loads.read_text().split()
+            print(f"models loaded by the page: {', '.join(loaded)}")
         finally:
             process.terminate()
             process.wait()
-    return 0 if ok else 1
+    return 0 if ok and len(loaded) == 1 else 1
 
 
 def _wait(port: int) -> None:
