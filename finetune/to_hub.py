@@ -5,6 +5,7 @@ own upload_folder may make several.) The commit names the one it follows: when s
 published meanwhile, the Hub refuses it, and publish.py looks at the conditions again.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ WHERE_TO_PUT_IT = (
 class HubAccess:
     """Whose token is on this machine, and what it can do; never the token.
 
-    user: its owner's name, empty without a token that the Hub knows.
+    user: its owner's name, or the repository that it is lent for; empty without a token that the
+    Hub knows.
     may_write: whether it can publish there.
     problem: if not, one sentence that says why, and where a better one goes; else empty.
     """
@@ -54,7 +56,7 @@ def hub_access(repo: str | None = None) -> HubAccess:
 
     try:
         token = get_token()
-    except (OSError, errors.OIDCError, errors.DeviceCodeError) as error:
+    except (HTTPError, OSError, errors.OIDCError, errors.DeviceCodeError) as error:
         return HubAccess("", False, f"The token for the Hub cannot be read ({_plain(error)}).")
     if not token:
         return HubAccess("", False, f"There is no token for the Hub: {WHERE_TO_PUT_IT}.")
@@ -64,6 +66,12 @@ def hub_access(repo: str | None = None) -> HubAccess:
             False,
             f"The token for the Hub has a blank or another odd sign in it: {WHERE_TO_PUT_IT}.",
         )
+    lent_for = os.environ.get("HF_OIDC_RESOURCE")
+    if lent_for:  # by the Hub to a CI job, for writing there and nowhere else: it is nobody's
+        if repo in (None, lent_for):
+            return HubAccess(lent_for, True)
+        problem = f"The token here is lent for {lent_for} alone: HF_OIDC_RESOURCE says so."
+        return HubAccess(lent_for, False, problem)
     try:
         known = HfApi().whoami(token=token)
     except errors.OfflineModeIsEnabled:

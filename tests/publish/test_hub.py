@@ -15,6 +15,7 @@ from finetune.__main__ import main
 from finetune.publish import publish
 from finetune.to_hub import hub_access
 from tests.publish.conftest import TEXTS, write_metrics
+from tests.publish.hub_server import Repository
 
 NAME = "ann/first"
 
@@ -286,6 +287,34 @@ def test_access_depends_on_whose_repository_it_is(hub, owner, may):
     access = hub_access(f"{owner}/first")
     assert (access.user, access.may_write) == ("ann", may)
     assert bool(access.problem) is not may
+
+
+@pytest.fixture
+def lent(hub, monkeypatch):
+    """A CI job's token for ann/first, by the client's own settings."""
+    monkeypatch.setattr("huggingface_hub.utils._auth._OIDC_TOKEN_CACHE", None)
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setenv("HF_OIDC_RESOURCE", "ann/first")
+    monkeypatch.setenv("HF_OIDC_ID_TOKEN", "of the job")
+
+
+def test_a_ci_job_publishes_without_a_stored_token(hub, model, lent):
+    hub.repositories[NAME] = Repository()
+    hub.repositories[NAME].add("made on the site", {})
+    publish(model, ["hub:ann/first"])
+    assert "model.onnx" in files(hub)
+
+
+def test_a_token_that_is_lent_for_another_repository_is_said(hub, model, lent):
+    with pytest.raises(PublishError, match="lent for ann/first alone"):
+        publish(model, ["hub:ann/second"])
+    assert [line for line in sent(hub) if "oauth" not in line] == []
+
+
+def test_a_ci_job_that_is_not_trusted_is_one_sentence(hub, model, lent, monkeypatch):
+    monkeypatch.setenv("HF_OIDC_ID_TOKEN", "of another job")
+    with pytest.raises(PublishError, match="token for the Hub cannot be read"):
+        publish(model, ["hub:ann/first"])
 
 
 def test_access_can_be_asked_for_without_a_network(hub):
