@@ -91,9 +91,9 @@ def compare(
 ) -> Comparison:
     """Score the comments of `source` and compare with the old scores beside them.
 
-    Rows without a comment or without any old score are skipped. Raises DataError when there is no
-    column with an attribute's name, or none of its cells is a score; SettingsError for a threshold
-    or a model that cannot be compared.
+    Rows without a comment or without any old score are skipped, and columns without any. Raises
+    DataError when there is no column with an attribute's name, or no score beside a comment;
+    SettingsError for a threshold or a model that cannot be compared.
     """
     if not 0 < threshold < 1:
         raise SettingsError("--threshold must lie between 0 and 1.")
@@ -111,8 +111,8 @@ def compare(
         columns = _columns(file.columns, label_of, classifier.labels, source)
         for chunk in file.chunks(wanted):
             theirs = np.array([_old_scores(chunk, column.name) for column in columns])
-            good = [not is_blank(text) for text in chunk.texts]
-            used = np.array(good) & ~np.isnan(theirs).all(axis=0)
+            good = np.array([not is_blank(text) for text in chunk.texts], bool)
+            used = good & ~np.isnan(theirs).all(axis=0)
             skipped += int((~used).sum())
             texts = [str(text) for text, use in zip(chunk.texts, used, strict=True) if use]
             ours = classifier.score(texts).astype(np.float64)
@@ -130,11 +130,17 @@ def compare(
                     heapq.heappush(worst, (float(gaps[row]), -seen, found))
                     if len(worst) > differences:
                         heapq.heappop(worst)
+    filled = [column for column in columns if any(map(len, column.theirs))]
+    if not filled:
+        raise DataError(
+            f"{source}: no score from 0 to 1 stands beside a comment (looked into "
+            f"{', '.join(column.name for column in columns)})."
+        )
     return Comparison(
         classifier.name,
         threshold,
         skipped,
-        [_agreement(column, threshold, source) for column in columns],
+        [_agreement(column, threshold) for column in filled],
         [found for _, _, found in sorted(worst, reverse=True)],
     )
 
@@ -143,15 +149,15 @@ def matched_threshold(theirs: Scores, ours: Scores, threshold: float) -> float:
     """Give the threshold on ours that flags as many as `threshold` on theirs, or nearly.
 
     It lies midway between the two scores that it parts, so that rounding cannot move a comment
-    across; beyond all scores where none was flagged.
+    across; beyond all scores where none is flagged. Of equal scores, all are flagged or none.
     """
-    ranked = np.sort(ours)[::-1]
     count = int((theirs >= threshold).sum())
-    if count == 0:
-        return float(np.nextafter(ranked[0], np.inf))
-    if count == len(ranked):
-        return float(ranked[-1])
-    return float((ranked[count - 1] + ranked[count]) / 2)
+    scores, counts = np.unique(ours, return_counts=True)
+    flagged = np.append(np.cumsum(counts[::-1])[::-1], 0)  # from each score on; then beyond all
+    place = int(np.abs(flagged - count).argmin())
+    if place == len(scores):
+        return float(np.nextafter(scores[-1], np.inf))
+    return float(scores[max(0, place - 1) : place + 1].mean())
 
 
 def report(comparison: Comparison) -> str:
@@ -220,12 +226,8 @@ def _score(cell: Any) -> float:
     return value if 0 <= value <= 1 else np.nan
 
 
-def _agreement(column: _Column, old: float, source: str) -> Agreement:
+def _agreement(column: _Column, old: float) -> Agreement:
     theirs, ours = np.concatenate(column.theirs), np.concatenate(column.ours)
-    if not len(theirs):
-        raise DataError(
-            f"{source}: column {column.name} holds no score from 0 to 1 beside a comment."
-        )
     threshold = matched_threshold(theirs, ours, old)
     flagged, matched = theirs >= old, ours >= threshold
     either = flagged | matched

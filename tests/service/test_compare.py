@@ -81,6 +81,19 @@ def test_the_threshold_flags_as_many(theirs, flagged):
     assert (ours >= threshold).sum() == flagged
 
 
+def test_equal_scores_are_flagged_together_if_that_is_nearer():
+    ours = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1])
+    for wanted, flagged in ((1, 1), (2, 1), (4, 5), (5, 5)):
+        theirs = np.array([1.0] * wanted + [0.0] * (6 - wanted))
+        assert (ours >= matched_threshold(theirs, ours, 0.8)).sum() == flagged
+
+
+def test_a_column_without_scores_is_left_out(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text("text,TOXICITY,THREAT\nYou fool,0.5,\n", encoding="utf-8")
+    assert [found.attribute for found in compare(embedded, str(file)).agreements] == ["TOXICITY"]
+
+
 def test_scores_that_are_all_the_same_have_no_correlation(embedded, tmp_path):
     file = tmp_path / "old.csv"
     file.write_text(f"text,TOXICITY\n{KIND},0.5\nYou fool,0.5\n", encoding="utf-8")
@@ -103,9 +116,10 @@ def test_what_cannot_be_compared_is_told(embedded, tmp_path):
     file.write_text("text,rudeness\nhi,0.5\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column is named after a Perspective attribute"):
         compare(embedded, str(file))
-    file.write_text("text,TOXICITY\nhi,high\n", encoding="utf-8")
-    with pytest.raises(DataError, match="TOXICITY holds no score"):
-        compare(embedded, str(file))
+    for rows in ("", "hi,high\n", ",0.5\n"):
+        file.write_text("text,TOXICITY\n" + rows, encoding="utf-8")
+        with pytest.raises(DataError, match=r"no score from 0 to 1 .*\(looked into TOXICITY\)"):
+            compare(embedded, str(file))
     with pytest.raises(SettingsError, match="--threshold"):
         compare(embedded, str(file), threshold=1)
 
