@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from yardstick import ROOT, print_table, read_comments
+from yardstick import ROOT, flags_of, print_table, read_comments, run
 
 PATH = "/v1alpha1/comments:analyze?key=any"
 GIVE_UP = 5.0  # seconds without an answer
@@ -140,10 +140,7 @@ async def open_loop(
 
 def main() -> int:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
     parser.add_argument("--comments", type=int, default=2000, help="how many (%(default)s)")
     parser.add_argument("--connections", type=int, default=64, help="callers (%(default)s)")
@@ -153,18 +150,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="of the service (%(default)s)")
     parser.add_argument("--port", type=int, default=8749, help="of the service (%(default)s)")
     parser.add_argument("--model", default="toxic-minilm", help="score with it (%(default)s)")
-    flags = parser.parse_args()
-
-    from classifier.errors import EXIT_CODE, UserError
-
-    try:
-        comments = read_comments(flags.data, flags.text_column, flags.comments)
-        texts = [text for text in comments[flags.text_column].astype(str) if fits(text)]
-        asyncio.run(measure(flags, texts))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    return 0
+    return run(parser, measure)
 
 
 def fits(text: str) -> bool:
@@ -172,7 +158,14 @@ def fits(text: str) -> bool:
     return bool(text.strip()) and len(text.encode()) <= 20_000
 
 
-async def measure(flags: argparse.Namespace, texts: list[str]) -> None:
+def measure(flags: argparse.Namespace) -> None:
+    """Draw the comments, and call the service with them."""
+    comments = read_comments(flags.data, flags.text_column, flags.comments)
+    texts = [text for text in comments[flags.text_column].astype(str) if fits(text)]
+    asyncio.run(call(flags, texts))
+
+
+async def call(flags: argparse.Namespace, texts: list[str]) -> None:
     """Start the service, call it in four ways, and print what came of it."""
     requests = Requests(texts)
     port, seconds, callers = flags.port, flags.seconds, flags.connections

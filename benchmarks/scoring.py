@@ -17,9 +17,11 @@ import numpy as np
 from yardstick import (
     durations,
     encoder_parameters,
+    flags_of,
     matrix_rates,
     print_table,
     read_comments,
+    run,
     save_bert_base,
 )
 
@@ -34,10 +36,7 @@ LATENCY_TOKENS = (72, 128)
 
 def main() -> int:
     """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
-    )
+    parser = flags_of(__doc__)
     parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
     parser.add_argument("--comments", type=int, default=200, help="how many (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="score all so often (%(default)s)")
@@ -45,16 +44,7 @@ def main() -> int:
         "--seconds", type=float, default=5, help="time each latency and rate so long (%(default)s)"
     )
     parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
-    flags = parser.parse_args()
-
-    from classifier.errors import EXIT_CODE, UserError
-
-    try:
-        measure(flags)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    return 0
+    return run(parser, measure)
 
 
 def measure(flags: argparse.Namespace) -> None:

@@ -22,9 +22,11 @@ from yardstick import (
     BASE,
     ROOT,
     encoder_parameters,
+    flags_of,
     matrix_rates,
     print_table,
     read_comments,
+    run,
     save_bert_base,
 )
 
@@ -33,26 +35,14 @@ MINILM_TOKENS = 64
 
 def main() -> int:
     """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
-    )
+    parser = flags_of(__doc__)
     parser.add_argument(
         "--steps", type=int, default=20, help="time so many, a tenth of the original (%(default)s)"
     )
     parser.add_argument(
         "--seconds", type=float, default=5, help="time each matrix rate so long (%(default)s)"
     )
-    flags = parser.parse_args()
-
-    from classifier.errors import EXIT_CODE, UserError
-
-    try:
-        measure(flags)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    return 0
+    return run(parser, measure)
 
 
 def measure(flags: argparse.Namespace) -> None:

