@@ -49,15 +49,16 @@ and do not judge people by the scores of what they wrote. It is not made for fin
 content, nor for other languages than it was trained on."""
 
 HARMS = """\
-- **Identity terms.** A neutral or friendly sentence that names a religion, an origin, an
-  orientation or a disability can score high, because in training comments such words stand mostly
-  in attacks. People can be silenced for saying what they are. Measure it on your own comments.
+- **Identity terms.** In training comments a religion, an origin, an orientation or a disability is
+  mostly named in attacks, so a model can learn to flag people for saying what they are. Figures
+  below, where they were measured, say how far this one does; measure it on your own comments too.
 - **Dialect and reclaimed words.** African American English, and words that a group has taken back
-  for itself, are scored too high.
+  for itself, can be scored too high.
 - **Quotation, counter-speech, negation.** Abuse that is quoted to report it, answered or denied is
-  scored like the abuse itself.
-- **Implicit hate.** Contempt in polite words, irony and stereotypes are scored too low.
-- **Misspelling.** Swapped, spaced or replaced letters hide abuse from it.
+  often scored like the abuse itself.
+- **Implicit hate.** Contempt in polite words, irony, stereotypes, and what only its context makes
+  hateful are scored too low.
+- **Misspelling.** Swapped, spaced or replaced letters can hide abuse from it.
 - **No context.** It sees one comment, not what it answers, who wrote it, or to whom."""
 
 WIKIPEDIA = """
