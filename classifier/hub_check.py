@@ -1,18 +1,21 @@
 """A model on the Hub, looked at before anything of it is downloaded."""
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
 from classifier.errors import ModelError
-from classifier.from_hub import WEIGHT_PATTERNS, _one_sentence
+from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS, _one_sentence
 from classifier.models import HUB_ID
 
 TASK = "ForSequenceClassification"
 
 
 def check_hub_model(name: str, most_gigabytes: float) -> float:
-    """See that a Hub id names a model that can be loaded here; give its weights' gigabytes.
+    """See that a Hub id names a model that can be loaded here; give the gigabytes it would fetch.
 
     Raises ModelError, with the reason, for what is no Hub id, does not exist or is not open to
     this machine, is no text classifier, has no weights in a format that is read without running
-    code (safetensors, ONNX, or a .bin by torch's weights-only reader), or takes more than
+    code (safetensors, ONNX, or a .bin by torch's weights-only reader), or would fetch more than
     most_gigabytes; also without a network.
     """
     match = HUB_ID.fullmatch(name)
@@ -36,27 +39,21 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
             f"{name}: is no text classifier ({', '.join(architectures) or 'of unknown kind'}); "
             "choose one whose page on the Hub says Text Classification."
         )
-    weights = _weights(sizes)
-    if not weights:
+    top = [file for file in sizes if "/" not in file]  # what lies in folders is not fetched
+    weights = next(filter(None, (_matching(top, [kind]) for kind in WEIGHT_PATTERNS)), None)
+    if weights is None:
         raise ModelError(
             f"{name}: has no weights in a format that is safe to read; choose a model with "
             "model.safetensors."
         )
-    gigabytes = sum(sizes[file] for file in weights) / 1e9
+    gigabytes = sum(sizes[file] for file in [*weights, *_matching(top, SMALL_FILES)]) / 1e9
     if gigabytes > most_gigabytes:
         raise ModelError(
-            f"{name}: its weights take {gigabytes:.1f} GB, and this server allows "
+            f"{name}: its files take {gigabytes:.1f} GB, and this server allows "
             f"{most_gigabytes:g} GB; choose a smaller model."
         )
     return gigabytes
 
 
-def _weights(sizes: dict[str, int]) -> list[str]:
-    """Name the weight files that would be fetched, of the best kind there is."""
-    from fnmatch import fnmatchcase
-
-    for pattern in WEIGHT_PATTERNS:
-        found = [name for name in sizes if fnmatchcase(name, pattern)]
-        if found:
-            return found
-    return []
+def _matching(names: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, kind) for kind in kinds)]

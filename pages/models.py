@@ -15,7 +15,7 @@ from ui.audit import show_audit
 from ui.examples import SAMPLES
 from ui.measuring import measure_here
 from ui.model_facts import ModelFacts, description, facts
-from ui.picker import kind, load_model, pick_model, pickable, tell
+from ui.picker import FROM_HUB, kind, load_model, pick_model, pickable, tell
 from ui.report import figure, show_reliability, show_report
 from ui.scores import table
 from ui.settings import HUB_TYPED, PageSettings
@@ -49,7 +49,14 @@ def main() -> None:
     with measure:
         measure_here(name)
     with card:
-        st.markdown(known.card or "This model brings no card.")
+        st.markdown(known.card or _no_card(name))
+
+
+def _no_card(name: str) -> str:
+    if kind(name) != FROM_HUB:
+        return "This model brings no card."
+    repo = name.partition("@")[0]
+    return f"Its card is not on this machine: read it on <https://huggingface.co/{repo}>."
 
 
 def _overview() -> str:
@@ -57,8 +64,7 @@ def _overview() -> str:
     rows = []
     for name in pickable():
         known = facts(name)
-        measured = known.measured if known else None
-        area = measured[1].get("means", {}).get("roc_auc") if measured else None
+        area = known.mean_roc_auc if known else None
         labels = str(len(known.folder.labels)) if known else "–"
         size = f"{known.megabytes:,.0f} MB" if known else "–"
         rows.append((name, kind(name), labels, size, figure(area)))
@@ -77,16 +83,17 @@ def _from_the_hub() -> None:
         with st.form("hub", border=False):
             name = st.text_input("Hub id", placeholder="owner/name, or owner/name@revision")
             asked = st.form_submit_button("Check and add")
-        if not asked or not name:
+        if not asked:
             return
+        name = (name or "").strip()
         try:
             with st.spinner("Asking the Hub …"):
-                gigabytes = check_hub_model(name.strip(), settings.hub_gigabytes)
+                gigabytes = check_hub_model(name, settings.hub_gigabytes)
         except UserError as error:
             tell(error)
             return
-        session.add_typed_model(name.strip())
-        st.success(in_markdown(f"{name.strip()} ({gigabytes:.2f} GB) is in the picker now."))
+        session.add_typed_model(name)
+        st.success(in_markdown(f"{name} ({gigabytes:.2f} GB) is in the picker now."))
 
 
 def _about(name: str, known: ModelFacts) -> None:
@@ -106,7 +113,7 @@ def _about(name: str, known: ModelFacts) -> None:
         if model:
             with st.spinner("Scoring the sample comments …"):
                 st.session_state[LATENCY] = {name: _latency(model)}
-            st.caption(meaning(model))
+            st.caption(in_markdown(meaning(model)))
     seconds = st.session_state.get(LATENCY, {}).get(name)
     if seconds:
         st.metric(
@@ -140,7 +147,7 @@ def _figures(name: str, known: ModelFacts) -> None:
         show_report(report, name)
         st.subheader("Is a score what it says?", anchor=False)
         show_reliability(report, name)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         st.info("Its metrics.json is of another kind than this page can show.")
     for picture in known.pictures:
         alt = "ROC and precision-recall curves" if picture.stem == "curves" else "Confusion"

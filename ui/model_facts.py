@@ -20,8 +20,8 @@ FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
 IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|!\[([^\]]*)\]\[[^\]]*\]|<img[^>]*>", re.I)
 HEADING = re.compile(r"^(#{1,4}) ", re.M)
 SHIPPED = (
-    "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge: six calibrated scores. "
-    "Ships with this project and needs neither network nor GPU."
+    "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge and on other public "
+    "ones: six calibrated scores. Ships with this project and needs neither network nor GPU."
 )
 
 
@@ -53,6 +53,15 @@ class ModelFacts:
             if isinstance(self.metrics.get(side), dict):
                 return side, self.metrics[side]
         return None
+
+    @property
+    def mean_roc_auc(self) -> float | None:
+        """The mean ROC-AUC of those rows; None where the figures do not tell."""
+        try:
+            value = self.measured[1]["means"]["roc_auc"] if self.measured else None
+        except (KeyError, TypeError):
+            return None
+        return value if isinstance(value, float) else None
 
     @property
     def pictures(self) -> list[Path]:
@@ -118,7 +127,7 @@ def _card(folder: Path) -> str:
     except OSError:
         return ""
     text = FRONT_MATTER.sub("", text)
-    # Pictures of a stranger's card would tell their server who reads it. The page has its own
-    # title, so the card's headings go two steps down.
-    text = IMAGE.sub(lambda match: match[1] or match[2] or "", text)
+    # Pictures of a stranger's card would tell their server who reads it; what is written in a form
+    # unknown here becomes a link. The page has its own title: headings go two steps down.
+    text = IMAGE.sub(lambda match: match[1] or match[2] or "", text).replace("![", "[")
     return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")

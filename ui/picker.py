@@ -10,6 +10,7 @@ from ui import session
 from ui.settings import PageSettings
 from ui.text import in_markdown
 
+FROM_HUB = "from the Hub"
 MODEL = "model"
 """Session key of the choice that all pages share."""
 
@@ -27,7 +28,7 @@ def kind(name: str) -> str:
         return "shipped, needs no network"
     if name.startswith("runs/"):
         return "trained here"
-    return "from the Hub" if "/" in name else "in models/"
+    return FROM_HUB if "/" in name else "in models/"
 
 
 def shown_name(name: str) -> str:
@@ -35,14 +36,12 @@ def shown_name(name: str) -> str:
     return f"{name} · {kind(name)}"
 
 
-def pick_model(label: str = "Model", help: str | None = None) -> str:
+def pick_model(label: str = "Model") -> str:
     """Show the picker; every page has the same choice."""
     options = pickable()
     if st.session_state.get(MODEL) not in options:
         st.session_state[MODEL] = options[0]  # none yet, or one that has been deleted
-    return st.selectbox(
-        label, options, format_func=shown_name, key=MODEL, persist_state="session", help=help
-    )
+    return st.selectbox(label, options, format_func=shown_name, key=MODEL, persist_state="session")
 
 
 def pick_second_model(first: str, key: str) -> str | None:

@@ -38,11 +38,13 @@ class PageSettings:
         values = os.environ if environment is None else environment
         # Spaces of Hugging Face set SPACE_ID; what runs there is open to the world.
         public = _switch(values, PUBLIC, default="SPACE_ID" in values)
-        gigabytes = values.get(HUB_GIGABYTES, "2")
+        gigabytes = values.get(HUB_GIGABYTES) or "2"
         try:
             size = float(gigabytes)
         except ValueError:
-            raise SettingsError(f"{HUB_GIGABYTES} is {gigabytes!r}; give a number.") from None
+            size = 0.0
+        if not size > 0:  # “nan” is not, either
+            raise SettingsError(f"{HUB_GIGABYTES} is {gigabytes!r}; give a number above 0.")
         return cls(
             public=public,
             training=_switch(values, TRAINING, default=not public),

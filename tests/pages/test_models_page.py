@@ -73,6 +73,15 @@ def test_a_card_loses_its_pictures_and_its_front_matter(with_tiny):
     assert facts("other").card == "### Big\nspy costs \\$5\n"
 
 
+@pytest.mark.parametrize(
+    "picture",
+    ["![a [b] c](https://e.org/x.png)", "![spy]\n\n[spy]: https://e.org/x.png", "!![](u)[x](y)"],
+)
+def test_no_form_of_picture_in_a_card_is_left(with_tiny, picture):
+    (with_tiny / "models" / "other" / "README.md").write_text(picture)
+    assert "![" not in facts("other").card
+
+
 def test_a_model_in_the_folder_is_described_by_what_its_card_says_first(with_tiny):
     (with_tiny / "models" / "other" / "README.md").write_text("# Other\n\nJudges `tone`.\n\nMore.")
     page = visit("models")
@@ -81,7 +90,13 @@ def test_a_model_in_the_folder_is_described_by_what_its_card_says_first(with_tin
 
 
 def test_broken_figures_are_none_and_stop_nothing(with_tiny):
-    for content in ("not json", "[]", '{"test": {"rows": 3}}'):
+    for content in (
+        "not json",
+        "[]",
+        '{"test": {"rows": 3}}',
+        '{"test": {"rows": 3, "means": [1]}}',
+        '{"test": {"rows": 3, "means": {"roc_auc": "good", "f1": "bad"}, "labels": {}}}',
+    ):
         (with_tiny / "models" / "toxic-minilm" / "metrics.json").write_text(content)
         page = visit("models")
         assert not page.exception
@@ -190,7 +205,7 @@ def hub(monkeypatch):
 
 def test_a_text_classifier_with_safe_weights_passes(hub):
     hub()
-    assert hub_check.check_hub_model("owner/name@main", 1.0) == 0.4
+    assert hub_check.check_hub_model("owner/name@main", 1.0) == pytest.approx(0.4, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +216,11 @@ def test_a_text_classifier_with_safe_weights_passes(hub):
         ({"siblings": [file("config.json"), file("weights.pkl")]}, "safe to read"),
         ({"siblings": [file("model.safetensors")]}, "has no config.json"),
         ({"siblings": [file("config.json"), file("model.safetensors", 3e9)]}, "take 3.0 GB"),
+        (
+            {"siblings": [file("config.json"), file("vocab.txt", 3e9), file("model.safetensors")]},
+            "take 3.0 GB",
+        ),
+        ({"siblings": [file("config.json"), file("model/x.safetensors")]}, "safe to read"),
         (
             {"config": {"architectures": ["XForSequenceClassification"], "auto_map": {}}},
             "brings its own Python code",
@@ -220,7 +240,7 @@ def test_without_a_network_the_page_says_that_it_needs_one(with_tiny):
     assert "connect to the network" in page.error[0].value
 
 
-@pytest.mark.parametrize("typed", ["../../etc", "<b>x</b>", "a b/c", "noowner"])
+@pytest.mark.parametrize("typed", ["../../etc", "<b>x</b>", "a b/c", "noowner", ""])
 def test_what_is_no_hub_id_is_said_to_be_none(with_tiny, typed):
     page = visit("models")
     page.text_input[0].set_value(typed)
@@ -261,11 +281,19 @@ def test_a_space_is_public_unless_it_is_said_not_to_be():
     assert PageSettings.read({}).training
 
 
+def test_an_empty_setting_is_none():
+    assert (
+        PageSettings.read({"TOXICITY_HUB_GIGABYTES": "", "TOXICITY_PUBLIC": ""}).hub_gigabytes == 2
+    )
+
+
 @pytest.mark.parametrize(
     "variables",
     [
         {"TOXICITY_PUBLIC": "maybe"},
         {"TOXICITY_HUB_GIGABYTES": "many"},
+        {"TOXICITY_HUB_GIGABYTES": "nan"},
+        {"TOXICITY_HUB_GIGABYTES": "-1"},
         {"TOXICITY_HUB_MODELS": "x"},
     ],
 )
