@@ -80,11 +80,12 @@ def _results(models: list[Classifier], text: str) -> None:
             with st.spinner("Scoring …"):
                 found = model.score([text])[0]
             if np.isnan(found).any():
+                st.info("Its beginning is blank, so there is nothing to score: cut that off.")
                 continue
             ranked = rank(model, found, session.thresholds(model.name))
             st.html(scores.result(ranked))
             own = " You set thresholds of your own on the Models page."
-            st.caption(meaning(model) + own * bool(session.thresholds(model.name)))
+            st.caption(in_markdown(meaning(model)) + own * bool(session.thresholds(model.name)))
             _explanation(model, text, ranked)
 
 
@@ -93,12 +94,13 @@ def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None
     """Mark what moves one label's score: the most telling one, or the one that is picked."""
     names = {row.label: row for row in ranked}
     labels = list(names)
+    telling = most_telling(ranked).label
     label = st.selectbox(
         "What moves the score of",
         labels,
-        index=labels.index(most_telling(ranked).label),
+        index=labels.index(telling),
         format_func=lambda label: f"{names[label].name} ({percent(names[label].score)})",
-        key=f"explained label {model.name} {labels}",
+        key=f"explained label {model.name} {telling} {labels}",  # another comment: its own label
     )
     with st.spinner("Leaving out each part in turn …"):
         found = explain(model, text, label)

@@ -1,6 +1,7 @@
 """The Score page: one comment's scores, in bars, in words, and explained."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -189,6 +190,29 @@ def test_another_label_can_be_explained(serve):
     choice.select("insult").run()
     assert "<mark" not in html(page)
     assert any("No single word moves" in text.value for text in page.caption)
+
+
+def test_each_comment_is_explained_by_its_own_most_telling_label(serve):
+    model = FixedScores({"a": 0.5, "b": 0.1}, [0.9, 0.11])
+    page = submit(serve(a=model), "one two")
+    model.scores = [0.9, 0.8]  # the same order, but b is further over its threshold
+    submit(page, "three four")
+    choice = next(box for box in page.selectbox if box.label == "What moves the score of")
+    assert choice.value == "b"
+
+
+def test_the_criterion_of_a_strange_model_is_shown_as_text(serve):
+    model = FixedScores()
+    model.decision = replace(model.decision, criterion="![x](https://example.org/x.png)")
+    page = submit(serve(a=model), "hello you")
+    assert any(r"\!\[x\]" in text.value for text in page.caption)
+    assert not any("![x](" in text.value for text in page.caption)
+
+
+def test_a_comment_that_begins_with_a_megabyte_of_nothing_is_told(serve):
+    page = submit(serve(a=FixedScores()), " " * 1_000_000 + "you fool")
+    assert not page.exception
+    assert page.info[0].value.startswith("Its beginning is blank")
 
 
 def test_a_sample_fills_the_comment_and_is_scored(serve):
