@@ -18,6 +18,7 @@ from ui.workspace import workspace
 SOURCE, JOB, UPLOADS, LABELLED = "source", "file job", "uploads", "labelled rows"
 UPLOAD, PASTE = "Upload a file", "Paste lines"
 ROWS_MEASURED_AT_ONCE = 50_000
+MOST_REASONS = 5
 
 
 def main() -> None:
@@ -121,11 +122,16 @@ def _show_result(job: FileJob) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric("rows", f"{scored.rows:,}", width="content")
         if not job.single_label:
-            st.metric("flagged by a label", f"{flagged:,}", width="content")
+            own = "At the model's own thresholds, as in the downloads."
+            st.metric("flagged by a label", f"{flagged:,}", width="content", help=own)
         st.metric("without scores", f"{unscored:,}", width="content")
         st.metric("rows/s", f"{job.progress.rate:,.0f}", width="content")
-    for reason, rows in scored.unscored_reasons().items():
-        st.caption(f"Without scores: {rows:,} × {in_markdown(reason)}")
+    reasons = [
+        f"{rows:,} × {in_markdown(reason)}" for reason, rows in scored.unscored_reasons().items()
+    ]
+    if reasons:
+        more = f", and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
+        st.caption(f"Without scores: {', '.join(reasons[:MOST_REASONS])}{more}")
     stem = job.source.path.stem
     st.html(
         '<div class="tox-buttons">'

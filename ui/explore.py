@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from classifier.catalog import label_name
-from classifier.outputs import REASON, score_columns
+from classifier.outputs import FLAGS, REASON, score_columns
 from ui import charts
 from ui.scored import ScoredFile
 from ui.text import in_markdown, shortened
@@ -32,17 +32,18 @@ def choose_thresholds(
             st.markdown(f"**{in_markdown(name)}**")
             limit = None
             if label in thresholds:
+                begin = round(float(np.clip(thresholds[label], 0.01, 0.99)), 2)
                 limit = st.slider(
                     f"Threshold of {in_markdown(name)}",
                     0.01,
                     0.99,
-                    round(float(np.clip(thresholds[label], 0.01, 0.99)), 2),
+                    begin,
                     0.01,
                     key=f"threshold {label} {key}",
                     label_visibility="collapsed",
                 )
                 # Where the slider was not moved, the model's own threshold decides, unrounded.
-                moved = abs(limit - thresholds[label]) > 0.005
+                moved = abs(limit - begin) > 0.001
                 chosen[label] = limit if moved else thresholds[label]
             st.caption(_count(scored, label, chosen))
             charts.histogram(scored.histogram(label), limit, name)
@@ -114,7 +115,7 @@ def _table(
     table[scored.text_column] = [shortened(text, 300) for text in texts]
     table[score_columns(scored.labels)] *= 100
     labels = np.array(list(names.values()))
-    table.insert(1, "flagged", [", ".join(labels[flags[row]]) for row in rows])
+    table.insert(1, FLAGS, [", ".join(labels[flags[row]]) for row in rows])
     progress = {
         f"{label}_score": st.column_config.ProgressColumn(
             name, format="%.0f %%", min_value=0, max_value=100, width="small"
@@ -126,6 +127,7 @@ def _table(
         column_config={
             "_index": st.column_config.NumberColumn("row", width="small"),
             scored.text_column: st.column_config.TextColumn("comment", width="large"),
+            FLAGS: "flagged",
             **progress,
         },
         alt="Rows of the file with their scores",

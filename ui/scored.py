@@ -3,6 +3,8 @@
 Texts stay on disk. Scores are mapped into memory, so that many sessions do not fill it.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from classifier.outputs import REASON, score_columns
 
 BINS = 20
+LINE = re.compile(r"^line \d+( is| has|:)?\s*")
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,13 @@ class ScoredFile:
         return table.loc[rows + 1]
 
     def unscored_reasons(self) -> dict[str, int]:
-        """Count the reasons why rows have no scores, without the lines' numbers."""
+        """Count the reasons why rows have no scores, without lines' numbers; frequent first."""
         if REASON not in self.columns:
             return {}
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         file = pyarrow.parquet.ParquetFile(self.path)
         for batch in file.iter_batches(columns=[REASON]):
-            for reason in batch.column(0).drop_null().to_pylist():
-                kind = pd.Series(reason).str.replace(r"^line \d+( is| has|:)?\s*", "", regex=True)
-                counts[kind[0]] = counts.get(kind[0], 0) + 1
-        return counts
+            counts.update(
+                LINE.sub("", reason) for reason in batch.column(0).drop_null().to_pylist()
+            )
+        return dict(counts.most_common())

@@ -87,6 +87,24 @@ def test_a_threshold_that_is_moved_recounts_at_once(serve, with_weights):
     assert counts[0] == "**0** of 2 rows flagged (0.0%)"
 
 
+@pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])
+def test_a_slider_that_nobody_moved_is_the_models_own_threshold(serve, with_weights, threshold):
+    model = Flags({"rare": threshold}, [threshold])
+    page = upload(serve("file", a=with_weights(model)))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert any("**2** of 2 rows flagged" in text.value for text in page.caption)
+
+
+def test_a_column_of_comments_can_be_called_like_one_of_the_tables(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())), b"flagged\nhello\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert page.dataframe[0].value["flagged"].tolist() == ["hello"]
+
+
 def test_rows_can_be_filtered_ordered_and_searched(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -217,6 +218,17 @@ def test_rows_are_found_by_what_their_comments_contain(scored):
 
 def test_reasons_are_counted_without_line_numbers(scored):
     assert scored.unscored_reasons() == {"not UTF-8": 1}
+
+
+def test_a_million_rows_without_scores_are_counted_at_once(tmp_path):
+    rows = 200_000  # a fifth of them, for a fifth of the time
+    reasons = ["blank", f"line {rows} has 3 cells, not 2"] * (rows // 2)
+    path = tmp_path / "s.parquet"
+    pd.DataFrame({"a_score": np.full(rows, np.nan, np.float32), "reason": reasons}).to_parquet(path)
+    scored = ScoredFile.read(path, ["a"], "text")
+    began = time.thread_time()
+    assert scored.unscored_reasons() == {"blank": 100_000, "3 cells, not 2": 100_000}
+    assert time.thread_time() - began < 2
 
 
 def test_measuring_gives_what_evaluate_gives(scored):
