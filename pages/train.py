@@ -26,6 +26,7 @@ STAGES = {
     "export": "Exporting the weights",
     "calibrate": "Calibrating, choosing thresholds",
     "evaluate": "Measuring on rows it never saw",
+    "card": "Writing its card",
 }
 
 
