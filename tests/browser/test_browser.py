@@ -4,8 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright")
+from axe_playwright_python.sync_playwright import Axe
 
 PAGES = ["", "file", "models", "train"]
 RUDE = "You are such an idiot, shut up."
@@ -188,12 +187,11 @@ def nothing(page):
      ("file", scored_file), ("models", figures), ("train", nothing)],
 )  # fmt: skip
 def test_axe_finds_nothing_serious(visit, path, use, color_scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(path, color_scheme=color_scheme)
     use(page)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_timeout(1000)  # widgets fade in; a pale one would count as low contrast
-    found = axe.run(page).response["violations"]
+    found = Axe().run(page).response["violations"]
     serious = [
         (violation["id"], [node["html"][:200] for node in violation["nodes"]][:3])
         for violation in found
