@@ -105,7 +105,8 @@ def _judge(conditions: list[Condition], bundle: Bundle, before: Published | None
     verdicts = judge(conditions, bundle.metrics, before.metrics if before else None)
     if verdicts:
         side, report = measured(bundle.metrics)
-        print(f"   conditions, on {report.get('rows', 0):,} {side} rows:")
+        others = ", of an audit on its own" * any(each.of_audit for each in conditions)
+        print(f"   conditions, on {report.get('rows', 0):,} {side} rows{others}:")
         print(gate_table(verdicts))
     return verdicts
 

@@ -122,6 +122,7 @@ def test_an_audit_is_published_judged_and_compared_with(hub, model, capsys):
     write_audit(model, 0.8)
     publish(model, ["hub:ann/first"], ["audit.function.accuracy >= 0.77"])
     assert "audit.json" in files(hub)
+    assert "conditions, on 100 test rows, of an audit on its own:" in capsys.readouterr().out
     write_audit(model, 0.7)
     condition = ["--require", "audit.function.accuracy >= published - 0.01"]
     assert main(["publish", str(model), "--to", "hub:ann/first", *condition]) == 3
