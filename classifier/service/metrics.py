@@ -5,6 +5,7 @@ serve names it in PROMETHEUS_MULTIPROC_DIR before the workers import this module
 """
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -14,7 +15,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from classifier.service.calls import Answer
 from classifier.service.settings import METRICS_FOLDER
@@ -65,5 +66,16 @@ class Metrics:
         registry = self._registry
         if os.environ.get(METRICS_FOLDER):
             registry = CollectorRegistry()
+            _forget_dead_workers(Path(os.environ[METRICS_FOLDER]))
             MultiProcessCollector(registry)
         return Answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Leave out how long texts waited for a worker that has ended; its counts remain."""
+    for file in folder.glob("gauge_livemax_*.db"):
+        process = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(process, 0)  # sends nothing
+        except ProcessLookupError:
+            mark_process_dead(process, str(folder))

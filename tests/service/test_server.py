@@ -200,6 +200,25 @@ def test_a_port_that_is_taken_is_told_before_the_model_is_loaded():
     assert re.fullmatch(rf"error: --host 127.0.0.1 --port {port}: .+ in use.*\n", done.stderr)
 
 
+def test_a_worker_that_died_waits_no_more(tmp_path):
+    code = (
+        "from classifier.service.metrics import Metrics\n"
+        "metrics = Metrics()\n"
+        "metrics.waiting.set({})\n"
+        "print(metrics.page().body.decode())"
+    )
+    for seconds in (9.0, 0.5):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(seconds)],
+            cwd=ROOT,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"toxicity_waiting_seconds {seconds}" in done.stdout
+
+
 def test_the_figures_of_all_workers_are_added_up(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with served("--workers", "2") as (_, url):
