@@ -151,6 +151,11 @@ class Settings:
         "weigh positives of rare labels up in the loss (square root of negatives per positive)",
         False,
     )
+    average_with_base: float = setting(
+        "end with this share of base_model's weights and the rest of the trained ones (for a base "
+        "that has these labels already): keeps what it knew of other texts",
+        0.0,
+    )
     precision: str = setting(
         "auto: bf16 where a trial shows that this machine gains by it; or fp32, bf16", "auto"
     )
@@ -201,6 +206,7 @@ class Settings:
             "validation_fraction": (0, 0.9),
             "test_fraction": (0, 0.9),
             "noise": (0, 1),
+            "average_with_base": (0, 1),
             "dropout": (0, 0.9),
             "attention_dropout": (0, 0.9),
             "layer_decay": (0.1, 1),

@@ -4,6 +4,7 @@ Beside it: RUN/checkpoints (what an interrupted run goes on from), RUN/curves.js
 """
 
 import contextlib
+import copy
 import ctypes
 import json
 import math
@@ -53,6 +54,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     """
     keep_freed_memory()
     tokenizer, model = load_base(settings)
+    base = copy.deepcopy(model.state_dict()) if settings.average_with_base else {}
     labels = label_matrix(split.train, settings)
     noisy_rows = noisy(split.train, settings)
     train_rows = _dataset(
@@ -94,6 +96,8 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     if trainer.is_world_process_zero():
         trained = run_folder / "trained"
         shutil.rmtree(trained, ignore_errors=True)
+        if base:
+            model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
         model.save_pretrained(trained)
         tokenizer.save_pretrained(trained)
     best = trainer.state.best_metric
@@ -156,6 +160,22 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     if settings.freeze:
         freeze(model, settings.trainable_layers)
     return tokenizer, model
+
+
+def averaged(
+    base: dict[str, torch.Tensor], trained: dict[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Give share × base + (1 - share) × trained, weight by weight (WiSE-FT, Wortsman et al. 2022).
+
+    base, trained: state dicts with the same names and shapes. Numbers that are no weights, such as
+    places, stay the trained model's.
+    """
+    return {
+        name: torch.lerp(weight, base[name].to(weight), share)
+        if weight.is_floating_point()
+        else weight
+        for name, weight in trained.items()
+    }
 
 
 def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -155,3 +155,18 @@ def test_clear_leaves_a_folder_alone_that_holds_no_run(comments, tiny_base, tmp_
     assert main([*flags(comments, tiny_base, tmp_path), "--clear"]) == 2
     assert "holds no run" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_weights_are_averaged_with_those_the_run_began_from(
+    comments: Path, tiny_base: Path, tmp_path: Path
+):
+    found = []
+    for share in ("0", "0.25"):
+        run = tmp_path / share
+        more = ["--average-with-base", share, "--max-steps", "5"]
+        assert main(flags(comments, tiny_base, run, *more)) == 0
+        found.append(load_file(run / "trained" / "model.safetensors"))
+    base, (trained, averaged) = load_file(tiny_base / "model.safetensors"), found
+    for name, weight in trained.items():
+        np.testing.assert_allclose(averaged[name], 0.25 * base[name] + 0.75 * weight, atol=1e-6)
+    assert any(not np.allclose(averaged[name], trained[name]) for name in trained)
