@@ -135,7 +135,8 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
     from classifier import load_classifier
 
     folder, split = run_folder / "model", _split(run_folder)
-    (folder / DECISION_FILE).unlink(missing_ok=True)  # of earlier weights, perhaps
+    for of_earlier_weights in (DECISION_FILE, "metrics.json"):
+        (folder / of_earlier_weights).unlink(missing_ok=True)
     exported = load_classifier(str(folder))
     fitted = fit_decision(
         exported.logits(split.validation[settings.text_column].tolist()),

@@ -78,6 +78,12 @@ def test_a_stage_can_run_again_by_itself(run: Path):
     assert main([*again, "--criterion", "best-f1"]) == 0
 
 
+def test_new_weights_do_not_keep_the_test_figures_of_older_ones(run: Path):
+    assert main(["calibrate", "--output-dir", str(run)]) == 0
+    assert list(json.loads((run / "model" / "metrics.json").read_text())) == ["validation"]
+    assert main(["evaluate", "card", "--output-dir", str(run)]) == 0
+
+
 def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, learner: Path):
     generator = np.random.default_rng(0)
     lines = ["review,sentiment"]
