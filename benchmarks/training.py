@@ -4,7 +4,7 @@
 
 The original recipe: each comment tokenized when its turn comes and padded to 512 tokens, fp32.
 Ours: finetune with configs/jigsaw-bert.toml. Both with bert-base (random weights), 16 comments a
-step. Then MiniLM with configs/jigsaw-minilm.toml on 32 comments of 64 tokens a step, as a share of
+step. Then MiniLM with configs/jigsaw-minilm.toml on 64 comments of 64 tokens a step, as a share of
 the machine's matrix rate. Only whole steps count, from the second on.
 """
 
