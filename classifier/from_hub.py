@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 
 # Of a repository, its top level only: exports to other frameworks lie in folders.
 SMALL_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
-WEIGHT_PATTERNS = ["model.onnx", "model*.safetensors", "pytorch_model*.bin"]  # best first
+# Best first. Large weights lie in several files; which, says the index, a small file.
+WEIGHT_PATTERNS = ["model.onnx", "model*.safetensors", "pytorch_model*.bin"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -82,7 +83,7 @@ def _fetch(repo: str, revision: str | None, cached: bool) -> Path:
     for pattern in [named] if named else WEIGHT_PATTERNS:
         # By commit, which is the folder's name: the branch can move on meanwhile.
         folder = _download(repo, folder.name, [*SMALL_FILES, pattern], cached)
-        if any((folder / name).is_file() for name in WEIGHT_FILES):
+        if any(folder.glob(pattern)):
             break
     return folder
 

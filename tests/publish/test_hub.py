@@ -442,6 +442,20 @@ def test_only_the_weights_that_are_read_are_fetched(hub, model):
     assert not any("model.safetensors" in line for line in hub.asked if "/resolve/" in line)
 
 
+def test_weights_in_several_files_are_fetched_all(hub, tiny_base, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    folder = shutil.copytree(tiny_base, tmp_path / "shards")
+    (folder / "model.safetensors").unlink()
+    base = AutoModelForSequenceClassification.from_pretrained(tiny_base)
+    base.save_pretrained(folder, max_shard_size="8KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    repository = hub.repositories[NAME] = Repository()
+    repository.add("by hand", {path.name: path.read_bytes() for path in folder.iterdir()})
+    expected = load_classifier(str(tiny_base)).score(TEXTS)
+    assert np.array_equal(load_classifier(NAME).score(TEXTS), expected)
+
+
 def test_a_second_load_fetches_nothing(hub, model):
     publish(model, ["hub:ann/first"])
     load_classifier(NAME)
