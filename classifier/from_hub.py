@@ -19,7 +19,7 @@ from classifier.folder import WEIGHT_FILES
 logger = logging.getLogger(__name__)
 
 # Of a repository, its top level only: exports to other frameworks lie in folders.
-SMALL_FILES = ["*.json", "*.txt", "*.model", "*.codes"]
+SMALL_FILES = ["README.md", "*.json", "*.txt", "*.model", "*.codes"]
 # Best first. Large weights lie in several files; which, says the index, a small file.
 WEIGHT_PATTERNS = ["model.onnx", "model*.safetensors", "pytorch_model*.bin"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
