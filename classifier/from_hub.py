@@ -33,7 +33,7 @@ def hub_folder(repo: str, revision: str | None = None) -> Path:
     Raises ModelError when there is no such model, no access to it, neither network nor cache,
     or when a file is not what the Hub has under its name.
     """
-    with _one_sentence(repo, revision):
+    with hub_errors(repo, revision):
         commit = _commit(repo, revision)
         cached = commit is None
         folder = _fetch(repo, commit or revision, cached)
@@ -136,7 +136,7 @@ def _broken_files(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _one_sentence(repo: str, revision: str | None) -> Iterator[None]:
+def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     """Turn whatever the Hub's client raises into a ModelError of one sentence."""
     from httpx2 import HTTPError
     from huggingface_hub import constants, errors

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from classifier.errors import ModelError
-from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS, _one_sentence
+from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS, hub_errors
 from classifier.models import HUB_ID
 
 TASK = "ForSequenceClassification"
@@ -21,7 +21,7 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
     match = HUB_ID.fullmatch(name)
     if match is None:
         raise ModelError(f"{name!r} is no Hub id; type owner/name, or owner/name@revision.")
-    with _one_sentence(match["repo"], match["revision"]):
+    with hub_errors(match["repo"], match["revision"]):
         from huggingface_hub import HfApi
 
         info = HfApi().model_info(
