@@ -113,11 +113,19 @@ def test_in_a_space_the_cookie_that_guards_uploads_reaches_another_origins_page(
     assert {"samesite=none", "secure"} <= set(cookie.split("; "))
 
 
-@pytest.mark.parametrize(("space", "same_site"), [("ada/x", "none"), ("", "")])
-def test_only_a_space_gets_that_setting(space, same_site):
-    name = "STREAMLIT_SERVER_XSRF_COOKIE_SAME_SITE"
-    answer = run(ROOT / ENTRY[0], "sh", "-c", f"echo ${name}", SPACE_ID=space)
-    assert answer.stdout == f"{same_site}\n"
+@pytest.mark.parametrize(
+    ("space", "given", "settings"),
+    [
+        ("ada/x", "", "none https://ada-x.hf.space"),
+        ("ada/x", "https://toxicity.example", "none https://toxicity.example"),
+        ("", "", " "),
+    ],
+)
+def test_only_a_space_gets_its_settings(space, given, settings):
+    names = "$STREAMLIT_SERVER_XSRF_COOKIE_SAME_SITE $TOXICITY_PUBLIC_URL"
+    where = {"SPACE_ID": space, "SPACE_HOST": "ada-x.hf.space", "TOXICITY_PUBLIC_URL": given}
+    answer = run(ROOT / ENTRY[0], "sh", "-c", f'echo "{names}"', **where)
+    assert answer.stdout == f"{settings}\n"
 
 
 def test_the_health_check_fails_where_nothing_answers(image):
