@@ -186,12 +186,13 @@ def _mixed(train: pd.DataFrame, extra: pd.DataFrame | None, settings: Settings) 
     parts = often(train, "train_data")
     extra = train.iloc[:0].assign(**{settings.source_column: ""}) if extra is None else extra
     sources = extra[settings.source_column].unique().tolist()
-    unknown = set(settings.mix) - {"train_data", *sources}
-    if unknown:
-        raise DataError(
-            f"mix names {', '.join(sorted(unknown))}, which no row of extra_data is from "
-            f"(its sources: {', '.join(map(str, sources)) or 'none'})."
-        )
+    for setting in ("mix", "teacher_share"):
+        unknown = set(getattr(settings, setting)) - {"train_data", *sources}
+        if unknown:
+            raise DataError(
+                f"{setting} names {', '.join(sorted(unknown))}, which no row of extra_data is from "
+                f"(its sources: {', '.join(map(str, sources)) or 'none'})."
+            )
     for source in sources:
         parts += often(extra[extra[settings.source_column] == source], source)
     return pd.concat([part for part in parts if len(part)], ignore_index=True)

@@ -93,14 +93,15 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
                 f"{checkpoint}: a checkpoint of another model; start again with --clear."
             ) from None
         raise
+    best = trainer.state.best_metric
+    if base:
+        model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
+        best = trainer.evaluate()[f"eval_{settings.best_by}"]
     if trainer.is_world_process_zero():
         trained = run_folder / "trained"
         shutil.rmtree(trained, ignore_errors=True)
-        if base:
-            model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
         model.save_pretrained(trained)
         tokenizer.save_pretrained(trained)
-    best = trainer.state.best_metric
     return {
         "steps": trainer.state.global_step,
         "best_step": trainer.state.best_global_step or trainer.state.global_step,
@@ -125,6 +126,11 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
         raise SettingsError(
             f"max_length is {settings.max_length}, but {settings.base_model} reads at most "
             f"{longest} tokens."
+        )
+    if settings.average_with_base and list(config.id2label.values()) != settings.labels:
+        raise SettingsError(
+            f"average_with_base is set, but {settings.base_model} does not score the labels "
+            f"{', '.join(settings.labels)}, in this order; leave it out, or name such a base."
         )
     for setting, names in {
         "dropout": ("hidden_dropout_prob", "dropout"),

@@ -96,9 +96,15 @@ def test_mix_says_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
     assert not (rows.source == "tweets").any()
 
 
-def test_a_mix_of_an_unknown_source_names_those_there_are(main_rows: Path, extra_rows: Path):
-    with pytest.raises(DataError, match=r"mix names blog.*forum, tweets"):
-        split_of(main_rows, extra_data=[str(extra_rows)], mix={"blog": 1.0})
+@pytest.mark.parametrize("setting", ["mix", "teacher_share"])
+def test_an_unknown_source_is_answered_with_those_there_are(
+    setting: str, main_rows: Path, extra_rows: Path
+):
+    with pytest.raises(DataError, match=rf"{setting} names blog.*forum, tweets"):
+        split_of(main_rows, extra_data=[str(extra_rows)], **{setting: {"blog": 1.0}})
+
+
+def test_a_mix_takes_no_row_less_than_never():
     with pytest.raises(SettingsError, match="mix gives forum"):
         Settings(mix={"forum": -1.0}).check()
 

@@ -170,3 +170,14 @@ def test_weights_are_averaged_with_those_the_run_began_from(
     for name, weight in trained.items():
         np.testing.assert_allclose(averaged[name], 0.25 * base[name] + 0.75 * weight, atol=1e-6)
     assert any(not np.allclose(averaged[name], trained[name]) for name in trained)
+    recorded = [
+        json.loads((tmp_path / share / "run.json").read_text())["training"]["best_roc_auc_mean"]
+        for share in ("0", "0.25")
+    ]
+    assert recorded[0] != recorded[1]
+
+
+def test_only_a_base_with_these_labels_is_averaged_with(comments, tiny_base, tmp_path, capsys):
+    more = ["--average-with-base", "0.5", "--labels", "threat,toxic"]
+    assert main([*flags(comments, tiny_base, tmp_path / "run"), *more]) == 2
+    assert "does not score the labels threat, toxic" in capsys.readouterr().err
