@@ -151,7 +151,22 @@ def _weights(path: Path, decision: Decision) -> Path:
         return path / decision.weights.file
     for name in WEIGHT_FILES:
         if (path / name).is_file():
+            if name.endswith(".index.json"):
+                _check_shards(path / name)
             return path / name
     raise ModelError(
         f"{path}: no weight file (looked for {', '.join(WEIGHT_FILES)}); copy the folder anew."
     )
+
+
+def _check_shards(index: Path) -> None:
+    """See that the files are there among which an index shares the weights out."""
+    names = _json(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise ModelError(f"{index}: names no weight file; copy the folder anew.")
+    missing = [name for name in set(names.values()) if not (index.parent / str(name)).is_file()]
+    if missing:
+        raise ModelError(
+            f"{index.parent / min(missing)}: missing, and {index.name} names it; "
+            "copy the folder anew."
+        )

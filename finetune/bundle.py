@@ -74,7 +74,7 @@ class Bundle:
     def read(cls, folder: Path, name: str) -> Self:
         """Read and check the folder. ModelError when it is not whole, or holds pickles alone."""
         read = ModelFolder.read(folder)
-        if read.weights.suffix == ".bin":
+        if ".bin" in read.weights.suffixes:
             raise ModelError(
                 f"{folder}: its weights are a pickle ({read.weights.name}), which is not "
                 "published; save them as safetensors with transformers' save_pretrained."

@@ -37,6 +37,23 @@ def test_a_folder_without_weights_is_refused(model_folder):
         load_classifier(model_folder)
 
 
+@pytest.mark.parametrize(
+    ("weight_map", "said"),
+    [
+        ({"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}, "2-of-2.*: missing"),
+        ({}, "names no weight file"),
+    ],
+)
+def test_weights_in_several_files_lacking_one_are_refused(model_folder, weight_map, said):
+    for name in ("model.onnx", "decision.json"):
+        (model_folder / name).unlink()
+    (model_folder / "model-1-of-2.safetensors").touch()
+    index = {"weight_map": weight_map}
+    (model_folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=said):
+        load_classifier(model_folder)
+
+
 def test_weights_that_are_no_model_are_refused(model_folder):
     (model_folder / "decision.json").unlink()
     (model_folder / "model.onnx").write_bytes(b"not a model")

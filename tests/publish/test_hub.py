@@ -158,10 +158,14 @@ def test_a_broken_file_is_named_before_anything_is_sent(hub, model, name, conten
     assert sent(hub) == []
 
 
-def test_a_pickle_alone_is_not_published(hub, model):
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_pickle_alone_is_not_published(hub, model, sharded):
     for name in ("model.onnx", "model.safetensors", "decision.json"):
         (model / name).unlink()
     (model / "pytorch_model.bin").write_bytes(b"pickle")
+    if sharded:
+        (model / "pytorch_model.bin").rename(model / "part.bin")
+        (model / "pytorch_model.bin.index.json").write_text('{"weight_map": {"a": "part.bin"}}')
     with pytest.raises(ModelError, match="are a pickle"):
         publish(model, ["hub:ann/first"])
     assert not hub.repositories
