@@ -27,6 +27,10 @@ LOG = logging.getLogger("classifier.service")
 
 # Each can take --max-body in memory; of small ones --max-requests are no burden.
 MAX_LARGE = 32
+# Corrections on their way into the database at once, and the seconds that a caller waits for it:
+# one that hangs keeps no more than these from being answered.
+MAX_WRITING = 4
+MAX_WRITING_SECONDS = 10
 OVERLOADED = "The service is overloaded; try again later."
 
 
@@ -52,7 +56,7 @@ class Service:
             from classifier.service.feedback import FeedbackStore  # SQLAlchemy takes 0.3 s
 
             self._store = FeedbackStore(settings.feedback_database)
-        self._working = self._large = 0
+        self._working = self._large = self._writing = 0
         self._gatherer: Gatherer | None = None
         self._executor: ThreadPoolExecutor | None = None
         bound = partial
@@ -179,7 +183,7 @@ class Service:
             return
         [scores] = await self.score([request.text])
         weights = self.classifier.decision.weights
-        await asyncio.to_thread(
+        add = partial(
             self._store.add,
             request,
             languages=list(request.languages or languages),
@@ -189,6 +193,20 @@ class Service:
             model=self.classifier.name,
             weights=weights.sha256 if weights else "",
         )
+        if self._writing >= MAX_WRITING:
+            raise busy(503, "The database of corrections is slow; try again later.", 5)
+        self._writing += 1
+        written = asyncio.get_running_loop().run_in_executor(None, add)
+        written.add_done_callback(self._written)
+        try:
+            await asyncio.wait_for(asyncio.shield(written), MAX_WRITING_SECONDS)
+        except TimeoutError:
+            raise busy(503, "The database of corrections does not answer.", 60) from None
+
+    def _written(self, done: asyncio.Future[None]) -> None:
+        self._writing -= 1
+        if not done.cancelled():
+            done.exception()  # else asyncio complains of one that nobody waits for any more
 
     def serves(self, language: str) -> bool:
         """Whether a language, such as "en" or "en-US", is one that the model knows."""

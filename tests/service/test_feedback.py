@@ -6,12 +6,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 
 from classifier.errors import SettingsError
+from classifier.service import core
 from classifier.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
 from finetune.data import read_rows
@@ -177,6 +181,25 @@ def test_a_database_that_fails_is_no_error_of_the_callers(serving, database, cap
         assert "a correction is lost" in caplog.text
         assert "private" not in caplog.text
         assert running.analyze(RUDE).status == 200
+
+
+def test_a_database_that_hangs_keeps_no_others_waiting(serving, database, monkeypatch):
+    gone_on = threading.Event()
+    monkeypatch.setattr(FeedbackStore, "add", lambda *_, **__: gone_on.wait(60))
+    monkeypatch.setattr(core, "MAX_WRITING_SECONDS", 1)
+    with serving(feedback_database=database) as running, ThreadPoolExecutor() as callers:
+        try:
+            started = time.monotonic()
+            waiting = [
+                callers.submit(running.suggest, f"{RUDE} {number}", {"TOXICITY": 1})
+                for number in range(core.MAX_WRITING)
+            ]
+            assert {reply.result().status for reply in waiting} == {503}
+            refused = running.suggest(RUDE, {"TOXICITY": 1})  # the four still hang
+            assert (refused.status, running.analyze(RUDE).status) == (503, 200)
+            assert time.monotonic() - started < 30
+        finally:
+            gone_on.set()
 
 
 @pytest.mark.parametrize(
