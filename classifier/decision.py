@@ -13,6 +13,7 @@ probability = activation(slope × logit + intercept), label by label.
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -55,6 +56,18 @@ class LabelDecision:
     precision: float | None = None
     recall: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no number, or no share where there has to be one."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name not in ("slope", "intercept"):
+                continue
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value):
+                raise ValueError(f"{field.name} is {value!r}, not a number")
+            if field.name in ("threshold", "precision", "recall") and not 0 <= value <= 1:
+                raise ValueError(f"{field.name} is {value!r}, not from 0 to 1")
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -70,6 +83,11 @@ class Decision:
     weights: Weights | None = None
     criterion: str | None = None
     rows: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a criterion that is no text, or rows that are no number."""
+        if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
+            raise ValueError("criterion is not a text, or rows not a number")
 
     @classmethod
     def uncalibrated(cls, labels: list[str], activation: str) -> Self:

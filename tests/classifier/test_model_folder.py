@@ -1,4 +1,5 @@
 import json
+import math
 import pickle
 import shutil
 from pathlib import Path
@@ -73,6 +74,18 @@ def test_a_decision_for_another_file_is_refused(model_folder, named):
     weights = json.loads((model_folder / "decision.json").read_text())["weights"]
     edit(model_folder / "decision.json", weights=weights | {"file": named})
     with pytest.raises(ModelError, match="names no weight file"):
+        load_classifier(model_folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("slope", "1"), ("slope", None), ("intercept", math.nan), ("threshold", 50), ("recall", [1])],
+)
+def test_a_decision_of_other_than_numbers_is_refused(model_folder, field, value):
+    labels = json.loads((model_folder / "decision.json").read_text())["labels"]
+    labels["toxic"][field] = value
+    edit(model_folder / "decision.json", labels=labels)
+    with pytest.raises(ModelError, match=f"not a decision file.*{field}"):
         load_classifier(model_folder)
 
 
