@@ -1,9 +1,11 @@
-"""What the HTTP service bears: a minute of 64 callers, then ten times too many, then one alone.
+"""What the HTTP service bears: 64 callers, at 100 requests a second and as fast as it answers; ten
+times too many; one alone.
 
     python benchmarks/load.py --data FILE
 
 Starts `python -m classifier serve` in a process of its own and sends comments:analyze requests
-over kept connections. “64 callers”: each sends its next comment when it has the answer to the last.
+over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long. “64
+callers”: each sends its next comment when it has the answer to the last, so all 64 always wait.
 “10 × overload”: ten times as many callers send at ten times the rate that was just reached,
 whatever is answered; “after it”: 64 callers again. Callers and service share the machine's cores.
 """
@@ -147,6 +149,9 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=60, help="for how long they call (%(default)s)"
     )
+    parser.add_argument(
+        "--rate", type=float, default=100, help="requests a second in the first row (%(default)g)"
+    )
     parser.add_argument("--workers", type=int, default=1, help="of the service (%(default)s)")
     parser.add_argument("--port", type=int, default=8749, help="of the service (%(default)s)")
     parser.add_argument("--model", default="toxic-minilm", help="score with it (%(default)s)")
@@ -166,13 +171,17 @@ def measure(flags: argparse.Namespace) -> None:
 
 
 async def call(flags: argparse.Namespace, texts: list[str]) -> None:
-    """Start the service, call it in four ways, and print what came of it."""
+    """Start the service, call it in five ways, and print what came of it."""
     requests = Requests(texts)
     port, seconds, callers = flags.port, flags.seconds, flags.connections
     service = start(port, flags.workers, flags.model)
     try:
         await closed_loop(port, requests, callers, min(5, seconds))  # all that is made once
         rows = []
+        before = memory(service.pid)
+        paced = await open_loop(port, requests, callers, flags.rate, seconds)
+        name = f"{callers} callers, {flags.rate:g}/s"
+        rows.append(row(name, paced, seconds, before, memory(service.pid)))
         before = memory(service.pid)
         steady = await closed_loop(port, requests, callers, seconds)
         rows.append(row(f"{callers} callers", steady, seconds, before, memory(service.pid)))
