@@ -36,7 +36,7 @@ FIGURES = {
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
     "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length", "window",
-    "noise", "fold_lookalikes", "teachers", "average_with_base",
+    "noise", "fold_lookalikes", "teachers", "passages", "logit_matching", "average_with_base",
     "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
 )  # fmt: skip
 

@@ -94,6 +94,16 @@ class Settings:
         "mix, not named is 0 (as source=0.5,train_data=0.7)",
         {},
     )
+    passages: float = setting(
+        "read this many passages per row of train_data beside it, cut at sentences, which have no "
+        "labels but the teachers' scores",
+        0.0,
+    )
+    logit_matching: float = setting(
+        "weight of the squared distance to the teachers' logits, beside the loss: teaches the "
+        "order of harmless comments too",
+        0.0,
+    )
     noise: float = setting(
         "write this share of the training rows as people do to get past a filter: misspelt, "
         "spaced out, with signs for letters",
@@ -206,6 +216,8 @@ class Settings:
             "validation_fraction": (0, 0.9),
             "test_fraction": (0, 0.9),
             "noise": (0, 1),
+            "passages": (0, 10),
+            "logit_matching": (0, 10),
             "average_with_base": (0, 1),
             "dropout": (0, 0.9),
             "attention_dropout": (0, 0.9),
@@ -256,6 +268,8 @@ class Settings:
             raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
         if any(not 0 <= share <= 1 for share in self.teacher_share.values()):
             raise SettingsError("teacher_share gives a source a number not from 0 to 1; give one.")
+        if not self.teachers and (self.passages or self.logit_matching):
+            raise SettingsError("passages and logit_matching need teachers; name them.")
         if self.teachers and self.single_label:
             raise SettingsError("teachers is for labels that go together; leave label_column out.")
         if self.extra_data and self.single_label:

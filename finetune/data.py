@@ -18,7 +18,7 @@ import pandas as pd
 from classifier.errors import DataError
 
 from .config import Settings
-from .distil import with_teachers
+from .distil import with_passages, with_teachers
 from .templates import read_templates
 
 
@@ -84,8 +84,9 @@ def make_split(settings: Settings) -> Split:
         [candidates[side == "train"], _apart_from(held_out, rows[only], settings)],
         ignore_index=True,
     )
+    train = with_passages(_mixed(train, _extra_rows(held_out, settings), settings), settings)
     split = Split(
-        train=with_teachers(_mixed(train, _extra_rows(held_out, settings), settings), settings),
+        train=with_teachers(train, settings),
         validation=validation,
         test=test,
         prevalence=prevalence(candidates, settings),

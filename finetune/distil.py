@@ -2,7 +2,8 @@
 
 Knowledge distillation (Hinton, Vinyals and Dean 2015): the mean of several models is better than
 each; one model that learns the mean's scores keeps most of that, at the cost of one. A teacher also
-has a score for each label that a source does not know.
+has a score for each label that a source does not know, and for passages that nobody has labelled:
+of the comments that it read itself its scores say little more than their labels do.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from scipy.special import expit, logit
 
 from classifier import load_classifier
 from classifier.errors import SettingsError
+from classifier.service.spans import sentences
 
 from .config import Settings
 
@@ -22,6 +24,32 @@ PREFIX = "teachers:"
 MAIN = "train_data"
 CHUNK = 2000
 FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
+
+
+def with_passages(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Add settings.passages × the rows of train_data, each a run of its sentences, unlabelled.
+
+    A comment of one sentence gives none, so there are fewer.
+    """
+    if not settings.passages:
+        return rows
+    own = rows[_sources(rows, settings) == MAIN]
+    generator = np.random.default_rng(settings.seed)
+    places = generator.integers(len(own), size=round(settings.passages * len(own)))
+    drawn = own.iloc[places]
+    texts = [passage(text, generator) for text in drawn[settings.text_column]]
+    drawn = drawn.assign(**{settings.text_column: texts}, **dict.fromkeys(settings.labels, np.nan))
+    return pd.concat([rows, drawn[drawn[settings.text_column] != ""]], ignore_index=True)
+
+
+def passage(text: str, generator: np.random.Generator) -> str:
+    """Cut a run of sentences out of a text, not all of them; of one sentence give an empty text."""
+    spans = sentences(text)
+    if len(spans) < 2:
+        return ""
+    length = generator.integers(1, len(spans))
+    first = generator.integers(0, len(spans) - length + 1)
+    return text[spans[first][0] : spans[first + length - 1][1]]
 
 
 def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -69,8 +97,17 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
     if not settings.teachers:
         return labels
     taught = rows[columns].to_numpy(dtype=np.float32)
-    sources = pd.Series(MAIN, index=rows.index)
-    if settings.source_column in rows:
-        sources = rows[settings.source_column].fillna(MAIN).replace("", MAIN)
-    share = sources.map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)[:, None]
+    share = (
+        _sources(rows, settings)
+        .map(settings.teacher_share)
+        .fillna(0.0)
+        .to_numpy(dtype=np.float32)[:, None]
+    )
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)
+
+
+def _sources(rows: pd.DataFrame, settings: Settings) -> pd.Series:
+    """Name each row's source, as settings.mix does."""
+    if settings.source_column not in rows:
+        return pd.Series(MAIN, index=rows.index)
+    return rows[settings.source_column].fillna(MAIN).replace("", MAIN)
