@@ -109,6 +109,7 @@ class Classifier:
         """
         if isinstance(texts, str):
             raise TypeError("texts must be a list of strings, not one string")
+        texts = list(texts)  # a pandas column, for one, counts by its index and not from 0
         logits = np.full((len(texts), len(self.labels)), np.nan, dtype=np.float32)
         present = [number for number, text in enumerate(texts) if not is_blank(text)]
         for start in range(0, len(present), TEXTS_AT_A_TIME):

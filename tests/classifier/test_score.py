@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas
 import pytest
 
 import classifier
@@ -78,6 +79,11 @@ def test_a_blank_text_gets_a_row_of_nan_and_does_not_stop_the_batch(tiny, blank)
     assert np.isnan(scores[1]).all()
     assert np.array_equal(scores[[0, 2]], tiny.score(["go away", "thanks"]))
     assert tiny.flags(scores[1]) == []
+
+
+def test_a_shuffled_pandas_column_is_scored_in_its_order(tiny):
+    column = pandas.Series(TEXTS, index=[3, 0, 4, 1, 2])
+    assert np.array_equal(tiny.score(column), tiny.score(TEXTS))
 
 
 def test_no_texts_give_no_rows(tiny):
