@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+IGNORE = [
+    line
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    if line and line[0] != "#"
+]
 
 
 def tracked():
@@ -48,11 +53,9 @@ def is_ignored(path, patterns):
 @pytest.fixture(scope="session")
 def image(synced, tmp_path_factory):
     """A folder with what the container has in /app, made from what the Space gets."""
-    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    patterns = [line for line in lines if line and line[0] != "#"]
     folder = tmp_path_factory.mktemp("app")
     for path in synced:
-        if not is_ignored(path, patterns):
+        if not is_ignored(path, IGNORE):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, folder / path)
     return folder

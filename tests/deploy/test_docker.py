@@ -7,13 +7,16 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.deploy.conftest import IGNORE, is_ignored
 from tests.running import ROOT, run
 
 BIN = Path(sys.executable).parent
@@ -128,6 +131,23 @@ def test_only_a_space_gets_its_settings(space, given, settings):
     assert answer.stdout == f"{settings}\n"
 
 
+def test_the_health_check_asks_this_machine_whatever_proxy_is_set(image):
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    check = (image / "deploy/healthcheck").read_text()
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        check = re.sub("8501|8080", str(server.server_port), check)
+        answer = run(sys.executable, "-c", check, http_proxy="http://127.0.0.1:9", no_proxy="")
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_the_health_check_fails_where_nothing_answers(image):
     """Ports of its own, so that a page served here does not answer for it."""
     check = (image / "deploy/healthcheck").read_text()
@@ -138,9 +158,20 @@ def test_the_health_check_fails_where_nothing_answers(image):
     assert answer.returncode == 1
 
 
-def test_your_own_comments_and_runs_stay_out_of_the_container(image):
-    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert {"runs", "data/*", ".venv", ".git*"} <= set(lines)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("runs/a/x", "data/mine.csv", ".venv/x", ".git/x"),
+        *(".env", "deploy/.env.local", ".streamlit/secrets.toml"),
+        *("scored.csv", "scored.csv.part/0.jsonl", "scored.parquet", "scored.jsonl.gz"),
+        "feedback.sqlite3",
+    ],
+)
+def test_your_own_comments_runs_and_keys_stay_out_of_the_container(name):
+    assert is_ignored(Path(name), IGNORE)
+
+
+def test_the_container_holds_the_sample_and_no_tests(image):
     assert not (image / "tests").exists()
     assert (image / "data/sample.csv").is_file()
 
