@@ -66,7 +66,7 @@ def evaluate_labels(
     return LabelsReport(
         rows=len(table.scores),
         blank=table.blank,
-        weighted=weights is not None,
+        weighted=table.weighted,
         labels=figures,
         means=_means(figures),
         roc_auc_error=_roc_auc_error(table, resamples, seed) if resamples else None,
@@ -101,7 +101,7 @@ def evaluate_classes(
     return ClassesReport(
         rows=len(table.scores),
         blank=table.blank,
-        weighted=weights is not None,
+        weighted=table.weighted,
         accuracy=ratio(row_weights @ right, row_weights.sum()),
         macro_f1=means["f1"],
         calibration_error=calibration_error(points),
@@ -158,6 +158,11 @@ class _Table:
     weights: Floats
     kept: NDArray[np.bool_]
     blank: int
+
+    @property
+    def weighted(self) -> bool:
+        """Whether a row counts other than once."""
+        return bool((self.weights != 1).any())
 
     @classmethod
     def of(

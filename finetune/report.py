@@ -97,6 +97,7 @@ class OriginalFigures:
 class LabelsReport:
     """Figures of labels that can go together; means are over the labels that have the figure.
 
+    weighted: whether a row counts other than once.
     roc_auc_error: standard error of the mean ROC-AUC, by bootstrap; None when not asked for.
     """
 

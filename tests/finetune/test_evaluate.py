@@ -59,6 +59,13 @@ def test_a_weight_of_three_is_as_good_as_three_rows():
     assert weighted.original_at_half == repeated.original_at_half
 
 
+def test_rows_that_all_count_once_are_not_called_weighted():
+    targets, scores = column(1, 0), column(0.8, 0.7)
+    once, twice = (evaluate_labels(targets, scores, ["rude"], HALF, [1, w]) for w in (1, 2))
+    assert (once.weighted, twice.weighted) == (False, True)
+    assert not evaluate_classes(np.eye(2), np.eye(2), ["bad", "good"], [1, 1]).weighted
+
+
 def test_an_unknown_target_is_left_out_of_its_own_label_only():
     targets = np.array([[1, 1], [0, NAN], [0, 0]])
     scores = np.array([[0.9, 0.9], [0.2, 0.99], [0.1, 0.1]])
