@@ -63,10 +63,15 @@ def make_split(settings: Settings) -> Split:
         weights = settings.test_weight_column or settings.weight_column
         test = read_rows(settings.test_data, settings, weight_column=weights)
         test = _sample(test, settings.test_sample, settings.seed)
+    if validation is not None and test is not None:
+        validation = _apart_from([test], validation, settings)
     held_out = [table for table in (validation, test) if table is not None]
-    if held_out:
-        known = pd.concat([text_key(table[settings.text_column]) for table in held_out])
-        rows = rows[~text_key(rows[settings.text_column]).isin(known)].reset_index(drop=True)
+    rows = _apart_from(held_out, rows, settings).reset_index(drop=True)
+    if rows.empty:
+        raise DataError(
+            f"{settings.train_data}: all of its rows are in validation_data or test_data as well; "
+            "give other rows to train on."
+        )
     fractions = {}
     if validation is None:
         fractions["validation"] = settings.validation_fraction
@@ -85,6 +90,8 @@ def make_split(settings: Settings) -> Split:
         ignore_index=True,
     )
     train = with_passages(_mixed(train, _extra_rows(held_out, settings), settings), settings)
+    _check_labels(train, "training", settings, what="learn")
+    _check_labels(validation, "validation", settings, what="choose a threshold for")
     split = Split(
         train=with_teachers(train, settings),
         validation=validation,
@@ -94,8 +101,6 @@ def make_split(settings: Settings) -> Split:
     for name in ("validation", "test"):
         if getattr(split, name) is not None:
             setattr(split, name, getattr(split, name).reset_index(drop=True))
-    _check_labels(split.train, "training", settings, what="learn")
-    _check_labels(split.validation, "validation", settings, what="choose a threshold for")
     return split
 
 
@@ -115,12 +120,17 @@ def read_rows(
     text = settings.text_column
     labels = [settings.label_column] if settings.single_label else settings.labels
     named = [settings.id_column, settings.weight_column] if source == settings.train_data else []
+    if weight_column and weight_column == settings.test_weight_column:
+        named.append(weight_column)
     conditions = [*(exclude or {}), *(settings.train_only if source == settings.train_data else {})]
     _need(table, [text, *labels, *filter(None, named), *conditions], source)
     table = table[~_matches(table, exclude or {})]
+    if table[text].map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
+        raise DataError(f"{source}: column {text} holds lists, not texts; name another one.")
     rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
     if settings.id_column in table:
-        rows[settings.id_column] = table[settings.id_column].astype(str)
+        ids = table[settings.id_column]
+        rows[settings.id_column] = ids.astype(str).mask(ids.isna(), "")
     weight_column = settings.weight_column if weight_column is None else weight_column
     if weight_column in table:
         rows[weight_column] = _weights(table[weight_column], source)
@@ -146,14 +156,14 @@ def _extra_rows(held_out: list[pd.DataFrame], settings: Settings) -> pd.DataFram
     tables = []
     for source in settings.extra_data:
         table = read_table(source)
-        _need(table, [settings.extra_text_column], source)
+        text = "text" if source.endswith(".toml") else settings.extra_text_column
+        _need(table, [text], source)
         for label in settings.labels:
             known = label in table
             table[label] = label_values(table[label], source) if known else np.nan
-        if settings.source_column not in table:
-            table[settings.source_column] = Path(source).stem
-        texts = table[settings.extra_text_column]
-        rows = pd.DataFrame({settings.text_column: texts.map(_as_text)})
+        names = table.get(settings.source_column, pd.Series("", index=table.index)).fillna("")
+        table[settings.source_column] = names.mask(names == "", Path(source).stem)
+        rows = pd.DataFrame({settings.text_column: table[text].map(_as_text)})
         for column in (settings.source_column, "licence", *settings.labels):
             if column in table:
                 rows[column] = table[column]
@@ -171,7 +181,8 @@ def _apart_from(
             ~text_key(rows[settings.text_column]).isin(text_key(table[settings.text_column]))
         ]
         if settings.id_column in rows and settings.id_column in table:
-            rows = rows[~rows[settings.id_column].isin(table[settings.id_column])]
+            ids = rows[settings.id_column]
+            rows = rows[~ids.isin(table[settings.id_column]) | (ids == "")]
     return rows
 
 
@@ -196,7 +207,8 @@ def _mixed(train: pd.DataFrame, extra: pd.DataFrame | None, settings: Settings) 
             )
     for source in sources:
         parts += often(extra[extra[settings.source_column] == source], source)
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts or [train.iloc[:0]], ignore_index=True)
 
 
 def _matches(table: pd.DataFrame, conditions: dict[str, list[str]]) -> pd.Series:
@@ -268,7 +280,9 @@ def _read_hub(name: str) -> pd.DataFrame:
             )
         subset = files[0].split("/")[0]  # the first configuration, as datasets' own default
         parts = [
-            hf_hub_download(filename=path, **where) for path in files if path.startswith(subset)
+            hf_hub_download(filename=path, **where)
+            for path in files
+            if path.split("/")[0] == subset
         ]
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         cause = " ".join(str(error).split())[:200]
@@ -336,10 +350,13 @@ def prevalence(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
     for label, column in zip(settings.labels, targets.T, strict=True):
         known = ~np.isnan(column) & (weights > 0)
         if not known.any():
-            raise DataError(
-                f"{settings.train_data}: {settings.weight_column} is 0 in every row that knows "
-                f"{label}; mark the rows that are a random sample."
-            )
+            why = f"no row knows {label}; give rows that do, or leave it out of labels."
+            if settings.weight_column and not np.isnan(column).all():
+                why = (
+                    f"{settings.weight_column} is 0 in every row that knows {label}; mark the rows "
+                    "that are a random sample."
+                )
+            raise DataError(f"{settings.train_data}: {why}")
         shares[label] = float(np.average(column[known], weights=weights[known]))
     return shares
 
@@ -386,14 +403,14 @@ def label_values(column: pd.Series, source: str) -> pd.Series:
 
 
 def _classes(column: pd.Series, settings: Settings, source: str) -> pd.Series:
-    """Map the label column's values to places in settings.labels; empty ones become NaN."""
+    """Map the label column's values to places in settings.labels; -1 and empty become NaN."""
     mapping = settings.label_mapping or {
         **{label: place for place, label in enumerate(settings.labels)},
         **{str(place): place for place in range(len(settings.labels))},
     }
     text = column.map(_as_text)
     places = text.map(mapping).astype(float)
-    wrong = places.isna() & (text != "")
+    wrong = places.isna() & ~text.isin(["", "-1"])
     if wrong.any():
         raise DataError(
             f"{source}: column {column.name} holds {text[wrong].iloc[0]!r}, which label_mapping "
@@ -412,7 +429,7 @@ def _weights(column: pd.Series, source: str) -> pd.Series:
     truths = {"true": "1", "false": "0"}
     texts = column.map(_as_text).str.lower()
     values = pd.to_numeric(texts.replace(truths), errors="coerce").astype(float)
-    if values.isna().any() or (values < 0).any():
+    if not (np.isfinite(values) & (values >= 0)).all():
         raise DataError(
             f"{source}: weight column {column.name} must hold true, false or a number from 0 up."
         )
@@ -420,7 +437,10 @@ def _weights(column: pd.Series, source: str) -> pd.Series:
 
 
 def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
-    """Number the groups of rows that share a text or an id, directly or through other rows."""
+    """Number the groups of rows that share a text or an id, directly or through other rows.
+
+    Rows without an id share none.
+    """
     texts = pd.factorize(text_key(rows[settings.text_column]))[0]
     if settings.id_column not in rows:
         return texts
@@ -428,6 +448,8 @@ def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     ids = pd.factorize(rows[settings.id_column])[0]
+    without = np.flatnonzero(rows[settings.id_column] == "")
+    ids[without] = len(rows) + np.arange(len(without))
     nodes = texts.max() + 1 + ids.max() + 1
     edges = coo_array((np.ones(len(rows)), (texts, texts.max() + 1 + ids)), shape=(nodes, nodes))
     return connected_components(edges, directed=False)[1][texts]
@@ -435,11 +457,12 @@ def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:
 
 def _check_labels(rows: pd.DataFrame, side: str, settings: Settings, what: str) -> None:
     targets = label_matrix(rows, settings)
+    source = getattr(settings, f"{side}_data", "") or settings.train_data
     for label, column in zip(settings.labels, targets.T, strict=True):
         for value, name in ((1, "positive"), (0, "negative")):
             if not (column == value).any():
                 raise DataError(
-                    f"{settings.train_data}: the {side} rows have no {name} row of {label}, so "
+                    f"{source}: the {side} rows have no {name} row of {label}, so "
                     f"nothing can {what} it; give more rows, or leave the label out of labels."
                 )
 
@@ -447,8 +470,9 @@ def _check_labels(rows: pd.DataFrame, side: str, settings: Settings, what: str) 
 def _need(table: pd.DataFrame, columns: list[str], source: str) -> None:
     missing = [column for column in columns if column not in table]
     if missing:
+        found = ", ".join(map(str, table.columns[:50])) + ", …" * (len(table.columns) > 50)
         raise DataError(
-            f"{source}: no column {', '.join(missing)} (found {', '.join(map(str, table))}); "
+            f"{source}: no column {', '.join(missing)} (found {found}); "
             "name yours in the config or by flags."
         )
 

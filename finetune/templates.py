@@ -31,12 +31,22 @@ def read_templates(path: str | Path) -> pd.DataFrame:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         identities, slots = content["identities"], content["slots"]
         groups = [(group["labels"], group["texts"]) for group in content["sentences"]]
+        table = _filled(groups, identities, slots, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
             f"{path}: not a file of templates ({error}); see data/templates.toml for the form."
         ) from None
+    return table.assign(source="templates", licence="Apache-2.0").reset_index(drop=True)
+
+
+def _filled(
+    groups: list[tuple[dict[str, int], list[str]]],
+    identities: dict[str, list[str]],
+    slots: dict[str, list[str]],
+    path: str | Path,
+) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for labels, texts in groups:
@@ -44,8 +54,7 @@ def read_templates(path: str | Path) -> pd.DataFrame:
             for values in _identities(text, identities):
                 filled = _fill(text, values, slots, generator, path)
                 rows.append({"text": filled, **labels})
-    table = pd.DataFrame(rows).drop_duplicates("text")
-    return table.assign(source="templates", licence="Apache-2.0").reset_index(drop=True)
+    return pd.DataFrame(rows).drop_duplicates("text")
 
 
 def _identities(text: str, identities: dict[str, list[str]]) -> list[dict[str, str]]:

@@ -104,6 +104,13 @@ def test_classes_come_from_a_mapping(tmp_path: Path):
     assert label_matrix(read_rows(str(path), reviews), reviews).tolist() == [[1, 0], [0, 1]]
 
 
+def test_a_class_of_minus_one_is_unknown(tmp_path: Path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,label\nawful,0\nlovely,1\nwho knows,-1\nnor this,\n")
+    reviews = Settings(text_column="review", label_column="label", labels=["bad", "good"])
+    assert read_rows(str(path), reviews)["review"].tolist() == ["awful", "lovely"]
+
+
 def test_no_text_stands_on_two_sides(many: Path):
     split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
     assert split.test is not None
@@ -133,6 +140,45 @@ def test_rows_that_share_an_id_stay_together(tmp_path: Path):
     )
     split = make_split(given)
     assert not set(split.train["id"]) & set(split.validation["id"])
+
+
+def test_rows_without_an_id_are_divided_each_by_itself(tmp_path: Path):
+    path = tmp_path / "rows.parquet"
+    number = np.arange(300)
+    ids = pd.Series([None] * 100 + [""] * 100 + ["one"] * 100)
+    pd.DataFrame(
+        {"id": ids, "comment_text": [f"t {i}" for i in number], "toxic": number % 2}
+    ).to_parquet(path)
+    split = make_split(settings(labels=["toxic"], train_data=str(path), id_column="id"))
+    assert 10 < len(split.validation[split.validation["id"] == ""]) < 40
+    assert split.train.loc[split.train["id"] == "one"].shape[0] in (0, 100)
+
+
+def test_no_id_of_a_test_file_is_trained_on(tmp_path: Path):
+    number = np.arange(200)
+    table = pd.DataFrame(
+        {"id": number // 2, "comment_text": [f"t {i}" for i in number], "toxic": number // 2 % 2}
+    )
+    table[number % 2 == 0].to_csv(tmp_path / "rows.csv", index=False)
+    table[(number % 2 == 1) & (number < 40)].to_csv(tmp_path / "held.csv", index=False)
+    files = {"train_data": str(tmp_path / "rows.csv"), "test_data": str(tmp_path / "held.csv")}
+    split = make_split(settings(labels=["toxic"], id_column="id", **files))
+    known = pd.concat([split.train, split.validation])["id"].astype(int)
+    assert known.min() == 20
+
+
+def test_validation_leaves_out_what_the_test_file_holds(many: Path, tmp_path: Path):
+    rows = "comment_text,toxic,threat\nthe same,0,0\nanother,1,1\none more,0,0\n"
+    (tmp_path / "validation.csv").write_text(rows)
+    (tmp_path / "test.csv").write_text("comment_text,toxic,threat\nThe  SAME,0,0\n")
+    files = {f"{side}_data": str(tmp_path / f"{side}.csv") for side in ("validation", "test")}
+    split = make_split(settings(train_data=str(many), **files))
+    assert split.validation["comment_text"].tolist() == ["another", "one more"]
+
+
+def test_rows_that_are_all_held_out_leave_nothing_to_train_on(many: Path):
+    with pytest.raises(DataError, match="all of its rows are in validation_data or test_data"):
+        make_split(settings(train_data=str(many), test_data=str(many)))
 
 
 def test_the_same_seed_draws_the_same_rows(many: Path):
@@ -191,6 +237,14 @@ def test_the_test_rows_count_by_their_own_weight_column(many: Path, tmp_path: Pa
     assert set(row_weights(split.train, given)) == {0, 1}
 
 
+def test_a_weight_column_that_the_test_file_lacks_is_missed(many: Path, tmp_path: Path):
+    held = tmp_path / "held.csv"
+    held.write_text("comment_text,toxic,threat\nother one,0,0\n")
+    given = settings(train_data=str(many), test_data=str(held), test_weight_column="weigth")
+    with pytest.raises(DataError, match=r"held\.csv: no column weigth"):
+        make_split(given)
+
+
 def test_excluded_values_are_left_out(many: Path):
     rows = read_rows(str(many), settings(), exclude={"natural": ["false"]})
     assert len(rows) == 1000
@@ -230,6 +284,40 @@ def test_a_side_with_one_class_only_is_refused(tmp_path: Path):
     path.write_text("comment_text,toxic,threat\n" + "\n".join(lines))
     with pytest.raises(DataError, match="no positive row of threat"):
         make_split(settings(train_data=str(path)))
+
+
+def test_the_file_that_lacks_a_class_is_the_one_that_is_named(many: Path, tmp_path: Path):
+    path = tmp_path / "validation.csv"
+    path.write_text("comment_text,toxic,threat\nother one,0,0\nother two,1,0\n")
+    with pytest.raises(DataError, match=r"validation\.csv: the validation rows have no positive"):
+        make_split(settings(train_data=str(many), validation_data=str(path)))
+
+
+def test_a_column_of_lists_is_not_taken_for_texts(tmp_path: Path):
+    path = tmp_path / "tokens.parquet"
+    ROWS.assign(comment_text=ROWS["comment_text"].str.split()).to_parquet(path)
+    with pytest.raises(DataError, match="comment_text holds lists"):
+        read_rows(str(path), settings())
+
+
+def test_a_wide_file_does_not_fill_the_screen(tmp_path: Path):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"comment_text": "hi", "toxic": 1}] * 5000))
+    with pytest.raises(DataError) as caught:
+        read_rows(str(path), settings())
+    assert len(str(caught.value)) < 500
+
+
+def test_a_hub_data_set_is_read_from_one_subset(tmp_path: Path, monkeypatch):
+    for subset in ("en", "en_us"):
+        (tmp_path / subset / "train").mkdir(parents=True)
+        ROWS.assign(id=subset).to_parquet(tmp_path / subset / "train" / "0000.parquet")
+    files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet")]
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", lambda *_, **__: files)
+    monkeypatch.setattr(
+        "huggingface_hub.hf_hub_download", lambda filename, **_: str(tmp_path / filename)
+    )
+    assert set(read_table("someone/comments")["id"]) == {"en"}
 
 
 def test_a_url_is_read(tmp_path: Path):

@@ -96,6 +96,18 @@ def test_mix_says_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
     assert not (rows.source == "tweets").any()
 
 
+def test_a_row_without_a_source_is_of_its_file(main_rows: Path, tmp_path: Path):
+    table = pd.DataFrame({"text": ["more one", "more two"], "toxic": 1, "source": ["forum", None]})
+    table.to_parquet(tmp_path / "blog.parquet")
+    train = split_of(main_rows, extra_data=[str(tmp_path / "blog.parquet")]).train
+    assert sorted(train.source.dropna()) == ["blog", "forum"]
+
+
+def test_a_mix_of_nothing_is_one_sentence(main_rows: Path):
+    with pytest.raises(DataError, match="the training rows have no positive row"):
+        split_of(main_rows, mix={"train_data": 0.0})
+
+
 @pytest.mark.parametrize("setting", ["mix", "teacher_share"])
 def test_an_unknown_source_is_answered_with_those_there_are(
     setting: str, main_rows: Path, extra_rows: Path
@@ -133,9 +145,10 @@ def test_templates_that_cannot_be_filled_end_in_a_sentence(tmp_path: Path):
     path.write_text(TEMPLATES.replace("{insult}", "{noun}"))
     with pytest.raises(DataError, match="no slot noun"):
         read_templates(path)
-    path.write_text("[slots]")
-    with pytest.raises(DataError, match="not a file of templates"):
-        read_templates(path)
+    for broken in ("[slots]", TEMPLATES.replace("{ toxic = 1 }", "1"), "identities = 1\n[slots]"):
+        path.write_text(broken)
+        with pytest.raises(DataError, match="not a file of templates"):
+            read_templates(path)
 
 
 def test_the_shipped_templates_hate_and_praise_each_identity_alike():
