@@ -22,6 +22,7 @@ from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError
 from finetune.config import Settings
 from finetune.data import fingerprint, label_matrix, read_rows, read_table, row_weights
 from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.output import check_output, writing
 from finetune.record import write_whole
 from finetune.report import Report
 
@@ -34,12 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the report that the command line asks for. Returns the exit code."""
     flags = _parser().parse_args(arguments)
     try:
-        if flags.sample < 0:
-            raise SettingsError(f"--sample is {flags.sample}; give a number of rows, or 0 for all.")
-        if flags.output and not flags.output.absolute().parent.is_dir():
-            raise SettingsError(
-                f"{flags.output}: its folder is not there; make it or name another --output."
-            )
+        _check(flags)
         data = flags.data or str(SAMPLE_DATA)
         classifier = load_classifier(flags.model) if flags.model else load_classifier()
         if flags.data is None:
@@ -48,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{classifier.name} on {data}\n{report.table()}")
         if flags.output:
             content = _record(classifier, data, flags) | {"report": report.to_dict()}
-            write_whole(flags.output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            with writing(flags.output):
+                write_whole(flags.output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
@@ -61,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:
     """Score the comments in `data` and compare with their labels."""
     columns = list(read_table(data))
-    weight_column = flags.weight_column or WEIGHT_COLUMN
+    weight_column = flags.weight_column or (WEIGHT_COLUMN if WEIGHT_COLUMN in columns else "")
     if flags.weight_column and flags.weight_column not in columns:
         raise DataError(
             f"{data}: no column {flags.weight_column} (found {', '.join(columns)}); "
@@ -86,7 +83,7 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
         rows = rows.sample(flags.sample, random_state=flags.seed).reset_index(drop=True)
     scores = _score(classifier, rows[settings.text_column].tolist())
     targets = label_matrix(rows, settings)
-    weights = row_weights(rows, settings) if weight_column in rows else None
+    weights = row_weights(rows, settings) if weight_column else None
     if weights is not None:
         print(f"Rows count by their column {weight_column}.")
     if not classifier.calibrated:
@@ -97,6 +94,13 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
     return evaluate_labels(
         targets, scores[:, places], labels, classifier.thresholds, weights, resamples=200
     )
+
+
+def _check(flags: argparse.Namespace) -> None:
+    for flag in ("sample", "seed"):
+        if getattr(flags, flag) < 0:
+            raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
+    check_output(flags.output)
 
 
 def _score(classifier: Classifier, texts: list[str]) -> np.ndarray:

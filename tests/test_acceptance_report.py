@@ -132,6 +132,8 @@ def test_classes_that_exclude_each_other_are_read_from_one_column(tmp_path, monk
         (["--weight-column", "w"], "no column w"),
         (["--sample", "-1"], "--sample"),
         (["--output", "no/such/folder/report.json"], "folder"),
+        (["--output", "."], "a folder; name a file"),
+        (["--sample", "2", "--seed", "-1"], "--seed is -1"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, capsys, arguments, message):
@@ -141,6 +143,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, capsys, arguments, 
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "report.json.part").mkdir()
+    assert run(tmp_path, "--data", write(tmp_path / "rows.csv")) == (2, None)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "report.json: cannot be written (Is a directory)" in line
 
 
 def test_data_without_any_of_the_labels_is_refused(tmp_path, capsys):
