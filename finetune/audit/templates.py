@@ -96,7 +96,7 @@ def load_templates(path: Path = FILE) -> Templates:
 
 def _places(one: str, many: str, being: str = "") -> dict[str, str]:
     abbreviated = one.split()[0].isupper()  # an LGBT person: the letters are spoken
-    vowel = one[0] in "AEFHILMNORSX" if abbreviated else one[0].lower() in "aeio"
+    vowel = one[0] in "AEFHILMNORSX" if abbreviated else re.match("[aio]|e(?!u)", one.lower())
     with_article = f"{'an' if vowel else 'a'} {one}"
     return {"person": one, "one": with_article, "many": many, "being": being or with_article}
 

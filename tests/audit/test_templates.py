@@ -37,6 +37,7 @@ def test_the_article_fits_the_term(templates):
     found = {places["one"] for _, places in templates.forms}
     assert {"a gay person", "an Asian person", "an LGBT person", "a woman"} <= found
     assert {"an immigrant", "an elderly person", "a Japanese person"} <= found
+    assert {"a European person", "an indigenous person"} <= found
 
 
 def test_a_row_names_its_own_term(templates, rows):
