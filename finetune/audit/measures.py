@@ -69,7 +69,7 @@ class Subject:
         """Give the rows of --data and their scores; None without it."""
         path = self.file("data")
         if path and self._labelled is None:
-            rows = sources.read_labelled(path, self.labels)
+            rows = sources.read_labelled(path, self.labels, self.classifier.single_label)
             self._labelled = rows, self.score(rows.text, "data")
         return self._labelled
 
@@ -93,8 +93,8 @@ def identity(subject: Subject) -> list[IdentityReport]:
 
     templates = load_templates()
     toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
-    labels = {toxic: "toxic", hate: "identity_hate"}  # the model's name → our column
-    known = [label for label in labels if label in subject.labels]
+    labels = {hate: "identity_hate", toxic: "toxic"}  # the model's name → our column
+    known = [label for label in dict.fromkeys((toxic, hate)) if label in subject.labels]
     reports = []
     if known:
         rows = templates.rows()
@@ -204,23 +204,25 @@ def transfer(subject: Subject) -> TransferReport | None:
     from .transfer import measure_transfer
 
     toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    known, exclusive = subject.labels, subject.classifier.single_label
     readers: dict[str, tuple[str, Callable[[str], pd.DataFrame]]] = {
         "davidson": ("Davidson", lambda path: sources.read_davidson(path, toxic, hate)),
         "dynahate": ("DynaHate", lambda path: sources.read_dynahate(path, hate)),
-        "civil": ("Civil Comments", lambda path: sources.read_labelled(path, subject.labels)),
+        "civil": ("Civil Comments", lambda path: sources.read_labelled(path, known, exclusive)),
     }
     figures = []
     for flag, (source, read) in readers.items():
         path = subject.file(flag)
-        if path:
-            rows = read(path)
-            figures += measure_transfer(
-                source,
-                subject.labels,
-                {name: rows[name] for name in rows if name in subject.labels},
-                subject.score(rows.text, source),
-                rows.get(sources.WEIGHT_COLUMN),
-            )
+        if not path:
+            continue
+        rows = read(path)
+        targets = {name: rows[name] for name in rows if name in known}
+        if targets:
+            scores = subject.score(rows.text, source)
+            weights = rows.get(sources.WEIGHT_COLUMN)
+            figures += measure_transfer(source, known, targets, scores, weights)
+        else:
+            del subject.data[flag]  # nothing was measured on it
     return TransferReport(figures) if figures else None
 
 
@@ -230,4 +232,10 @@ MEASURES: dict[str, Callable[[Subject], Any]] = {
     "operating_points": operating_points,
     "robustness": robustness,
     "transfer": transfer,
+}
+FILES = {  # the flags of which a measure needs one; identity brings its own sentences
+    "function": ["hatecheck"],
+    "operating_points": ["data"],
+    "robustness": ["data"],
+    "transfer": ["davidson", "dynahate", "civil"],
 }

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from finetune.report import Bin, plain
+from finetune.report import Bin, LabelFigures, LabelsReport, plain
 
 from .tables import as_text
 
@@ -134,17 +134,18 @@ def measure_operating_points(
     """Measure each label at THRESHOLDS and at its own.
 
     targets: (rows, labels), 0, 1 or NaN.  probabilities: (rows, labels); NaN rows are left out.
-    thresholds: by label.  weights: (rows,), how much a row counts.
+    thresholds: by label.  weights: (rows,), how much a row counts; those of 0 are left out.
     """
     from finetune.evaluate import evaluate_labels
 
-    def figures(limits: Mapping[str, float]) -> dict:
+    def report(limits: Mapping[str, float]) -> LabelsReport:
         # A score in float32 is compared with a threshold in float32, as Classifier.flags does.
         exact = {label: float(np.float32(limit)) for label, limit in limits.items()}
-        return evaluate_labels(targets, probabilities, labels, exact, weights).labels
+        return evaluate_labels(targets, probabilities, labels, exact, weights)
 
-    own = figures(thresholds)
-    at = {limit: figures(dict.fromkeys(labels, limit)) for limit in THRESHOLDS}
+    at_own = report(thresholds)
+    own = at_own.labels
+    at = {limit: report(dict.fromkeys(labels, limit)).labels for limit in THRESHOLDS}
     found = {}
     for label in labels:
         points = {limit: by_label[label] for limit, by_label in at.items()}
@@ -157,11 +158,10 @@ def measure_operating_points(
             reliability=own[label].reliability,
             points=[_point(limit, points[limit]) for limit in sorted(points)],
         )
-    rows = int((~np.isnan(np.asarray(probabilities, dtype=float)).any(axis=1)).sum())
-    return OperatingReport(source, rows, weights is not None, found)
+    return OperatingReport(source, at_own.rows, at_own.weighted, found)
 
 
-def _point(threshold: float, figures) -> OperatingPoint:
+def _point(threshold: float, figures: LabelFigures) -> OperatingPoint:
     cells = figures.confusion
     flagged = cells.true_positive + cells.false_positive
     total = flagged + cells.false_negative + cells.true_negative

@@ -4,7 +4,8 @@ madlibs    Text, Label (BAD, NOT_BAD): bias_madlibs of Dixon et al. (2018), conv
 hatecheck  test_case, functionality, label_gold, target_ident: test_suite_cases.csv of HateCheck
 davidson   tweet, class (0 hate, 1 offensive, 2 neither): Davidson et al. (2017)
 dynahate   text, label (hate, nothate), split (its test rows are read): Vidgen et al. (2021)
-labelled   comment_text or text, columns named as the model's labels, weight: any other
+labelled   comment_text or text, columns named as the model's labels (or the class of each row in
+           a column label), weight: any other
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,17 @@ import pandas as pd
 from classifier import is_blank
 from classifier.errors import DataError
 from classifier.files import TEXT_COLUMNS
-from finetune.data import label_values, read_table
+from finetune.config import Settings
+from finetune.data import label_matrix, label_values, read_rows, read_table
 
 WEIGHT_COLUMN = "weight"
+CLASS_COLUMN = "label"
 
 
 def read_madlibs(path: str) -> pd.DataFrame:
-    """Give text, bad (0 or 1) and kind, the template that a sentence was made from."""
+    """Give text and bad (0 or 1)."""
     table = _read(path, ["Text", "Label"])
-    rows = pd.DataFrame({"text": table.Text, "bad": _codes(table.Label, BAD, path)})
-    return rows.assign(kind=table.Template.astype(str)) if "Template" in table else rows
+    return pd.DataFrame({"text": table.Text, "bad": _codes(table.Label, BAD, path)})
 
 
 def read_hatecheck(path: str) -> pd.DataFrame:
@@ -43,11 +45,14 @@ def read_hatecheck(path: str) -> pd.DataFrame:
 
 
 def read_davidson(path: str, toxic: str, hate: str) -> pd.DataFrame:
-    """Give text, and columns called `toxic` (hate or offensive) and `hate`: 0 or 1."""
+    """Give text, and columns called `toxic` (hate or offensive) and `hate`: 0 or 1.
+
+    One column, hate or offensive, where both have the same name.
+    """
     table = _read(path, ["tweet", "class"])
     classes = _codes(table["class"], CLASSES, path)
-    return pd.DataFrame({"text": table.tweet, toxic: classes != 2, hate: classes == 0}).astype(
-        {toxic: float, hate: float}
+    return pd.DataFrame(
+        {"text": table.tweet, hate: (classes == 0).astype(int), toxic: (classes != 2).astype(int)}
     )
 
 
@@ -56,27 +61,35 @@ def read_dynahate(path: str, hate: str) -> pd.DataFrame:
     table = _read(path, ["text", "label"])
     if "split" in table:
         table = table[table.split == "test"]
+        if table.empty:
+            raise DataError(f"{path}: no row has split test; give its test rows, or the whole.")
     return pd.DataFrame({"text": table.text, hate: _codes(table.label, HATE, path)})
 
 
-def read_labelled(path: str, labels: Sequence[str]) -> pd.DataFrame:
+def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> pd.DataFrame:
     """Give text, weight (1 where the file has none) and those of the labels that are columns.
 
-    A label is 0, 1 or NaN for unknown.
+    A label is 0, 1 or NaN for unknown. Rows that weigh nothing are left out.
+    exclusive: a column `label` that names each row's only one, or its number, will do as well.
     """
     table = read_table(path)
     text = next((name for name in TEXT_COLUMNS if name in table), None)
     known = [label for label in labels if label in table]
+    if text and not known and exclusive and CLASS_COLUMN in table:
+        settings = Settings(text_column=text, labels=list(labels), label_column=CLASS_COLUMN)
+        table, known = read_rows(path, settings, weight_column=WEIGHT_COLUMN), list(labels)
+        table[known] = label_matrix(table, settings)
     if text is None or not known:
         raise DataError(
             f"{path}: needs a column {' or '.join(TEXT_COLUMNS)} and one of the model's labels "
-            f"({', '.join(labels)}), found {', '.join(map(str, table))}; rename its columns."
+            f"({', '.join(labels)}{f', or {CLASS_COLUMN}' * exclusive}), "
+            f"found {', '.join(map(str, table))}; rename its columns."
         )
     rows = pd.DataFrame({"text": table[text]})
     rows[WEIGHT_COLUMN] = _weights(table, path)
     for label in known:
         rows[label] = label_values(table[label], path)
-    return _present(rows, "text", path)
+    return _present(rows[rows[WEIGHT_COLUMN] > 0], "text", path)
 
 
 BAD = {"BAD": 1, "NOT_BAD": 0}

@@ -249,6 +249,13 @@ def test_operating_points_count_rows_by_their_weights():
     assert threat.chosen.precision == 1
 
 
+def test_rows_that_weigh_nothing_are_not_counted():
+    report = measure_operating_points(
+        "rows", LABELS, TARGETS, SCORES, {"toxic": 0.5, "threat": 0.5}, weights=[1, 0, 0, 1]
+    )
+    assert report.rows == 2
+
+
 def test_a_threshold_that_flags_nothing_has_no_precision():
     report = measure_operating_points(
         "rows", ["toxic"], TARGETS[:, :1], SCORES[:, :1], {"toxic": 0.5}

@@ -18,10 +18,8 @@ def path(tmp_path):
 
 
 def test_madlibs_are_bad_or_not(path):
-    file = write(path, Text=["a nice cat", "a bad cat"], Label=["NOT_BAD", "BAD"], Template="t")
-    rows = sources.read_madlibs(file)
-    assert rows.bad.tolist() == [0, 1]
-    assert rows.kind.tolist() == ["t", "t"]
+    file = write(path, Text=["a nice cat", "a bad cat"], Label=["NOT_BAD", "BAD"])
+    assert sources.read_madlibs(file).bad.tolist() == [0, 1]
 
 
 def test_hatecheck_cases_about_nobody_have_a_dash_for_a_target(path):
@@ -42,6 +40,7 @@ def test_of_davidsons_classes_two_are_toxic_and_one_is_hate(path):
     rows = sources.read_davidson(file, "toxic", "hate")
     assert rows.toxic.tolist() == [1, 1, 0]
     assert rows.hate.tolist() == [1, 0, 0]
+    assert sources.read_davidson(file, "bad", "bad").bad.tolist() == [1, 1, 0]
 
 
 def test_of_dynahate_the_test_rows_are_read(path):
@@ -61,6 +60,20 @@ def test_labelled_rows_keep_their_weights_and_unknown_labels(path):
     assert "other" not in rows
 
 
+def test_classes_that_exclude_each_other_are_read_from_a_column_label(path):
+    file = write(path, text=["a", "b", "c"], label=["fine", "rude", 1])
+    rows = sources.read_labelled(file, ["fine", "rude"], exclusive=True)
+    assert rows[["fine", "rude"]].to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
+    assert rows.weight.tolist() == [1, 1, 1]
+    with pytest.raises(DataError, match="one of the model's labels"):
+        sources.read_labelled(file, ["fine", "rude"])
+
+
+def test_rows_that_weigh_nothing_are_left_out(path):
+    file = write(path, text=["a", "b", "c"], toxic=[1, 0, 0], weight=[0, 2, 1])
+    assert sources.read_labelled(file, ["toxic"]).text.tolist() == ["b", "c"]
+
+
 @pytest.mark.parametrize(
     ("read", "columns", "message"),
     [
@@ -73,6 +86,11 @@ def test_labelled_rows_keep_their_weights_and_unknown_labels(path):
             lambda f: sources.read_labelled(f, ["toxic"]),
             {"text": ["a"], "toxic": [1], "weight": [-1]},
             "weight must hold numbers from 0 up",
+        ),
+        (
+            lambda f: sources.read_dynahate(f, "hate"),
+            {"text": ["a"], "label": ["hate"], "split": ["train"]},
+            "no row has split test",
         ),
         (
             lambda f: sources.read_labelled(f, ["toxic"]),
