@@ -8,10 +8,11 @@ from typing import Any
 
 from classifier.errors import EXIT_CODE, SettingsError, UserError
 from classifier.models import ROOT
+from finetune.output import check_output, writing
 from finetune.record import write_whole
 
 from .glance import at_a_glance, compare, glance_table
-from .measures import MEASURES, Subject, take
+from .measures import FILES, MEASURES, Subject, take
 from .record import FILE_NAME, Audit
 from .tables import as_text
 from .trade_off import trade_off
@@ -32,14 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
                 subject, flags.measures or list(MEASURES), _silent if flags.summary else _show
             )
             print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
-            for label in () if flags.summary else (flags.toxic_label, flags.hate_label):
-                if len(table := trade_off(audit, label)):
+            for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
+                if not flags.summary and len(table := trade_off(audit, label)):
                     print(f"\n{label} at other thresholds\n{as_text(table)}", flush=True)
             audits[name], glances[name] = audit.to_dict(), at_a_glance(audit, folder)
-            if flags.save:
-                _save(audit, folder, card=subject.classifier.calibrated)
+            if flags.save and audit.measured:
+                with writing(folder):
+                    _save(audit, folder, card=subject.classifier.calibrated)
             if flags.output:
-                write_whole(flags.output, json.dumps(audits, indent=1, ensure_ascii=False) + "\n")
+                with writing(flags.output):
+                    text = json.dumps(audits, indent=1, ensure_ascii=False)
+                    write_whole(flags.output, text + "\n")
         if len(glances) > 1:
             print(f"\n{compare(glances)}")
     except UserError as error:
@@ -55,12 +59,13 @@ def _check(flags: argparse.Namespace) -> None:
     unknown = [name for name in flags.measures if name not in MEASURES]
     if unknown:
         raise SettingsError(f"no measure {unknown[0]!r}; there are {', '.join(MEASURES)}.")
-    if flags.sample < 0:
-        raise SettingsError(f"--sample is {flags.sample}; give a number of rows, or 0 for all.")
-    if flags.output and not flags.output.absolute().parent.is_dir():
-        raise SettingsError(
-            f"{flags.output}: its folder is not there; make it or name another --output."
-        )
+    for name in flags.measures:
+        if name in FILES and not any(getattr(flags, flag) for flag in FILES[name]):
+            raise SettingsError(f"{name} needs a file; give --{' or --'.join(FILES[name])}.")
+    for flag in ("sample", "seed"):
+        if getattr(flags, flag) < 0:
+            raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
+    check_output(flags.output)
     for name in flags.model if flags.model and flags.save else ():
         places = (Path(name).expanduser(), ROOT / name, ROOT / "models" / name)
         if not any(place.is_dir() for place in places):

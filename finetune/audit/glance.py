@@ -80,7 +80,7 @@ def _identity(report: IdentityReport) -> Iterable[Line]:
         yield (
             f"{start}: highest false-positive rate",
             worst.false_positive_rate,
-            f"{worst.term}; {len(above)} terms above 0.1",
+            f"{worst.term}; {len(above)} terms above 0.1" if worst.false_positive_rate else "",
         )
     lowest = [
         (getattr(low, name), low, name)

@@ -9,7 +9,7 @@ Every report lies beside its measure, and has frame(), table(), to_dict() and fr
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from classifier.decision import Weights
 from classifier.errors import ModelError
@@ -19,7 +19,7 @@ from .function import FunctionReport
 from .identity import IdentityReport
 from .operating_points import OperatingReport
 from .robustness import RobustnessReport
-from .transfer import TransferReport
+from .transfer import TransferFigures, TransferReport
 
 FILE_NAME = "audit.json"
 
@@ -87,21 +87,39 @@ class Audit:
             },
         }
 
+    @property
+    def measured(self) -> bool:
+        """Whether there is any report."""
+        others = (self.function, self.robustness, self.operating_points, self.transfer)
+        return bool(self.identity) or any(others)
+
     def updated(self, new: "Audit") -> "Audit":
         """Take from `new` what it measured and keep the rest, if it is of the same weights."""
         if new.weights != self.weights:
             return new
+        transfer = new.transfer or self.transfer
+        if new.transfer and self.transfer:
+            transfer = TransferReport(_with_others(new.transfer.figures, self.transfer.figures))
         return replace(
             self,
             data=self.data | new.data,
-            identity=new.identity or self.identity,
+            identity=_with_others(new.identity, self.identity),
             function=new.function or self.function,
             robustness=new.robustness or self.robustness,
             operating_points=new.operating_points or self.operating_points,
-            transfer=new.transfer or self.transfer,
+            transfer=transfer,
         )
 
     def save(self, folder: Path) -> None:
         """Write folder/audit.json, whole or not at all."""
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
         write_whole(Path(folder) / FILE_NAME, text + "\n")
+
+
+Figures = TypeVar("Figures", IdentityReport, TransferFigures)
+
+
+def _with_others(new: list[Figures], old: list[Figures]) -> list[Figures]:
+    """Put those of other sources behind what was measured anew."""
+    sources = {figures.source for figures in new}
+    return [*new, *(figures for figures in old if figures.source not in sources)]

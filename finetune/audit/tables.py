@@ -1,6 +1,7 @@
 """Lists of figures → a DataFrame for a page, lines of text for the terminal."""
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,12 +17,14 @@ def frame_of(rows: Iterable[Any], kind: type) -> pd.DataFrame:
 def as_text(frame: pd.DataFrame) -> str:
     """Write a frame in fixed-width lines, with words for column names and – for nothing."""
     titled = frame.rename(columns=lambda name: str(name).replace("_", " "))
-    return titled.to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4f}")
+    # pandas itself writes None where a column has words, truths or nothing.
+    known = titled.astype(object).where(titled.notna(), "–")
+    return known.to_string(index=False, float_format=lambda value: f"{value:.4f}")
 
 
 def shown(value: float | None) -> str:
-    """Write a figure with four decimals, – for None."""
-    return "–" if value is None else f"{value:.4f}"
+    """Write a figure with four decimals, – for None or NaN."""
+    return "–" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def mean(values: Iterable[float | None]) -> float | None:

@@ -12,9 +12,11 @@ import pytest
 from classifier.decision import Weights
 from finetune.audit import measures
 from finetune.audit.__main__ import main
-from finetune.audit.glance import at_a_glance, compare
+from finetune.audit.function import measure_function
+from finetune.audit.glance import at_a_glance, compare, glance_table
 from finetune.audit.record import Audit
 from finetune.audit.section import TITLE, audit_section
+from finetune.audit.tables import as_text
 from finetune.audit.trade_off import trade_off
 from finetune.card import render_card
 
@@ -136,10 +138,48 @@ def test_another_measure_of_the_same_weights_leaves_the_rest(audit, folder, file
     assert Audit.load(folder) == audit
 
 
+def test_a_measure_taken_anew_leaves_what_other_files_gave(audit, folder, files):
+    place = files.index("--davidson")
+    assert main(["identity", "transfer", *files[place : place + 2], "--save", "--summary"]) == 0
+    again = Audit.load(folder)
+    assert sorted(report.source for report in again.identity) == sorted(
+        report.source for report in audit.identity
+    )
+    assert set(again.transfer.figures) == set(audit.transfer.figures)
+    assert again.identity[0].source == "templates"
+
+
 def test_other_weights_leave_nothing_of_the_old_figures(audit, folder):
     (folder / "model.onnx").write_bytes(b"other weights")
     assert main(["identity", "--save", "--summary"]) == 0
     assert Audit.load(folder).function is None
+
+
+def test_a_model_of_which_nothing_is_measured_gets_no_audit(folder, capsys):
+    assert main(["--toxic-label", "rude", "--hate-label", "cruel", "--save"]) == 0
+    assert "nothing measured" in capsys.readouterr().out
+    assert not (folder / "audit.json").exists()
+
+
+def test_a_file_on_which_no_label_is_measured_was_not_read(folder, files, tmp_path):
+    output = tmp_path / "audit.json"
+    flags = [*files, "--toxic-label", "rude", "--hate-label", "cruel", "--output", str(output)]
+    assert main(flags) == 0
+    assert set(json.loads(output.read_text(encoding="utf-8"))["embedded"]["data"]) == {
+        "data",
+        "civil",
+    }
+
+
+def test_one_label_for_both_is_judged_as_the_one_for_toxicity(folder, files, tmp_path, capsys):
+    output = tmp_path / "audit.json"
+    assert main([*files, "--hate-label", "toxic", "--output", str(output)]) == 0
+    audit = Audit.from_dict(json.loads(output.read_text(encoding="utf-8"))["embedded"])
+    assert ("insulting", True) in {(kind.kind, kind.bad) for kind in audit.identity[0].kinds}
+    davidson = [figures for figures in audit.transfer.figures if figures.source == "Davidson"]
+    assert [(figures.label, figures.positives) for figures in davidson] == [("toxic", 20)]
+    assert audit.function.label == "toxic"
+    assert capsys.readouterr().out.count("toxic at other thresholds") == 1
 
 
 def test_nothing_is_written_unless_asked_for(folder, files):
@@ -158,6 +198,18 @@ def test_at_a_glance_has_a_line_a_figure(audit, folder):
     assert "gay" in frame["where"]["madlibs: toxic: highest false-positive rate"]
     both = compare({"one": frame.reset_index(), "two": frame.reset_index()})
     assert "Civil Comments: mean ROC-AUC 1.0000 1.0000" in " ".join(both.split())
+
+
+def test_a_figure_that_the_rows_cannot_give_is_a_dash():
+    only_hate = measure_function("HateCheck", "hate", ["slur"], [1], [0.9], 0.5)
+    table = glance_table(Audit(Weights("model.onnx", "00"), function=only_hate))
+    assert re.search(r"HateCheck: ROC-AUC of hate +–", table)
+    assert as_text(pd.DataFrame({"x": [None], "y": [0.5]})).split() == ["x", "y", "–", "0.5000"]
+
+
+def test_no_term_is_named_worst_where_none_is_wronged(audit):
+    by_hate = at_a_glance(audit).set_index("figure")["where"]
+    assert by_hate["templates: identity_hate: highest false-positive rate"] == ""
 
 
 def test_frames_are_there_for_a_page(audit):
@@ -225,6 +277,10 @@ def test_a_model_of_the_transformers_kind_is_measured_too(tiny_base, tmp_path, f
         (["function", "--hatecheck", "missing.csv"], "missing.csv: no such file"),
         (["--save", "--model", "owner/downloaded"], "owner/downloaded is not a folder here"),
         (["--output", "no/such/folder/audit.json"], "folder"),
+        (["--output", "."], "a folder; name a file"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["function"], "function needs a file; give --hatecheck."),
+        (["transfer", "--data", "rows.csv"], "give --davidson or --dynahate or --civil."),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(folder, capsys, arguments, message):
@@ -232,6 +288,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(folder, capsys, arguments, me
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(folder, tmp_path, capsys):
+    (tmp_path / "audit.json.part").mkdir()
+    assert main(["identity", "--summary", "--output", str(tmp_path / "audit.json")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "audit.json: cannot be written (Is a directory)" in line
 
 
 def test_the_section_of_the_card_tells_the_worst_first(audit):
