@@ -133,9 +133,10 @@ def _robustness(report: RobustnessReport) -> list[str]:
     ]
     return [
         "### Robustness",
-        f"About a quarter of the words of {report.rows:,} rows of `{report.source}` disguised, "
-        "weighted. Lost of the mean ROC-AUC, rows with any flag changed, flags gone, flags new; "
-        "kinds held out are never in the noise that training can add:",
+        f"About a quarter of the longer words of {report.rows:,} rows of `{report.source}` "
+        "disguised, drawn at random. Lost of the mean ROC-AUC, rows with any flag changed, flags "
+        "gone, flags new, by the rows' weights; kinds held out are never in the noise that "
+        "training can add:",
         _table(("kind", "ROC-AUC lost", "rows changed", "flags gone", "flags new"), rows),
     ]
 
@@ -153,7 +154,12 @@ def _transfer(report: TransferReport) -> list[str]:
         for figures in report.figures
     ]
     header = ("comments", "label", "rows", "positives", "ROC-AUC", "average precision")
-    return ["### Transfer", _table(header, rows)]
+    return [
+        "### Transfer",
+        "Comments of other places, labelled by other rules, so only their ranking counts. Where "
+        "“Training” names a set, the model has learned from other rows of it.",
+        _table(header, rows),
+    ]
 
 
 def _operating_points(report: OperatingReport) -> list[str]:

@@ -34,7 +34,7 @@ class TransferFigures:
 
 @dataclass(frozen=True)
 class TransferReport:
-    """How the model ranks comments that are unlike those it learned from."""
+    """How the model ranks comments of other places than its main training rows."""
 
     figures: list[TransferFigures]
 
