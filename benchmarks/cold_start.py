@@ -14,7 +14,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from yardstick import ROOT, print_table, save_bert_base
+from yardstick import ROOT, count, print_table, save_bert_base
 
 OURS = """
 from classifier import load_classifier
@@ -39,7 +39,7 @@ TEXT = "Thank you for the kind words, and for your help with this article."
 def main() -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="start each so often (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=7, help="start each so often (%(default)s)")
     parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
     flags = parser.parse_args()
     with TemporaryDirectory() as bert_base:

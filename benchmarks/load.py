@@ -1,5 +1,4 @@
-"""What the HTTP service bears: 64 callers, at 100 requests a second and as fast as it answers; ten
-times too many; one alone.
+"""What the HTTP service bears: 64 callers at a rate and without pause, far too many, one alone.
 
     python benchmarks/load.py --data FILE
 
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from yardstick import ROOT, flags_of, print_table, read_comments, run
+from yardstick import ROOT, count, flags_of, print_table, read_comments, run
 
 PATH = "/v1alpha1/comments:analyze?key=any"
 GIVE_UP = 5.0  # seconds without an answer
@@ -143,9 +142,8 @@ async def open_loop(
 def main() -> int:
     """Measure, and print the table."""
     parser = flags_of(__doc__)
-    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
-    parser.add_argument("--comments", type=int, default=2000, help="how many (%(default)s)")
-    parser.add_argument("--connections", type=int, default=64, help="callers (%(default)s)")
+    parser.add_argument("--comments", type=count, default=2000, help="how many (%(default)s)")
+    parser.add_argument("--connections", type=count, default=64, help="callers (%(default)s)")
     parser.add_argument(
         "--seconds", type=float, default=60, help="for how long they call (%(default)s)"
     )

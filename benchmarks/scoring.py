@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from yardstick import (
+    count,
     durations,
     encoder_parameters,
     flags_of,
@@ -37,9 +38,8 @@ LATENCY_TOKENS = (72, 128)
 def main() -> int:
     """Measure, and print the tables."""
     parser = flags_of(__doc__)
-    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
-    parser.add_argument("--comments", type=int, default=200, help="how many (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="score all so often (%(default)s)")
+    parser.add_argument("--comments", type=count, default=200, help="how many (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=3, help="score all so often (%(default)s)")
     parser.add_argument(
         "--seconds", type=float, default=5, help="time each latency and rate so long (%(default)s)"
     )

@@ -182,8 +182,10 @@ def main() -> int:
         serve(*sys.argv[2:])
         return 0
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=50, help="so many visitors at once")
-    parser.add_argument("--seconds", type=float, default=60.0, help="so long")
+    parser.add_argument(
+        "--sessions", type=int, default=50, help="so many visitors at once (%(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="so long (%(default)s)")
     flags = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

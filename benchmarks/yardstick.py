@@ -25,7 +25,15 @@ def flags_of(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
     )
+    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
     return parser
+
+
+def count(text: str) -> int:
+    """Read a flag's number, 1 or more."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
+    return number
 
 
 def run(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], None]) -> int:
@@ -113,7 +121,7 @@ def durations(action: Callable[[], Any], seconds: float) -> list[float]:
     return taken
 
 
-def read_comments(path: str, column: str, count: int) -> Any:
+def read_comments(path: str, column: str, most: int) -> Any:
     """Draw so many distinct comments, or all if the file has fewer, as rows of a DataFrame."""
     from classifier.errors import DataError
     from finetune.data import read_table
@@ -124,7 +132,7 @@ def read_comments(path: str, column: str, count: int) -> Any:
             f"{path}: no column {column} (found {', '.join(rows)}); name one by --text-column."
         )
     rows = rows.dropna(subset=[column]).drop_duplicates(column)
-    return rows.sample(min(count, len(rows)), random_state=1)
+    return rows.sample(min(most, len(rows)), random_state=1)
 
 
 def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -24,10 +24,12 @@ def yardstick(monkeypatch):
     return yardstick
 
 
-@pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "sessions"])
+@pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions"])
 def test_each_benchmark_explains_itself(name):
     answer = run(f"benchmarks/{name}.py", "--help")
     assert answer.returncode == 0, answer.stderr
+    about = answer.stdout.partition("\n\n")[2].partition("\n\n")[0]
+    assert about.endswith("."), about  # a whole sentence
     assert "--" in answer.stdout
 
 
@@ -51,6 +53,23 @@ def test_an_unknown_model_ends_in_one_sentence():
     assert answer.stderr.startswith("error: ")
     assert "no/such/model" in answer.stderr
     assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["training.py", "--text-column", "body"], "no column body"),
+        (["training.py", "--data", "few.csv"], "2 comments, but a step takes 16"),
+        (["scoring.py", "--rounds", "0"], "0 is too few"),
+    ],
+)
+def test_what_cannot_be_measured_ends_in_one_sentence(tmp_path, flags, message):
+    (tmp_path / "few.csv").write_text("comment_text\nhello\nthank you\n")  # no labels are needed
+    script, *others = [str(tmp_path / flag) if flag == "few.csv" else flag for flag in flags]
+    answer = run(f"benchmarks/{script}", *others)
+    assert answer.returncode == 2
+    assert message in answer.stderr.splitlines()[-1]
+    assert "Traceback" not in answer.stderr
 
 
 def test_a_start_is_timed_and_weighed(yardstick):

@@ -19,7 +19,7 @@ def run(*flags):
     )
 
 
-def test_it_calls_in_four_ways_and_no_answer_is_an_error():
+def test_it_calls_in_five_ways_and_no_answer_is_an_error():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -27,8 +27,8 @@ def test_it_calls_in_four_ways_and_no_answer_is_an_error():
     assert done.returncode == 0, done.stderr
     cells = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     names = [row[1].strip() for row in cells[2:]]
-    assert names == ["4 callers", "10 × overload", "after it", "1 caller"]
-    assert [row[6].strip() for row in cells[2:]] == ["0"] * 4
+    assert names == ["4 callers, 100/s", "4 callers", "10 × overload", "after it", "1 caller"]
+    assert [row[6].strip() for row in cells[2:]] == ["0"] * 5
     assert "without Retry-After" not in done.stdout
 
 
