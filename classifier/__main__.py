@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
     except KeyboardInterrupt:
-        resumable = getattr(chosen, "resume", None) is not None
+        resumable = hasattr(chosen, "resume") and "-" not in (chosen.input, chosen.output)
         print("interrupted" + "; --resume goes on with it" * resumable, file=sys.stderr)
         return 130
     except BrokenPipeError:

@@ -6,9 +6,11 @@ Every row keeps its place. One that cannot be scored carries the reason instead 
 import csv
 import gzip
 import io
+import itertools
 import json
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ BLANK = "blank"
 # A chunk ends with whichever it reaches first, so that memory stays constant.
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 4_000_000
-LONGEST_CELL = 64_000_000  # bytes; beyond, a quotation mark was left open
+LONGEST_CELL = 64_000_000  # characters, and of a line too; beyond, a quotation mark was left open
 
 
 Bytes = IO[bytes] | gzip.GzipFile
@@ -94,12 +96,12 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
         if error.filename != path:
             raise
         raise DataError(f"{path}: no such file.") from error
-    except (IsADirectoryError, PermissionError) as error:
-        if error.filename != path:
-            raise
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip data are broken ({error}); copy it anew.") from error
+    except OSError as error:
+        if error.filename not in (path, None) or isinstance(error, BrokenPipeError):
+            raise
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
 def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
@@ -121,16 +123,15 @@ class CsvInput:
         self._path = path
         csv.field_size_limit(LONGEST_CELL)
         # Bytes that are not UTF-8 become lone surrogates, and mark their row.
-        text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        self._reader = csv.reader(text)
+        # Kept here, as it would close the stream on going.
+        self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+        self._reader = csv.reader(_bounded_lines(self._text, path))
         self.columns = next(self._lines(), [])
         if not self.columns:
             raise DataError(f"{path}: is empty; expected a header line and one line a comment.")
         if not all(map(_is_utf8, self.columns)):
             raise DataError(f"{path}: the header is not UTF-8; save the file as UTF-8 CSV.")
-        twice = [name for name in self.columns if self.columns.count(name) > 1]
-        if twice:
-            raise DataError(f"{path}: more than one column is called {twice[0]!r}; rename them.")
+        _refuse_equal(self.columns, path)
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
         """Read on to the end. An empty line is a row only where there is one column."""
@@ -172,7 +173,7 @@ class JsonlInput:
 
     def __init__(self, path: str, stream: Bytes):
         self.rows: int | None = None
-        self._lines = enumerate(stream, start=1)
+        self._lines = enumerate(_bounded_lines(stream, path), start=1)
         self._head: list[tuple[int, bytes]] = []
         self.columns = []
         for number, line in self._lines:
@@ -218,9 +219,10 @@ class ParquetInput:
             raise DataError(f"{path}: no such file.")
         try:
             self._file = pyarrow.parquet.ParquetFile(path)
-        except (pyarrow.ArrowInvalid, OSError) as error:
+            self.columns = self._file.schema_arrow.names
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
-        self.columns = self._file.schema_arrow.names
+        _refuse_equal(self.columns, path)
         self.rows: int | None = self._file.metadata.num_rows
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
@@ -240,7 +242,7 @@ class ParquetInput:
                 yield self._chunk(self._file.schema_arrow.empty_table(), text_column)
             for batch in self._file.iter_batches(batch_size=CHUNK_ROWS):
                 yield self._chunk(pyarrow.Table.from_batches([batch]), text_column)
-        except (pyarrow.ArrowInvalid, OSError) as error:
+        except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self._path}: the Parquet data are broken ({error}).") from error
 
     @staticmethod
@@ -301,6 +303,26 @@ def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
     except (ValueError, RecursionError):
         return {}, "not JSON"
     return (cells, None) if isinstance(cells, dict) else ({}, "not a JSON object")
+
+
+def _refuse_equal(columns: list[str], path: str) -> None:
+    name, times = Counter(columns).most_common(1)[0] if columns else ("", 0)
+    if times > 1:
+        raise DataError(f"{path}: more than one column is called {name!r}; rename them.")
+
+
+def _bounded_lines(stream: io.TextIOWrapper | Bytes, path: str) -> Iterator[Any]:
+    """Read lines, none of which can fill the memory: a small .gz can hold an endless one."""
+    for number in itertools.count(1):
+        line = stream.readline(LONGEST_CELL)
+        if not line:
+            return
+        if len(line) == LONGEST_CELL:
+            raise DataError(
+                f"{path}: line {number} is longer than {LONGEST_CELL:,} characters; "
+                "one line a comment was expected."
+            )
+        yield line
 
 
 def _is_utf8(cell: str) -> bool:

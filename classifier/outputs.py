@@ -6,9 +6,12 @@ chunks lie apart until then, as JSON lines (for CSV too) or as Parquet, which ke
 
 import codecs
 import csv
+import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 FLAGS, REASON = "flags", "reason"
 ROW_GROUP_BYTES = 64_000_000
+
+
+class UnfitError(DataError):
+    """Rows that no file of the wanted format can hold; going on would end in the same."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +90,28 @@ class TextOutput:
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
         """Write all chunks as one file: a CSV has a reason column where any row has a reason."""
-        heads = [json.loads(_first_line(path)) for path in paths]
-        unscored = sum(head["unscored"] for head in heads)
-        columns = list(dict.fromkeys(name for head in heads for name in head["columns"]))
-        columns += [*self._scores, FLAGS] + [REASON] * (unscored > 0)
+        names: dict[str, None] = {}
+        rows = unscored = 0
+        for path in paths:
+            head = json.loads(_first_line(path))
+            names |= dict.fromkeys(head["columns"])
+            rows, unscored = rows + head["rows"], unscored + head["unscored"]
+        columns = [*names, *self._scores, FLAGS] + [REASON] * (unscored > 0)
 
         text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, never closes the stream
         if self._kind == "csv":
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(columns)
-            for row in _rows(paths):
-                writer.writerow([_csv_cell(row.get(name)) for name in columns])
+            # With line ends of \n alone it would leave a cell's \r unquoted, which ends a line too.
+            line = io.StringIO(newline="")
+            writer = csv.writer(line, lineterminator="\r\n")
+            for cells in itertools.chain([columns], _csv_rows(paths, columns)):
+                writer.writerow(cells)
+                text.write(line.getvalue().removesuffix("\r\n") + "\n")
+                line.seek(0)
+                line.truncate()
         else:
-            for row in _rows(paths):
+            for row in _rows(paths, json_only=True):
                 text.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return Summary(sum(head["rows"] for head in heads), unscored)
+        return Summary(rows, unscored)
 
 
 class ParquetOutput:
@@ -121,30 +135,28 @@ class ParquetOutput:
             table = table.append_column(name, pyarrow.array(values, from_pandas=True))
         table = table.append_column(FLAGS, pyarrow.array(flags, pyarrow.string()))
         table = table.append_column(REASON, pyarrow.array(chunk.reasons, pyarrow.string()))
-        pyarrow.parquet.write_table(table, path)
+        with _fitting():
+            pyarrow.parquet.write_table(table, path)
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
         """Write all chunks as one file, with a reason column where any row has a reason."""
         import pyarrow
         from pyarrow.parquet import ParquetWriter, read_schema, read_table
 
-        reasons = [read_table(path, columns=[REASON])[REASON] for path in paths]
-        unscored = sum(len(column) - column.null_count for column in reasons)
+        rows = unscored = 0
+        for path in paths:
+            reasons = read_table(path, columns=[REASON])[REASON]
+            rows, unscored = rows + len(reasons), unscored + len(reasons) - reasons.null_count
         added = [*self._scores, FLAGS] + [REASON] * (unscored > 0)
-        try:
+        with _fitting():
             schema = pyarrow.unify_schemas(
                 [read_schema(path) for path in paths], promote_options="permissive"
             )
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-            raise DataError(
-                f"A column has different types in different rows ({error}); "
-                "write JSON lines or CSV instead."
-            ) from error
         own = [name for name in schema.names if name not in {*self._scores, FLAGS, REASON}]
         order = own + added
         final = pyarrow.schema([schema.field(name) for name in order], metadata=schema.metadata)
 
-        with ParquetWriter(stream, final) as writer:
+        with _fitting(), ParquetWriter(stream, final) as writer:
             group = [final.empty_table()]
             for path in paths:
                 table = read_table(path)
@@ -153,7 +165,21 @@ class ParquetOutput:
                     writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
                     group = [final.empty_table()]
             writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
-        return Summary(sum(map(len, reasons)), unscored)
+        return Summary(rows, unscored)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Turn what Arrow says of values that fit no column into one sentence."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OverflowError) as error:
+        raise UnfitError(
+            f"A column holds what Parquet has no type for ({error}), such as values of different "
+            "types; write JSON lines or CSV instead."
+        ) from error
 
 
 def _as_rows(table: "pyarrow.Table") -> list[dict[str, Any]]:
@@ -168,13 +194,9 @@ def _as_table(chunk: Chunk) -> "pyarrow.Table":
 
     if not isinstance(chunk.cells, list):
         return chunk.cells
-    try:
+    with _fitting():
         columns = {name: [row.get(name) for row in chunk.cells] for name in chunk.columns}
         return pyarrow.table(columns)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, OverflowError) as error:
-        raise DataError(
-            f"A column holds values of different types ({error}); write JSON lines or CSV instead."
-        ) from error
 
 
 def _first_line(path: Path) -> str:
@@ -182,11 +204,19 @@ def _first_line(path: Path) -> str:
         return stream.readline()
 
 
-def _rows(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def _rows(paths: Sequence[Path], json_only: bool = False) -> Iterator[dict[str, Any]]:
+    """Read the chunks' rows. json_only: null for NaN and infinity, for which JSON has no form."""
+    constant = (lambda _: None) if json_only else float
     for path in paths:
         with path.open(encoding="utf-8") as stream:
             stream.readline()
-            yield from map(json.loads, stream)
+            for line in stream:
+                yield json.loads(line, parse_constant=constant)
+
+
+def _csv_rows(paths: Sequence[Path], columns: list[str]) -> Iterator[list[str]]:
+    for row in _rows(paths):
+        yield [_csv_cell(row.get(name)) for name in columns]
 
 
 def _plain(value: Any) -> str:

@@ -39,6 +39,7 @@ from classifier.outputs import (
     ParquetOutput,
     Summary,
     TextOutput,
+    UnfitError,
     score_columns,
 )
 
@@ -69,6 +70,8 @@ def score_file(
         raise SettingsError("--resume needs files: a standard stream cannot be read or sent again.")
     if source != STANDARD_STREAM and Path(source).resolve() == Path(output).resolve():
         raise SettingsError(f"{output}: is the input too; give another --output.")
+    if Path(output).is_dir():
+        raise SettingsError(f"{output}: is a folder; give a file as --output.")
     labels = classifier.labels
     form: Output = ParquetOutput(labels) if kind == "parquet" else TextOutput(labels, kind)
 
@@ -115,7 +118,7 @@ def _score_chunks(
 def _join(form: Output, part: Path, output: str) -> Summary:
     chunks = _chunk_files(part, form)
     if output == STANDARD_STREAM:
-        with _writing(part):
+        with _writing("standard output"):
             summary = form.join(chunks, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return summary
@@ -172,20 +175,22 @@ def _part_folder(
             yield Path(folder)
         return
     part = Path(f"{output}.part")
-    if not part.exists():
-        with _writing(part):
-            part.mkdir()
-            (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    elif not resume:
+    begun = part.exists()
+    if begun and not resume:
         raise DataError(
             f"{part}: an interrupted run lies there; add --resume to go on with it, or delete it."
         )
-    else:
+    if begun:
         _compare(part, job)
     try:
+        if not begun:
+            with _writing(part):
+                part.mkdir()
+                (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
         yield part
-    except BaseException:
-        if job is None or not list(part.glob(f"[0-9]*{suffix}")):
+    except BaseException as error:
+        of_use = job is not None and not isinstance(error, UnfitError)
+        if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
             shutil.rmtree(part, ignore_errors=True)
         raise
     shutil.rmtree(part)
@@ -208,13 +213,13 @@ def _compare(part: Path, job: dict[str, Any] | None) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(where: Path | str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise DataError(
-            f"{path}: writing failed ({error.strerror or error}). Chunks written before are kept: "
-            "make room or mend the path, then go on with --resume."
+            f"{where}: writing failed ({error.strerror or error}); make room or mend the path and "
+            "try again, with --resume where OUTPUT.part/ is left."
         ) from error

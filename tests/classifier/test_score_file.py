@@ -1,7 +1,10 @@
 import csv
+import errno
 import gzip
 import json
+import math
 import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -59,6 +62,23 @@ def test_rows_columns_and_cells_come_back_as_they_were(tmp_path, score, tiny):
     expected = [";".join(tiny.flags(row)) for row in tiny.score(TEXTS)]
     assert [row["flags"] for row in found] == expected
     assert [row["reason"] for row in found] == ["", "", "blank", "", ""]
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "\r", "a\r\nb", "a\nb", 'a"\r'])
+def test_a_cell_with_a_line_end_of_whatever_kind_stays_one_cell(tmp_path, score, cell):
+    source = write_csv(tmp_path / "in.csv", [["n", "text"]])
+    with source.open("a", newline="") as stream:
+        csv.writer(stream).writerow([cell, "you"])
+    score(source, "--output", tmp_path / "out.csv")
+    assert [row["n"] for row in read_csv(tmp_path / "out.csv")] == [cell]
+
+
+def test_json_lines_are_json_though_parquet_knows_numbers_that_are_none(tmp_path, score):
+    table = pyarrow.table({"text": ["you"], "n": [math.nan], "more": [[math.inf]]})
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    score(tmp_path / "in.parquet", "--output", tmp_path / "out.jsonl")
+    row = json.loads((tmp_path / "out.jsonl").read_text(), parse_constant=pytest.fail)
+    assert (row["n"], row["more"]) == (None, [None])
 
 
 def test_there_is_no_reason_column_when_no_row_needs_one(tmp_path, score):
@@ -318,6 +338,61 @@ def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
     assert "quotation mark" in said
 
 
+@pytest.mark.usefixtures("short_cells")
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path, score, ending):
+    source = tmp_path / f"in.{ending}"
+    source.write_bytes(gzip.compress(b"text" * 1_000_000))
+    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "line 1 is longer than 1,000 characters" in said
+
+
+def test_a_parquet_file_with_two_columns_of_a_name_is_refused(tmp_path, score):
+    table = pyarrow.table([pyarrow.array(["you"])] * 2, names=["text", "text"])
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    said = fails(score, tmp_path, tmp_path / "in.parquet", "--output", tmp_path / "out.csv")
+    assert "more than one column is called 'text'" in said
+
+
+def test_a_path_through_a_file_ends_in_one_sentence(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    said = fails(score, tmp_path, source / "in.csv", "--output", tmp_path / "out.csv")
+    assert "cannot be read (Not a directory)" in said
+
+
+def test_a_folder_as_output_is_refused_before_the_work(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    (tmp_path / "out.csv").mkdir()
+    assert "is a folder" in fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, tiny, monkeypatch):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(files.DataError, match="No space left"):
+        patch.setattr(pathlib.Path, "write_text", full)
+        score_file(tiny, str(source), str(tmp_path / "out.csv"))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_full_standard_output_is_said_to_be_that(tmp_path, exported):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    command = [sys.executable, "-m", "classifier", "score", str(source), "--output", "-"]
+    with pathlib.Path("/dev/full").open("wb") as full:
+        answer = subprocess.run(
+            [*command, "--model", str(exported)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: standard output: writing failed (No space left")
+
+
 def test_the_input_is_not_overwritten(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     assert "is the input too" in fails(score, tmp_path, source, "--output", source)
@@ -330,9 +405,21 @@ def test_an_unknown_model_ends_in_one_sentence(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: No model 'nobody'. There are: ")
 
 
-def test_a_column_of_two_types_can_be_written_as_text_only(tmp_path, score):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('{"text": "you", "n": 1}\n', '{"text": "go", "n": "one"}\n'),
+        ('{"text": "you", "n": {}}\n', ""),  # an object without a field
+        ('{"text": "you", "n": 9007199254740993}\n', '{"text": "go", "n": 0.5}\n'),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_a_column_that_parquet_cannot_hold_can_be_written_as_text_only(
+    tmp_path, score, monkeypatch, rows, first, second
+):
+    monkeypatch.setattr(files, "CHUNK_ROWS", rows)
     source = tmp_path / "in.jsonl"
-    source.write_text('{"text": "you", "n": 1}\n{"text": "go", "n": "one"}\n')
+    source.write_text(first + second)
     assert "write JSON lines or CSV" in fails(
         score, tmp_path, source, "--output", tmp_path / "out.parquet"
     )
