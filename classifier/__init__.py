@@ -59,10 +59,11 @@ class Classifier:
         self.folder = folder
         self._windows = Windows(engine.tokenizer, folder.window)
         self._engine = engine
-        found = engine.logits(self._windows.cut([""])[0]).shape[1]
-        if found != len(self.labels):
+        found = engine.logits(self._windows.cut([""])[0]).shape[1:]
+        if found != (len(self.labels),):
             raise ModelError(
-                f"{folder.weights}: gives {found} scores a text, but config.json beside it has "
+                f"{folder.weights}: gives {'×'.join(map(str, found))} scores a text, but "
+                f"config.json beside it has "
                 f"{len(self.labels)} labels ({', '.join(self.labels)}); copy the folder anew."
             )
 

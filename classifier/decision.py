@@ -34,6 +34,11 @@ class Weights:
     file: str
     sha256: str
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no text."""
+        if not isinstance(self.file, str) or not isinstance(self.sha256, str):
+            raise ValueError("the weights' file or sha256 is not a text")
+
     @classmethod
     def of(cls, path: Path) -> Self:
         """Name and hash of the weight file at `path`."""
@@ -85,9 +90,13 @@ class Decision:
     rows: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a criterion that is no text, or rows that are no number."""
+        """Raise ValueError for a text, a number or a threshold that is none."""
         if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
             raise ValueError("criterion is not a text, or rows not a number")
+        if self.activation == "sigmoid":
+            for name, label in self.labels.items():
+                if label.threshold is None:
+                    raise ValueError(f"{name} has no threshold")
 
     @classmethod
     def uncalibrated(cls, labels: list[str], activation: str) -> Self:
@@ -117,7 +126,9 @@ class Decision:
             raise ModelError(
                 f"{path}: no such file; write it with finetune's calibrate."
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(
                 f"{path}: not a decision file ({error!r}); write it anew with finetune's calibrate."
             ) from error

@@ -6,7 +6,6 @@ costs nothing, as there is no padding either (int8: 1–4 texts at a time are th
 """
 
 import os
-import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -78,17 +77,31 @@ class OnnxEngine:
                 f"{weights}: maps {', '.join(sorted(inputs))} to {', '.join(outputs)}, but "
                 "input_ids and attention_mask to logits is needed; export it with finetune."
             )
-        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
+        self._weights = weights
+        self._start_pool()
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
         """Give (windows, labels) from windows of any lengths, at least one of them."""
+        if self._process != os.getpid():  # a fork has the pool, but none of its threads
+            self._start_pool()
         run = self._pool.map if len(windows) > 1 else map
         return np.concatenate(list(run(self._run, windows)))
+
+    def _start_pool(self) -> None:
+        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
+        self._process = os.getpid()
 
     def _run(self, ids: TokenIds) -> Logits:
         batch = ids[np.newaxis]
         feeds = {"input_ids": batch, "attention_mask": np.ones_like(batch)}
-        return self._session.run(["logits"], feeds)[0]
+        try:
+            return self._session.run(["logits"], feeds)[0]
+        except Exception as error:  # such as a token beyond the model's vocabulary
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"{self._weights}: cannot score a text that tokenizer.json beside it has read "
+                f"({reason}); if that is another model's, copy the whole folder anew."
+            ) from error
 
 
 class TorchEngine:
@@ -103,7 +116,6 @@ class TorchEngine:
     """
 
     def __init__(self, folder: Path):
-        import safetensors
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         try:
@@ -119,15 +131,7 @@ class TorchEngine:
                 tokenizer = AutoTokenizer.from_pretrained(
                     folder, local_files_only=True, trust_remote_code=False
                 )
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            RuntimeError,
-            ImportError,
-            pickle.UnpicklingError,
-            safetensors.SafetensorError,
-        ) as error:
+        except Exception as error:  # a broken folder makes it raise whatever its parts do
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise ModelError(
                 f"{folder}: transformers cannot load this model ({reason}); "

@@ -5,6 +5,7 @@ Only json and hashing here: the embedded model must be ready before torch could 
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ WEIGHT_FILES = (
     "pytorch_model.bin.index.json",
 )
 FALLBACK_WINDOW = 512  # tokens; what BERT-type models take when their files do not say
+SHORTEST_WINDOW = 8  # tokens; a few beside the special ones
 ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
 
 # Harms that a comment can do several of at once, and what a label for none of them is called.
@@ -81,7 +83,8 @@ class ModelFolder:
                 )
         else:
             decision = Decision.uncalibrated(labels, activation(config, labels, path))
-        return cls(path, labels, _window(config, tokenizer), _weights(path, decision), decision)
+        window = _window(config, tokenizer, path)
+        return cls(path, labels, window, _weights(path, decision), decision)
 
 
 def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
@@ -116,7 +119,7 @@ def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
         raise ModelError(
             f"{path}: missing, so {path.parent} is not a whole model folder; copy it anew."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
@@ -125,25 +128,39 @@ def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def _labels(config: dict[str, Any], path: Path) -> list[str]:
     try:
-        numbered = {int(number): str(label) for number, label in config["id2label"].items()}
-        return [numbered[number] for number in range(len(numbered))]
+        if "id2label" in config:
+            named = config["id2label"]
+        else:  # transformers leaves out what is its default: two labels without a name
+            named = {number: f"LABEL_{number}" for number in range(config.get("num_labels", 2))}
+        numbered = {int(number): str(label) for number, label in named.items()}
+        labels = [numbered[number] for number in range(len(numbered))]
     except KeyError:
-        # transformers leaves out what is its default: two labels without a name
-        if "id2label" not in config:
-            return [f"LABEL_{number}" for number in range(config.get("num_labels", 2))]
         raise ModelError(
             f"{path / 'config.json'}: id2label does not count from 0 without a gap."
         ) from None
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"{path / 'config.json'}: id2label is not a table of labels.") from error
+    twice = [label for label, times in Counter(labels).items() if times > 1]
+    if twice:
+        raise ModelError(f"{path / 'config.json'}: id2label has the label {twice[0]!r} twice.")
+    return labels
 
 
-def _window(config: dict[str, Any], tokenizer: dict[str, Any]) -> int:
+def _window(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int:
     positions = config.get("max_position_embeddings") or FALLBACK_WINDOW
-    if config.get("model_type") in ROBERTA_LIKE:
-        positions -= 2  # their positions are counted from 2
-    # tokenizers that know no limit say 10**30
-    return int(min(positions, tokenizer.get("model_max_length") or positions))
+    try:
+        if config.get("model_type") in ROBERTA_LIKE:
+            positions -= 2  # their positions are counted from 2
+        # tokenizers that know no limit say 10**30
+        window = int(min(positions, tokenizer.get("model_max_length") or positions))
+    except (TypeError, ValueError, OverflowError):
+        window = 0
+    if window < SHORTEST_WINDOW:
+        raise ModelError(
+            f"{path}: max_position_embeddings in config.json or model_max_length in "
+            "tokenizer_config.json is no length of a text in tokens; copy the folder anew."
+        )
+    return window
 
 
 def _weights(path: Path, decision: Decision) -> Path:
@@ -164,7 +181,13 @@ def _check_shards(index: Path) -> None:
     names = _json(index).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise ModelError(f"{index}: names no weight file; copy the folder anew.")
-    missing = [name for name in set(names.values()) if not (index.parent / str(name)).is_file()]
+    files = {str(name) for name in names.values()}
+    outside = [name for name in files if name != Path(name).name]
+    if outside:
+        raise ModelError(
+            f"{index}: names {min(outside)!r}, which does not lie beside it, so nothing is read."
+        )
+    missing = [name for name in files if not (index.parent / name).is_file()]
     if missing:
         raise ModelError(
             f"{index.parent / min(missing)}: missing, and {index.name} names it; "

@@ -31,11 +31,14 @@ def find_model(name: str) -> Path:
         from classifier.from_s3 import s3_folder
 
         return s3_folder(name)
-    for folder in (ROOT / "models" / name, Path(name).expanduser(), ROOT / name):
-        if (folder / "model" / "config.json").is_file():
-            return folder / "model"
-        if name and folder.is_dir():
-            return folder
+    try:
+        for folder in (ROOT / "models" / name, Path(name).expanduser(), ROOT / name):
+            if (folder / "model" / "config.json").is_file():
+                return folder / "model"
+            if name and folder.is_dir():
+                return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of a user that is not there
+        raise ModelError(f"No model {name!r}: its folder cannot be read ({error}).") from error
     hub_id = HUB_ID.fullmatch(name)
     if hub_id and name.split("/")[0] not in {"runs", "models", ".", ".."}:
         from classifier.from_hub import hub_folder

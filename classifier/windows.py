@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.errors import ModelError
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -66,7 +68,7 @@ def _special_tokens(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
         end = start + len(content)
         if whole[start:end] == content:
             return whole[:start], whole[end:]
-    raise AssertionError(f"special tokens replaced the text's own: {content} became {whole}")
+    raise ModelError("the tokenizer changes a text's tokens where it adds its special ones")
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -43,6 +43,8 @@ def test_a_folder_without_weights_is_refused(model_folder):
     [
         ({"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}, "2-of-2.*: missing"),
         ({}, "names no weight file"),
+        ({"a": "../model-1-of-2.safetensors"}, "does not lie beside it"),
+        ({"a": ["model-1-of-2.safetensors"]}, "missing|does not lie beside it"),
     ],
 )
 def test_weights_in_several_files_lacking_one_are_refused(model_folder, weight_map, said):
@@ -96,6 +98,52 @@ def test_a_label_count_that_does_not_match_is_refused(model_folder):
         load_classifier(model_folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("config.json", {"id2label": dict.fromkeys("012345", "toxic")}, "'toxic' twice"),
+        ("config.json", {"id2label": None}, "not a table of labels"),
+        ("config.json", {"max_position_embeddings": "512"}, "no length"),
+        ("tokenizer_config.json", {"model_max_length": "32"}, "no length"),
+        ("tokenizer_config.json", {"model_max_length": 2}, "no length"),  # would never end
+        ("tokenizer_config.json", {"model_max_length": -1}, "no length"),
+        ("decision.json", {"weights": {"file": "model.onnx", "sha256": 5}}, "sha256"),
+    ],
+)
+def test_a_file_with_odd_values_is_refused(model_folder, file, changes, said):
+    edit(model_folder / file, **changes)
+    with pytest.raises(ModelError, match=said):
+        load_classifier(model_folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "decision.json"])
+def test_a_file_of_endless_brackets_is_refused(model_folder, file):
+    (model_folder / file).write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=file):
+        load_classifier(model_folder)
+
+
+def test_labels_without_names_are_counted(model_folder):
+    (model_folder / "decision.json").unlink()
+    config = json.loads((model_folder / "config.json").read_text())
+    config.pop("id2label")
+    for count, labels in ((6, [f"LABEL_{number}" for number in range(6)]), ("6", None)):
+        (model_folder / "config.json").write_text(json.dumps(config | {"num_labels": count}))
+        if labels:
+            assert load_classifier(model_folder).labels == labels
+        else:
+            with pytest.raises(ModelError, match="not a table of labels"):
+                load_classifier(model_folder)
+
+
+def test_a_label_judged_by_itself_needs_a_threshold(model_folder):
+    labels = json.loads((model_folder / "decision.json").read_text())["labels"]
+    labels["threat"]["threshold"] = None
+    edit(model_folder / "decision.json", labels=labels)
+    with pytest.raises(ModelError, match="threat has no threshold"):
+        load_classifier(model_folder)
+
+
 def test_labels_other_than_the_decisions_are_refused(model_folder):
     edit(model_folder / "config.json", id2label={"0": "toxic", "1": "threat"})
     with pytest.raises(ModelError, match="made for the labels"):
@@ -146,6 +194,21 @@ def test_a_planted_pickle_is_refused_and_does_not_run(torch_folder, tmp_path, fo
     assert not trace.exists()
     pickle.loads(pickle.dumps(content))  # noqa: S301 - shows that it would have run
     assert trace.exists()
+
+
+def test_a_config_of_a_wrong_type_is_refused_by_a_sentence(torch_folder):
+    edit(torch_folder / "config.json", hidden_size="wide")
+    with pytest.raises(ModelError, match="cannot load this model"):
+        load_classifier(torch_folder)
+
+
+def test_a_tokenizer_of_another_model_is_said_to_be_one(model_folder):
+    path = model_folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"]["please"] = 30_000
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelError, match="another model's"):
+        load_classifier(model_folder).score(["please help"])
 
 
 def test_an_honest_bin_is_read(torch_folder, tiny_base):
@@ -239,6 +302,12 @@ def test_an_unknown_name_lists_the_names_there_are(tmp_path, monkeypatch):
     assert models.find_model("runs/mine") == tmp_path / "runs/mine/model"
     with pytest.raises(ModelError, match=r"There are: toxic-minilm, runs/mine, zebra"):
         models.find_model("toxic-maxilm")
+
+
+@pytest.mark.parametrize("name", ["~nobody-here/model", "x" * 300])
+def test_a_path_that_cannot_be_gives_one_clear_sentence(name):
+    with pytest.raises(ModelError, match=r"^No model '[~x]"):
+        load_classifier(name)
 
 
 @pytest.mark.parametrize("name", ["someone/something", "someone/something@v1.0"])

@@ -161,6 +161,22 @@ def test_threads_can_share_a_classifier(tiny):
             assert np.array_equal(scores, expected[order])
 
 
+def test_a_forked_process_scores_with_threads_of_its_own(exported):
+    program = (
+        "import os, signal, sys, classifier\n"
+        "model = classifier.load_classifier(sys.argv[1])\n"
+        "texts = [str(number) for number in range(200)]\n"
+        "before = model.score(texts).tobytes()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(20)  # without threads it would wait for ever\n"
+        "    os._exit(0 if model.score(texts).tobytes() == before else 1)\n"
+        "sys.exit(os.waitpid(child, 0)[1])"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program, str(exported)]
+    assert subprocess.run(command, cwd=models.ROOT).returncode == 0
+
+
 def test_flags_are_the_labels_at_or_above_their_thresholds(tiny):
     scores = np.array([0.4, 0.39, 0.9, 0, 0, 1], dtype=np.float32)
     assert tiny.flags(scores) == ["toxic", "obscene", "identity_hate"]
