@@ -50,7 +50,7 @@ def s3_folder(uri: str) -> Path:
         where = f"{client.meta.endpoint_url} {place.bucket} {place.prefix}"
         name = f"{place.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
         cache = Path(cached_assets_path("comment-toxicity", namespace="s3", subfolder=name))
-        known = cache / f"{place.revision or 'current'}.version"
+        known = cache / (f"{place.revision}.tag" if place.revision else "current.version")
         if place.revision and VERSION.fullmatch(place.revision) and _whole(cache / place.revision):
             return cache / place.revision
         try:

@@ -285,6 +285,17 @@ def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, 
     assert "cannot be reached; using what was fetched before" in caplog.text
 
 
+def test_a_tag_called_current_is_not_taken_for_the_newest(published, s3, model):
+    publish(model, [NAME], tags=["current"])
+    write_metrics(model, 0.98)
+    publish(model, [NAME])
+    newest = load_classifier(NAME).folder.path
+    assert load_classifier(f"{NAME}@current").folder.path != newest
+    for _ in range(3):
+        s3.fail("GET", "/current.json", "close")
+    assert load_classifier(NAME).folder.path == newest
+
+
 def test_a_file_cut_short_is_asked_for_again(published, s3):
     s3.fail("GET", "/model.onnx", "half")
     assert load_classifier(NAME).calibrated
