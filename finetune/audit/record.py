@@ -116,7 +116,7 @@ class Audit:
         write_whole(Path(folder) / FILE_NAME, text + "\n")
 
 
-Figures = TypeVar("Figures", IdentityReport, TransferFigures)
+Figures = TypeVar("Figures", bound=IdentityReport | TransferFigures)
 
 
 def _with_others(new: list[Figures], old: list[Figures]) -> list[Figures]:
