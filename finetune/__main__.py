@@ -12,7 +12,7 @@ from pathlib import Path
 from classifier.errors import EXIT_CODE, GATE_EXIT_CODE, GateError, SettingsError, UserError
 
 from . import record
-from .config import Settings, add_flags, from_flags, from_toml
+from .config import Settings, add_flags, checked, from_flags, from_toml
 from .stages import STAGES, is_first_process, run_stages
 
 
@@ -27,6 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return GATE_EXIT_CODE if isinstance(error, GateError) else EXIT_CODE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"error: {where}{error.strerror or error}; make room, or name another --output-dir.",
+            file=sys.stderr,
+        )
+        return EXIT_CODE
     except KeyboardInterrupt:
         print("stopped; the same command, for a run with --resume, goes on", file=sys.stderr)
         return 130
@@ -35,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(flags: argparse.Namespace) -> None:
     settings = _settings(flags)
-    names = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
+    asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
+    names = [name for name in STAGES if name in asked]
     if is_first_process():
         if "publish" in names:
             _check_publishing(settings, names)
@@ -145,31 +153,39 @@ def _settings(flags: argparse.Namespace) -> Settings:
         raise SettingsError(f"no stage {unknown[0]!r}; the stages are {', '.join(STAGES)}.")
     if flags.config:
         return from_flags(flags, from_toml(flags.config))
-    recorded = Path(getattr(flags, "output_dir", "")) / record.FILE_NAME
-    if recorded.is_file():
-        return from_flags(flags, record.load(recorded.parent)["settings"])
-    return from_flags(flags, {})
+    folder = Path(getattr(flags, "output_dir", Settings.output_dir))
+    if not record.holds_run(folder):
+        if flags.resume and "train_data" not in flags:
+            raise record.no_run(folder)
+        return from_flags(flags, {})
+    if flags.clear and "output_dir" not in flags:
+        return from_flags(flags, {})
+    recorded = record.load(folder)["settings"]
+    return from_flags(flags, checked(recorded, str(folder / record.FILE_NAME)))
 
 
 def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> None:
     """Start a record in an empty run folder, or see that the one there is of this very run."""
     folder = Path(settings.output_dir)
+    if clear and "data" not in names:
+        raise SettingsError("--clear deletes the whole run, so begin with the stage data.")
     if clear and folder.exists():
-        if not (folder / record.FILE_NAME).is_file() and any(folder.iterdir()):
+        if not record.holds_run(folder) and any(folder.iterdir()):
             raise SettingsError(
                 f"{folder}: holds no run, so --clear leaves it alone; name another --output-dir."
             )
         shutil.rmtree(folder)
-    if not (folder / record.FILE_NAME).is_file():
-        if names[0] != next(iter(STAGES)):
-            record.load(folder)  # raises: no run there
+    if not record.holds_run(folder):
+        if "data" not in names:
+            raise record.no_run(folder)
         if folder.is_dir() and any(folder.iterdir()):
             raise SettingsError(
                 f"{folder}: holds other files; name another --output-dir or empty it."
             )
         record.begin(settings, folder)
         return
-    if names[0] == next(iter(STAGES)) and not resume:
+    trains_anew = "train" in names and any(folder.glob("checkpoints/*"))
+    if ("data" in names or trains_anew) and not resume:
         raise SettingsError(
             f"{folder}: holds a run; --resume goes on with it, --clear deletes it first."
         )

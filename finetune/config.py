@@ -18,7 +18,7 @@ JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identi
 FORMATS = ("safetensors", "onnx")
 AFTER_TRAINING = {
     "window", "formats", "criterion", "model_name", "data_licence", "base_licence",
-    "publish_to", "publish_require", "publish_private", "publish_tags",
+    "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
 
@@ -48,7 +48,9 @@ class Settings:
     )
     text_column: str = setting("read the comments from this column", "comment_text")
     id_column: str = setting(
-        "keep rows that share a value of this column on one side of the split", ""
+        "keep rows that share a value of this column on one side of the split; empty ones share "
+        "none",
+        "",
     )
     labels: list[str] = setting(
         "learn these labels, in this order; without label_column each is a column of 0, 1, or "
@@ -77,7 +79,9 @@ class Settings:
         "data/templates.toml",
         [],
     )
-    extra_text_column: str = setting("read the comments of extra_data from this column", "text")
+    extra_text_column: str = setting(
+        "read the comments of extra_data's tables from this column", "text"
+    )
     source_column: str = setting("the column that says where a row of extra_data is from", "source")
     mix: dict[str, float] = setting(
         "read the rows of a source this often in an epoch: a value of source_column, or train_data "
@@ -237,6 +241,7 @@ class Settings:
             "learning_rate": (1e-9, 1),
             "head_learning_rate": (0, 1),
             "weight_decay": (0, 1),
+            "seed": (0, 2**32 - 1),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -276,17 +281,24 @@ class Settings:
             raise SettingsError(
                 "extra_data is for labels that go together; put rows of classes into train_data."
             )
-        places = set(self.label_mapping.values())
-        if not places <= set(range(len(self.labels))):
+        wrong = set(self.label_mapping.values()) - set(range(len(self.labels)))
+        if wrong:
             raise SettingsError(
-                f"label_mapping names place {max(places)}, but labels has {len(self.labels)} "
+                f"label_mapping names place {max(wrong)}, but labels has {len(self.labels)} "
                 "entries, counted from 0."
             )
         if self.best_by == "accuracy" and not self.single_label:
             raise SettingsError(
                 "best_by is accuracy, which is for single-label tasks; use roc_auc_mean."
             )
+        if 0 < self.window < 8:
+            raise SettingsError(f"window is {self.window}; give 0 for max_length, or at least 8.")
         Criterion.parse(self.criterion)
+        if not self.validation_data and not self.validation_fraction:
+            raise SettingsError(
+                "validation_fraction is 0 without validation_data; thresholds and calibration need "
+                "rows, so set one of the two."
+            )
         if self.validation_fraction + self.test_fraction > 0.9:
             raise SettingsError(
                 "validation_fraction and test_fraction leave less than a tenth for training."
@@ -310,7 +322,12 @@ def from_toml(path: str | Path) -> dict[str, Any]:
     if not isinstance(section, dict):
         raise SettingsError(f"{path}: publish is to be a section, [publish].")
     values |= {f"publish_{name}": value for name, value in section.items()}
-    return {name: _as_type(name, value, str(path)) for name, value in values.items()}
+    return checked(values, str(path))
+
+
+def checked(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Give each value its setting's type. SettingsError: what is not one, and `where` it stands."""
+    return {name: _as_type(name, value, where) for name, value in values.items()}
 
 
 def add_flags(parser: argparse._ArgumentGroup) -> None:
@@ -350,12 +367,18 @@ def _as_type(name: str, value: Any, where: str) -> Any:
     kind = hints[name]
     try:
         if get_origin(kind) is list:
-            return value.split(",") if isinstance(value, str) else [str(item) for item in value]
+            if isinstance(value, str):
+                return [part.strip() for part in value.split(",")] if value.strip() else []
+            return [str(item) for item in value]
         if get_origin(kind) is dict:
             return _as_dict(value, get_args(kind)[1])
         if kind is bool and not isinstance(value, bool):
             raise ValueError
         if kind is str and not isinstance(value, str):
+            raise ValueError
+        if kind in (int, float) and isinstance(value, bool):
+            raise ValueError
+        if kind is int and isinstance(value, float) and not value.is_integer():
             raise ValueError
         return kind(value)
     except (ValueError, TypeError, AttributeError):

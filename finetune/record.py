@@ -29,18 +29,32 @@ def begin(settings: Settings, run_folder: Path) -> None:
     save(record, run_folder)
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a run lies in the folder; a model's folder has a copy of the record too."""
+    return (folder / FILE_NAME).is_file() and not (folder / "config.json").is_file()
+
+
+def no_run(folder: Path) -> SettingsError:
+    """Say that a folder holds no run."""
+    return SettingsError(
+        f"{folder}: no run there ({FILE_NAME} is missing, or it is a model's folder); start one "
+        "with --config."
+    )
+
+
 def load(run_folder: Path) -> dict[str, Any]:
     """Read the record. SettingsError when the folder holds none."""
     path = run_folder / FILE_NAME
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["settings"], dict):
+            raise ValueError("settings is not a table")
+        return record
     except FileNotFoundError:
+        raise no_run(run_folder) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
-            f"{run_folder}: no run there ({FILE_NAME} is missing); start one with --config."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{path}: cannot be read ({error}); start again with --clear."
+            f"{path}: cannot be read ({error!r}); start again with --clear."
         ) from None
 
 
@@ -58,16 +72,24 @@ def add(run_folder: Path, seconds: float = 0, **parts: Any) -> None:
 
 
 def differences(record: dict[str, Any], settings: Settings) -> list[str]:
-    """Name the settings that are not the recorded run's, and make its weights others."""
+    """Name the settings that are not the recorded run's, and make its weights others.
+
+    One that the record does not have is younger than the run, which was as with its default.
+    """
+    recorded = dataclasses.asdict(Settings()) | record["settings"]
     return [
         name
         for name, value in dataclasses.asdict(settings).items()
-        if record["settings"].get(name) != value and name not in AFTER_TRAINING
+        if recorded[name] != value and name not in AFTER_TRAINING
     ]
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old or the new one, never a part."""
     partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -59,12 +59,31 @@ def test_lists_and_mappings_can_be_flags():
         (["--label-column", "y", "--labels", "a,b", "--label-mapping", "x=2"], "place 2"),
         (["--best-by", "accuracy"], "single-label"),
         (["--test-fraction", "0.6", "--validation-fraction", "0.6"], "less than a tenth"),
+        (["--label-column", "y", "--labels", "a,b", "--label-mapping", "x=-1"], "place -1"),
+        (["--seed", "-1"], "seed is -1; give a number from 0"),
+        (["--window", "4"], "at least 8"),
+        (["--validation-fraction", "0"], "validation_fraction is 0 without validation_data"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(words: list[str], said: str):
     with pytest.raises(SettingsError) as caught:
         parse(*words)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["batch_size = 2.5", "batch_size = true", "epochs = false"])
+def test_a_number_of_another_kind_is_not_rounded(tmp_path: Path, line: str):
+    config = tmp_path / "own.toml"
+    config.write_text(line)
+    with pytest.raises(SettingsError, match=r"expected number\."):
+        from_toml(config)
+
+
+def test_an_empty_flag_empties_a_list_of_the_config(tmp_path: Path):
+    config = tmp_path / "own.toml"
+    config.write_text('extra_data = ["more.csv"]\nlabels = ["a"]\n')
+    given = parse("--extra-data", "", "--labels", "a, b", config=config)
+    assert (given.extra_data, given.labels) == ([], ["a", "b"])
 
 
 def test_a_config_with_a_misspelt_setting_is_refused(tmp_path: Path):
@@ -78,11 +97,16 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys):
     assert main(["--config", str(tmp_path / "no.toml")]) == 2
     assert main(["nap"]) == 2
     assert main(["export", "--output-dir", str(tmp_path / "none")]) == 2
+    assert main(["--resume", "--output-dir", str(tmp_path / "none")]) == 2
+    (tmp_path / "file").touch()
+    assert main(["--output-dir", str(tmp_path / "file" / "run")]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 3
+    assert len(said) == 5
     assert "no such config" in said[0]
     assert "the stages are data, train" in said[1]
     assert "no run there" in said[2]
+    assert "no run there" in said[3]
+    assert "Not a directory; make room, or name another --output-dir" in said[4]
 
 
 def test_help_explains_every_setting_with_its_default(capsys):
