@@ -94,7 +94,11 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Fine-tune; see train.py."""
+    """Fine-tune, see train.py; an interrupted run keeps what it had finished."""
+    trained = run_folder / "trained" / "config.json"
+    if resume and trained.is_file() and "training" in record.load(run_folder):
+        print("   done before")
+        return {}
     from .train import train as fine_tune
 
     # Under torchrun the others may be here before the first has written the split.
@@ -114,7 +118,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
         trained, folder, formats=settings.formats, max_length=settings.window or settings.max_length
     )
     if "onnx" not in settings.formats:
-        return {}
+        return {"export": {}}
     from classifier import load_classifier
 
     from .export import compare_scores
@@ -124,9 +128,10 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     texts = rows[settings.text_column].sample(min(len(rows), 2000), random_state=1).tolist()
     # Texts of more than one window differ by what the two see, not by their weights.
     texts = [text for text in texts if len(exported.windows(text)) == 1]
-    differences = compare_scores(
-        torch_logits(trained, texts), exported.logits(texts), settings.single_label
-    )
+    if not texts:
+        return {"export": {}}
+    before = torch_logits(trained, texts, exported.folder.window)
+    differences = compare_scores(before, exported.logits(texts), settings.single_label)
     return {"export": differences | {"rows": len(texts)}}
 
 
@@ -134,7 +139,7 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
     """Fit calibration and thresholds of the exported weights to the validation rows."""
     from classifier import load_classifier
 
-    folder, split = run_folder / "model", _split(run_folder)
+    folder, split = _exported(run_folder), _split(run_folder)
     for of_earlier_weights in (DECISION_FILE, "metrics.json"):
         (folder / of_earlier_weights).unlink(missing_ok=True)
     exported = load_classifier(str(folder))
@@ -149,8 +154,7 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
     )
     for warning in fitted.warnings:
         print(f"   note: {warning}")
-    file = "model.onnx" if "onnx" in settings.formats else "model.safetensors"
-    replace(fitted.decision, weights=Weights.of(folder / file)).save(folder)
+    replace(fitted.decision, weights=Weights.of(exported.folder.weights)).save(folder)
     print(fitted.report.table())
     _write_metrics(folder, {"validation": fitted.report.to_dict()})
     return {}
@@ -162,7 +166,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
 
     from .pictures import draw_confusion, draw_curves, draw_reliability
 
-    folder, split = run_folder / "model", _split(run_folder)
+    folder, split = _exported(run_folder), _split(run_folder)
     if split.test is None:
         print("   no test rows: give --test-data or --test-fraction")
         return {}
@@ -193,7 +197,7 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Write the model card from what the other stages left."""
     from .card import write_card
 
-    folder = run_folder / "model"
+    folder = _exported(run_folder)
     record.save(record.load(run_folder), folder)
     write_card(folder, settings.model_name or run_folder.name)
     return {}
@@ -204,7 +208,7 @@ def publish(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any
     from .publish import publish as send
 
     names = send(
-        run_folder / "model",
+        _exported(run_folder),
         settings.publish_to,
         settings.publish_require,
         settings.publish_private or None,
@@ -222,6 +226,14 @@ STAGES: dict[str, Stage] = {
     "card": card,
     "publish": publish,
 }
+
+
+def _exported(run_folder: Path) -> Path:
+    """Give the model folder that the stage export has left."""
+    folder = run_folder / "model"
+    if not (folder / "config.json").is_file():
+        raise SettingsError(f"{folder}: nothing exported there; run the export stage first.")
+    return folder
 
 
 def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -35,13 +36,12 @@ from transformers import (
 
 from classifier.errors import DataError, ModelError, SettingsError
 
-from . import distil
+from . import distil, record
 from .config import Settings
 from .data import Split, label_matrix
 from .dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
 from .lookalikes import fold_lookalikes
 from .noise import add_noise
-from .record import write_whole
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -65,7 +65,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     validation = validation.iloc[by_length]
     validation_rows = _dataset(validation, label_matrix(validation, settings), settings, tokenizer)
 
-    arguments = _arguments(settings, run_folder, len(train_rows))
+    arguments = _arguments(settings, run_folder, len(train_rows), resume)
     loss = LabelLoss(settings, labels).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
@@ -80,35 +80,57 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
         compute_metrics=lambda prediction: validation_metrics(prediction, settings),
     )
     trainer.add_callback(LastStepCallback())
+    trainer.add_callback(MovedCallback())
     trainer.add_callback(CurvesCallback(run_folder, settings.best_by))
     if settings.patience:
-        trainer.add_callback(EarlyStoppingCallback(settings.patience))
+        trainer.add_callback(PatienceCallback(settings.patience))
+    if trainer.is_world_process_zero():
+        record.add(run_folder, bf16=arguments.bf16)
     checkpoint = last_whole_checkpoint(run_folder / "checkpoints") if resume else None
     started = time.monotonic()
-    try:
+    with _sentences(trainer, run_folder, checkpoint):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (RuntimeError, ValueError, KeyError) as error:
-        if checkpoint and ("size mismatch" in str(error) or "state dict" in str(error)):
-            raise ModelError(
-                f"{checkpoint}: a checkpoint of another model; start again with --clear."
-            ) from None
-        raise
-    best = trainer.state.best_metric
-    if base:
-        model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
-        best = trainer.evaluate()[f"eval_{settings.best_by}"]
-    if trainer.is_world_process_zero():
-        trained = run_folder / "trained"
-        shutil.rmtree(trained, ignore_errors=True)
-        model.save_pretrained(trained)
-        tokenizer.save_pretrained(trained)
+        best = trainer.state.best_metric
+        if base:
+            model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
+            best = trainer.evaluate()[f"eval_{settings.best_by}"]
+        if trainer.is_world_process_zero():
+            trained = run_folder / "trained"
+            shutil.rmtree(trained, ignore_errors=True)
+            model.save_pretrained(trained)
+            tokenizer.save_pretrained(trained)
     return {
         "steps": trainer.state.global_step,
         "best_step": trainer.state.best_global_step or trainer.state.global_step,
         "train_seconds": round(time.monotonic() - started, 1),
         f"best_{settings.best_by}": best if best is not None else math.nan,
-        "bf16": arguments.bf16,
+        **({"resumed_from": checkpoint.name} if checkpoint else {}),
     }
+
+
+@contextlib.contextmanager
+def _sentences(trainer: Trainer, run_folder: Path, checkpoint: Path | None) -> Iterator[None]:
+    """Turn what can befall a training, and a user can mend, into a sentence on its own line."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        if checkpoint and ("size mismatch" in str(error) or "state dict" in str(error)):
+            raise ModelError(
+                f"{checkpoint}: a checkpoint of another model; start again with --clear."
+            ) from None
+        # The last is what torch says, as a RuntimeError, when it cannot write.
+        if isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in cause:
+            raise ModelError(
+                f"{run_folder}: the run cannot be written there ({cause}); make room, then go on "
+                "with --resume."
+            ) from error
+        raise
+    finally:
+        for callback in trainer.callback_handler.callbacks:
+            for name in ("prediction_bar", "training_bar"):
+                if bar := getattr(callback, name, None):
+                    bar.close()
 
 
 def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
@@ -153,7 +175,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             dtype=torch.float32,
             # Measured on two AVX-512 cores at 64 tokens: eager 82 examples/s, sdpa 76.
             attn_implementation="eager",
-            ignore_mismatched_sizes=True,  # a base that brings a head gets a fresh one
+            ignore_mismatched_sizes=True,  # a base with a head of another size gets a fresh one
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
@@ -199,11 +221,11 @@ def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizer
     )
 
 
-def torch_logits(folder: Path, texts: list[str]) -> np.ndarray:
-    """Score texts by a trained folder in fp32: (texts × labels) logits, first window only."""
+def torch_logits(folder: Path, texts: list[str], max_length: int) -> np.ndarray:
+    """Score the first max_length tokens of texts by a trained folder in fp32: (texts × labels)."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    rows = CommentDataset(texts, np.zeros(len(texts)), tokenizer, tokenizer.model_max_length)
+    rows = CommentDataset(texts, np.zeros(len(texts)), tokenizer, max_length)
     order = np.argsort(rows.lengths, kind="stable")
     collate = Collator(tokenizer.pad_token_id or 0)
     logits = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
@@ -358,6 +380,40 @@ class LastStepCallback(TrainerCallback):
             control.should_evaluate = control.should_save = control.should_log = True
 
 
+class MovedCallback(TrainerCallback):
+    """Finds the best checkpoint in the run's folder of today: the state has it by its old path."""
+
+    def on_train_begin(self, args, state, control, **_):
+        """Keep the checkpoint's name only."""
+        if state.best_model_checkpoint:
+            name = Path(state.best_model_checkpoint).name
+            state.best_model_checkpoint = str(Path(args.output_dir) / name)
+
+
+class PatienceCallback(TrainerCallback):
+    """Stops after so many validations without a better one.
+
+    Counted in the log, which is part of each checkpoint: after a resume transformers' own
+    EarlyStoppingCallback counts anew, and the run ends with other weights than an unbroken one.
+    """
+
+    def __init__(self, patience: int):
+        self.patience = patience
+
+    def on_train_begin(self, args, state, control, **_):
+        """Stop a run anew that was interrupted after its end."""
+        self.on_evaluate(args, state, control)
+
+    def on_evaluate(self, args, state, control, **_):
+        """Count the validations since the best."""
+        figure = args.metric_for_best_model
+        course = [entry[figure] for entry in state.log_history if figure in entry]
+        if course:
+            best = max(course) if args.greater_is_better else min(course)
+            if len(course) - 1 - course.index(best) >= self.patience:
+                control.should_training_stop = True
+
+
 class CurvesCallback(TrainerCallback):
     """Writes curves.jsonl and curves.png from the Trainer's log, whole at each entry.
 
@@ -371,7 +427,7 @@ class CurvesCallback(TrainerCallback):
         """Write the lines so far."""
         if state.is_world_process_zero:
             lines = "".join(json.dumps(entry) + "\n" for entry in state.log_history)
-            write_whole(self.run_folder / "curves.jsonl", lines)
+            record.write_whole(self.run_folder / "curves.jsonl", lines)
 
     def on_evaluate(self, args, state, control, **_):
         """Draw the picture so far."""
@@ -466,7 +522,7 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
             json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
             return checkpoint
         except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
+            shutil.rmtree(checkpoint, ignore_errors=True)  # torchrun's other processes do so too
     return None
 
 
@@ -488,7 +544,7 @@ def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> Commen
     )
 
 
-def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArguments:
+def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) -> TrainingArguments:
     """Translate the settings into the Trainer's words."""
     if rows < settings.batch_size:
         raise DataError(
@@ -500,11 +556,14 @@ def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArgum
     interval = max(1, steps_per_epoch // settings.evaluations_per_epoch)
     if settings.max_steps:
         interval = min(interval, settings.max_steps)
+    bf16 = settings.precision == "bf16"
+    if settings.precision == "auto":
+        tried = record.load(run_folder).get("bf16") if resume else None
+        bf16 = gains_by_bf16(device) if tried is None else tried  # half a run in each helps nobody
     arguments = TrainingArguments(
         output_dir=str(run_folder / "checkpoints"),
         use_cpu=device.type == "cpu",
-        bf16=settings.precision == "bf16"
-        or (settings.precision == "auto" and gains_by_bf16(device)),
+        bf16=bf16,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         per_device_eval_batch_size=64,

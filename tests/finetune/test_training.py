@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from finetune.__main__ import main
+from finetune.train import CurvesCallback
 
 SMALL = [
     "--batch-size",
@@ -91,8 +94,87 @@ def test_a_piece_of_a_checkpoint_is_not_taken_for_one(
     assert main(command) == 0
     last = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[1]))
     (last / "trainer_state.json").unlink()
+    shutil.rmtree(run / "trained")  # as if killed before the end
     assert main([*command, "--resume"]) == 0
     assert same_weights(run, whole_run)
+
+
+def test_a_finished_training_is_not_done_again(comments: Path, tiny_base: Path, tmp_path: Path):
+    command = flags(comments, tiny_base, tmp_path / "run", "--max-steps", "4")
+    assert main(command) == 0
+    weights = tmp_path / "run" / "trained" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert main([*command, "--resume"]) == 0
+    assert weights.stat().st_mtime_ns == before
+
+
+def interrupt(monkeypatch, evaluation: int) -> None:
+    """Stop the next run at that evaluation, as Ctrl-C does."""
+    counted = iter(range(1, 1000))
+
+    def stop(*_, **__):
+        if next(counted) == evaluation:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CurvesCallback, "on_evaluate", stop)
+
+
+def test_patience_counts_on_after_an_interruption(
+    comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    # Too slow to change a figure: the first validation stays the best.
+    more = ["--learning-rate", "1e-9", "--patience", "2", "--evaluations-per-epoch", "6"]
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, *more)
+    with monkeypatch.context() as patched:
+        interrupt(patched, evaluation=3)
+        assert main(command) == 130
+    assert main([*command, "--resume"]) == 0
+    entries = [json.loads(line) for line in (run / "curves.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries if "eval_loss" in entry] == [4, 8, 12]
+
+
+def test_a_run_that_was_moved_goes_on_with_its_best_checkpoint(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    command = flags(comments, tiny_base, tmp_path / "old", "--evaluations-per-epoch", "2")
+    with monkeypatch.context() as patched:
+        interrupt(patched, evaluation=6)
+        assert main(command) == 130
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert main(["train", "--resume", "--output-dir", f"{tmp_path / 'new'}/"]) == 0
+    assert same_weights(tmp_path / "new", whole_run)
+
+
+def test_a_resumed_run_keeps_the_precision_that_was_tried_first(
+    comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, "--precision", "auto", "--max-steps", "4")
+    monkeypatch.setattr("finetune.train.gains_by_bf16", lambda _: False)
+    with monkeypatch.context() as patched:
+        interrupt(patched, evaluation=1)
+        assert main(command) == 130
+    monkeypatch.setattr("finetune.train.gains_by_bf16", lambda _: True)
+    assert main([*command, "--resume"]) == 0
+    assert json.loads((run / "run.json").read_text())["bf16"] is False
+
+
+def test_a_disk_that_fills_up_in_training_is_one_sentence(
+    comments: Path, tiny_base: Path, tmp_path: Path
+):
+    process = subprocess.run(
+        [sys.executable, "-m", "finetune", *flags(comments, tiny_base, tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Room for the split and the record, not for a checkpoint.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, 24_000)),
+    )
+    (said,) = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert said.startswith(f"error: {tmp_path / 'run'}: the run cannot be written there (")
+    assert said.endswith("make room, then go on with --resume.")
 
 
 def test_two_processes_give_the_losses_of_one(comments: Path, tiny_base: Path, tmp_path: Path):
@@ -148,6 +230,44 @@ def test_the_record_takes_a_setting_that_leaves_the_weights_alone(whole_run: Pat
     settings = json.loads((whole_run / "run.json").read_text())["settings"]
     assert settings["criterion"] == "min-recall:0.8"
     assert main([*recorded, "--criterion", "best-f1"]) == 0
+
+
+def test_a_training_is_not_begun_anew_unasked(whole_run: Path, capsys):
+    before = (whole_run / "trained" / "model.safetensors").stat().st_mtime_ns
+    assert main(["train", "--output-dir", str(whole_run)]) == 2
+    assert "--resume goes on with it, --clear deletes it" in capsys.readouterr().err
+    assert (whole_run / "trained" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_record_of_an_older_version_is_read_as_with_the_defaults(whole_run: Path, tmp_path: Path):
+    run = shutil.copytree(whole_run, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    del record["settings"]["passages"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert main(["data", "--resume", "--output-dir", str(run)]) == 0
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"settings": {"speling": 1}}', "{"])
+def test_a_record_that_cannot_be_read_is_one_sentence(tmp_path: Path, capsys, content: str):
+    (tmp_path / "run.json").write_text(content)
+    assert main(["export", "--output-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "run.json: " in said
+    assert said.count("\n") == 1
+
+
+def test_clear_deletes_no_run_that_a_later_stage_was_to_go_on_with(whole_run: Path, capsys):
+    assert main(["export", "--clear", "--output-dir", str(whole_run)]) == 2
+    assert "begin with the stage data" in capsys.readouterr().err
+    assert (whole_run / "run.json").is_file()
+
+
+def test_clear_leaves_a_models_folder_alone(tiny_base: Path, tmp_path: Path, capsys):
+    folder = shutil.copytree(tiny_base, tmp_path / "model")
+    (folder / "run.json").write_text('{"settings": {}}')
+    assert main(["--clear", "--output-dir", str(folder)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    assert (folder / "model.safetensors").is_file()
 
 
 def test_clear_leaves_a_folder_alone_that_holds_no_run(comments, tiny_base, tmp_path, capsys):

@@ -1,0 +1,64 @@
+"""Stages by themselves, on a run folder that a test has laid out."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from classifier.decision import Decision
+from classifier.errors import SettingsError
+from finetune import record
+from finetune.config import Settings
+from finetune.stages import STAGES
+
+
+@pytest.fixture
+def trained_run(tiny_base: Path, tmp_path: Path) -> tuple[Settings, Path]:
+    """A run whose training is done; its window is longer than what it was trained on."""
+    run = tmp_path / "run"
+    settings = Settings(output_dir=str(run), max_length=8, window=32)
+    record.begin(settings, run)
+    record.add(run, prevalence=dict.fromkeys(settings.labels, 0.1))
+    shutil.copytree(tiny_base, run / "trained")
+    config = run / "trained" / "tokenizer_config.json"
+    config.write_text(config.read_text().replace('"model_max_length": 32', '"model_max_length": 8'))
+    (run / "split").mkdir()
+    rows = pd.DataFrame(
+        {"comment_text": [f"please help {i} " + "you stupid fool " * 5 for i in range(9)]}
+    )
+    for side in ("train", "validation"):
+        rows.assign(**dict.fromkeys(settings.labels, 0)).to_parquet(run / f"split/{side}.parquet")
+    return settings, run
+
+
+def test_export_compares_both_models_on_the_same_tokens(trained_run):
+    settings, run = trained_run
+    found = STAGES["export"](settings, run, False)["export"]
+    assert found["rows"] == 9
+    assert max(found["max_difference"]) < 0.05
+
+
+def test_export_does_without_a_comparison_where_no_text_fits_one_window(trained_run):
+    settings, run = trained_run
+    settings.window = 8
+    assert STAGES["export"](settings, run, False) == {"export": {}}
+
+
+@pytest.mark.parametrize("stage", ["calibrate", "evaluate", "card"])
+def test_a_stage_without_an_export_says_so_and_leaves_nothing(trained_run, stage):
+    settings, run = trained_run
+    with pytest.raises(SettingsError, match="nothing exported there; run the export stage first"):
+        STAGES[stage](settings, run, False)
+    assert not (run / "model").exists()
+
+
+def test_calibration_is_of_the_weights_that_were_read(trained_run):
+    settings, run = trained_run
+    settings.formats = ["safetensors"]
+    STAGES["export"](settings, run, False)
+    settings.formats = ["onnx"]  # said too late: export has been
+    STAGES["calibrate"](settings, run, False)
+    weights = Decision.load(run / "model").weights
+    assert weights is not None
+    assert weights.file == "model.safetensors"
