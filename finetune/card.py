@@ -18,6 +18,7 @@ from classifier.decision import Decision
 from classifier.errors import ModelError
 from finetune.audit.record import Audit
 from finetune.audit.section import audit_section
+from finetune.record import write_whole
 
 TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
@@ -75,9 +76,7 @@ def write_card(folder: Path, name: str = "") -> None:
     """
     folder = Path(folder)
     name = name or (folder.parent.name if folder.name == "model" else folder.name)
-    partial = folder / "README.md.part"
-    partial.write_text(render_card(folder, name), encoding="utf-8")
-    partial.replace(folder / "README.md")
+    write_whole(folder / "README.md", render_card(folder, name))
 
 
 def render_card(folder: Path, name: str) -> str:
@@ -113,7 +112,7 @@ def render_card(folder: Path, name: str) -> str:
     if audit and (decision is None or audit.weights == decision.weights):
         sections += audit_section(audit)
     sections += ["## Training", *_training(settings, run)]
-    data = _front_matter(name, labels, metrics, settings, english=toxicity or wikipedia)
+    data = _front_matter(name, labels, metrics, settings, english=wikipedia)
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
 
 
@@ -137,7 +136,7 @@ def _front_matter(
 def _hub_base(settings: Mapping) -> str | None:
     """Name the base model as the Hub knows it; base_licence tells it for a base read locally."""
     base = str(settings.get("base_model", ""))
-    if base and "package:" not in base and base.count("/") < 2 and not Path(base).exists():
+    if (HUB_ID.fullmatch(base) or re.fullmatch(r"[\w.-]+", base)) and not Path(base).exists():
         return base
     named = HUB_ID.search(str(settings.get("base_licence", "")))
     return named.group() if named else None
@@ -300,6 +299,11 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
         line = f"- {side}: {_shown(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
         parts.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
     parts = ["\n".join(parts)] if parts else []
+    if settings.get("passages"):
+        parts.append(
+            "Among the training rows of that file are passages cut out of its comments, without "
+            "labels: of these the model learned the scores of its teachers."
+        )
     sources = run.get("data", {}).get("train", {}).get("sources", {})
     if sources:
         own = run["data"]["train"]["rows"] - sum(source["rows"] for source in sources.values())
@@ -329,7 +333,10 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     if chosen:
         parts.append(_table(("setting", "value"), chosen))
     versions = ", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items())
-    made = [f"{run['duration_s'] / 60:.0f} minutes"] if run.get("duration_s") else []
+    minutes = f"{run.get('duration_s', 0) / 60:.0f} minutes"
+    if run.get("training", {}).get("resumed_from"):
+        minutes += ", without what an interrupted training had taken,"
+    made = [minutes] if run.get("duration_s") else []
     made += [run["machine"]] if run.get("machine") else []
     made += [versions] if versions else []
     if made:

@@ -83,6 +83,29 @@ def test_a_base_read_from_a_package_is_named_as_the_hub_knows_it(folder):
     assert data["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
 
 
+def test_a_local_path_is_not_taken_for_a_base_on_the_hub(folder):
+    for base in ("/models", "runs/first/trained"):
+        write(folder, run=RUN | {"settings": {"base_model": base}})
+        assert "base_model" not in front_matter(render_card(folder, "m"))
+
+
+def test_only_a_model_of_wikipedias_comments_is_said_to_be_english(folder):
+    assert front_matter(render_card(folder, "m"))["language"] == "en"
+    write(folder, run=RUN | {"settings": {"train_data": "kommentare.csv"}})
+    assert "language" not in front_matter(render_card(folder, "m"))
+
+
+def test_passages_and_an_interruption_are_told(folder):
+    card = render_card(folder, "m")
+    assert "passages" not in card
+    assert "interrupted" not in card
+    settings = RUN["settings"] | {"passages": 1.0, "teachers": ["a"]}
+    write(folder, run=RUN | {"settings": settings, "training": {"resumed_from": "checkpoint-8"}})
+    card = render_card(folder, "m")
+    assert "passages cut out of its comments, without labels" in card
+    assert "Made in 10 minutes, without what an interrupted training had taken," in card
+
+
 def test_harms_stand_before_the_usage_and_the_figures(folder):
     card = render_card(folder, "m")
     places = [card.index(title) for title in ("Known harms", "How to use it", "## Figures")]
