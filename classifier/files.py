@@ -218,7 +218,8 @@ class ParquetInput:
         if not Path(path).exists():
             raise DataError(f"{path}: no such file.")
         try:
-            self._file = pyarrow.parquet.ParquetFile(path)
+            # Else a row group is read as one piece, and all of a file can be one.
+            self._file = pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
             self.columns = self._file.schema_arrow.names
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error

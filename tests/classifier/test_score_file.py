@@ -347,6 +347,17 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path, score, ending):
     assert "line 1 is longer than 1,000 characters" in said
 
 
+def test_a_parquet_file_of_one_row_group_does_not_lie_in_memory(tmp_path):
+    texts = [os.urandom(1000).hex() for _ in range(10_000)]  # 20 MB
+    source = tmp_path / "in.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), source, row_group_size=10_000)
+    before = pyarrow.total_allocated_bytes()
+    with files.open_input(str(source), "csv") as rows:
+        taken = [pyarrow.total_allocated_bytes() - before for _ in rows.chunks("text")]
+    assert len(taken) == 10
+    assert max(taken) < 10_000_000
+
+
 def test_a_parquet_file_with_two_columns_of_a_name_is_refused(tmp_path, score):
     table = pyarrow.table([pyarrow.array(["you"])] * 2, names=["text", "text"])
     pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
