@@ -96,12 +96,8 @@ class OnnxEngine:
         feeds = {"input_ids": batch, "attention_mask": np.ones_like(batch)}
         try:
             return self._session.run(["logits"], feeds)[0]
-        except Exception as error:  # such as a token beyond the model's vocabulary
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(
-                f"{self._weights}: cannot score a text that tokenizer.json beside it has read "
-                f"({reason}); if that is another model's, copy the whole folder anew."
-            ) from error
+        except Exception as error:
+            raise _cannot_score(self._weights, error) from error
 
 
 class TorchEngine:
@@ -147,6 +143,7 @@ class TorchEngine:
         backend = tokenizer.backend_tokenizer if fast else SlowTokenizer(tokenizer)
         self.tokenizer = cast("Tokenizer", backend)
         self._model = model.eval()
+        self._folder = folder
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
         """Give (windows, labels) from windows of any lengths, at least one of them."""
@@ -156,9 +153,21 @@ class TorchEngine:
         with torch.inference_mode():
             for ids in windows:
                 batch = torch.from_numpy(ids)[None]
-                output = self._model(input_ids=batch, attention_mask=torch.ones_like(batch))
+                try:
+                    output = self._model(input_ids=batch, attention_mask=torch.ones_like(batch))
+                except (IndexError, RuntimeError) as error:
+                    raise _cannot_score(self._folder, error) from error
                 results.append(output.logits.numpy())
         return np.concatenate(results)
+
+
+def _cannot_score(where: Path, error: Exception) -> ModelError:
+    """Say why windows cannot be scored; the usual cause is a token beyond the vocabulary."""
+    reason = next(iter(str(error).strip().splitlines()), repr(error))
+    return ModelError(
+        f"{where}: cannot score what its tokenizer has read ({reason}); if that is another "
+        "model's, copy the whole folder anew."
+    )
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | No
 def read_manifest(client: Any, place: Place, version: str) -> bytes | None:
     """Give the manifest of a version, checked; None when there is none."""
     found = read_small(client, place, "versions", version, MANIFEST)
-    if found is not None and hashlib.sha256(found[0]).hexdigest()[:32] != version:
+    if found is not None and not _is_of(found[0], version):
         raise ModelError(f"{place}: the manifest of {version} is not the one that was published.")
     return found and found[0]
 
@@ -165,4 +165,12 @@ def _broken_files(folder: Path) -> list[str]:
 
 
 def _whole(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file() and not _broken_files(folder)
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+    except OSError:
+        return False
+    return _is_of(manifest, folder.name) and not _broken_files(folder)
+
+
+def _is_of(manifest: bytes, version: str) -> bool:
+    return hashlib.sha256(manifest).hexdigest()[:32] == version

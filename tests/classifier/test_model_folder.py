@@ -202,13 +202,15 @@ def test_a_config_of_a_wrong_type_is_refused_by_a_sentence(torch_folder):
         load_classifier(torch_folder)
 
 
-def test_a_tokenizer_of_another_model_is_said_to_be_one(model_folder):
-    path = model_folder / "tokenizer.json"
+@pytest.mark.parametrize("kind", ["model_folder", "torch_folder"])
+def test_a_tokenizer_of_another_model_is_said_to_be_one(kind, request):
+    folder = request.getfixturevalue(kind)
+    path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     tokenizer["model"]["vocab"]["please"] = 30_000
     path.write_text(json.dumps(tokenizer))
     with pytest.raises(ModelError, match="another model's"):
-        load_classifier(model_folder).score(["please help"])
+        load_classifier(folder).score(["please help"])
 
 
 def test_an_honest_bin_is_read(torch_folder, tiny_base):

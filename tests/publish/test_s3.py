@@ -331,8 +331,9 @@ def test_a_download_that_breaks_off_leaves_no_half_model(published, s3, model):
     assert load_classifier(NAME).calibrated
 
 
-def test_a_file_spoilt_in_the_cache_is_fetched_anew(published):
-    path = load_classifier(NAME).folder.path / "tokenizer.json"
+@pytest.mark.parametrize("file", ["tokenizer.json", "manifest.json"])
+def test_a_file_spoilt_in_the_cache_is_fetched_anew(published, file):
+    path = load_classifier(NAME).folder.path / file
     path.write_text("{}")
     assert load_classifier(NAME).score(TEXTS).shape == (4, 6)
 
