@@ -46,11 +46,12 @@ from .noise import add_noise
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, float]:
+def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Fine-tune on split.train, keep the checkpoint that is best on split.validation.
 
     resume: go on from the last whole checkpoint of run_folder, if there is one.
-    Returns steps, seconds and the best validation figure, for the run's record.
+    Returns steps, seconds, the best validation figure, and the checkpoint that it went on from if
+    it did, for the run's record.
     """
     keep_freed_memory()
     tokenizer, model = load_base(settings)
@@ -182,6 +183,11 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             f"{settings.base_model}: cannot be loaded for classification "
             f"({' '.join(str(error).split())[:160]})."
         ) from None
+    if tokenizer.pad_token_id is None:
+        raise ModelError(
+            f"{settings.base_model}: has no token for padding, as models that write have none; "
+            "name an encoder, such as bert-base-uncased."
+        )
     tokenizer.model_max_length = settings.max_length
     if settings.fold_lookalikes:
         tokenizer = folding_tokenizer(tokenizer)

@@ -1,5 +1,7 @@
 """Token ids, targets, batches and the loss over them."""
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -110,6 +112,15 @@ def test_a_base_that_cannot_be_had_gets_one_sentence(name: str, said: str):
 def test_a_window_longer_than_the_base_reads_is_refused(tiny_base: Path):
     with pytest.raises(SettingsError, match="reads at most 32 tokens"):
         load_base(Settings(base_model=str(tiny_base), max_length=64))
+
+
+def test_a_base_without_a_padding_token_is_refused(tiny_base: Path, tmp_path: Path):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    config |= {"pad_token": None, "tokenizer_class": "PreTrainedTokenizerFast"}
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="no token for padding"):
+        load_base(Settings(base_model=str(base), max_length=32))
 
 
 def test_a_base_without_weights_is_refused(tiny_base: Path, tmp_path: Path):
