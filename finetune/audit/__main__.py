@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
         for model in flags.model or [None]:
             subject = Subject(flags, model)
             name, folder = subject.classifier.name, subject.classifier.folder.path
-            for sentence in _left_out(subject):
+            measures = flags.measures or list(MEASURES)
+            for sentence in _left_out(subject, measures):
                 print(sentence)
-            audit = take(
-                subject, flags.measures or list(MEASURES), _silent if flags.summary else _show
-            )
+            audit = take(subject, measures, _silent if flags.summary else _show)
             print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
             for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
                 if not flags.summary and len(table := trade_off(audit, label)):
@@ -52,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; nothing of the last model was written", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who read our standard output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
 
 
@@ -75,17 +78,18 @@ def _check(flags: argparse.Namespace) -> None:
             )
 
 
-def _left_out(subject: Subject) -> list[str]:
-    """Say which measures a model has no label for."""
+def _left_out(subject: Subject, measures: list[str]) -> list[str]:
+    """Say which of the measures a model has no label for."""
     uses = {
-        "toxic_label": "identity (by toxicity) and transfer",
-        "hate_label": "identity (by hate), function and transfer",
+        "toxic_label": ("identity", "transfer"),
+        "hate_label": ("identity", "function", "transfer"),
     }
     return [
-        f"{subject.classifier.name} has no label {label} (it has {', '.join(subject.labels)}), so "
-        f"{use} are measured without it; name its own with --{flag.replace('_', '-')}."
-        for flag, use in uses.items()
+        f"{subject.classifier.name} has no label {label} (it has {', '.join(subject.labels)}), "
+        f"which {', '.join(asked)} would judge by; name its own with --{flag.replace('_', '-')}."
+        for flag, names in uses.items()
         if (label := getattr(subject.flags, flag)) not in subject.labels
+        and (asked := [name for name in measures if name in names])
     ]
 
 

@@ -1,8 +1,11 @@
 """python -m finetune.audit, with a word list in place of the model, and once with a real one."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +13,7 @@ import pandas as pd
 import pytest
 
 from classifier.decision import Weights
+from classifier.models import ROOT
 from finetune.audit import measures
 from finetune.audit.__main__ import main
 from finetune.audit.function import measure_function
@@ -267,6 +271,22 @@ def test_a_model_of_the_transformers_kind_is_measured_too(tiny_base, tmp_path, f
     assert "HateCheck: 3 cases" in capsys.readouterr().out
     assert Audit.load(copy).function.rows == 3
     assert not (copy / "README.md").exists()  # it had no card
+
+
+def test_a_label_is_missed_only_by_what_was_asked_for(folder, files, capsys):
+    data = files[files.index("--data") : files.index("--data") + 2]
+    assert main(["operating_points", *data, "--hate-label", "hateful"]) == 0
+    assert "has no label" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["-m finetune.audit operating_points", "test_model.py"])
+def test_a_reader_that_has_gone_is_no_error(command, files):
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, *command.split(), "--data", files[files.index("--data") + 1]]
+    done = subprocess.run(words, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, b"Traceback" in done.stderr) == (141, False)
 
 
 @pytest.mark.parametrize(
