@@ -28,7 +28,7 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
     file = pyarrow.parquet.ParquetFile(scored)
     # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv.writer(stream, lineterminator="\r\n")  # else a lone \r stays unquoted
         writer.writerow([safe_cell(name) for name in file.schema_arrow.names])
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             writer.writerows(

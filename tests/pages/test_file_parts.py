@@ -141,6 +141,14 @@ def test_even_a_columns_name_is_no_formula(tmp_path):
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
 
 
+def test_a_carriage_return_in_a_cell_ends_no_row(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"text": ["one\rtwo", "three"]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
+        assert list(csv.reader(stream)) == [["text"], ["one\rtwo"], ["three"]]
+
+
 def test_figures_of_the_file_keep_their_digits_and_scores_have_no_more_than_they_are_worth(
     tmp_path,
 ):
