@@ -5,6 +5,8 @@ people write it so. The folding is part of the exported tokenizer.json: every re
 folder gets it, and text in Latin letters passes unchanged.
 """
 
+import json
+
 from tokenizers import Regex, Tokenizer, normalizers
 
 # Lower case, as the tokenizers are uncased: a selection of Unicode's confusables (UTS #39) that
@@ -39,10 +41,18 @@ LOOKALIKES = {
 
 
 def fold_lookalikes(tokenizer: Tokenizer) -> None:
-    """Put the folding before what the tokenizer does to its text already."""
+    """Put the folding before what the tokenizer does to its text already, unless it is there."""
     steps: list[normalizers.Normalizer] = [normalizers.NFKC(), normalizers.Lowercase()]
     for letter, others in LOOKALIKES.items():
         steps.append(normalizers.Replace(Regex(f"[{others.lower()}]"), letter))
+    folding = normalizers.Sequence(steps)
     if tokenizer.normalizer is not None:
-        steps.append(tokenizer.normalizer)
-    tokenizer.normalizer = normalizers.Sequence(steps)
+        if _steps(tokenizer.normalizer)[: len(steps)] == _steps(folding):
+            return
+        folding = normalizers.Sequence([*steps, tokenizer.normalizer])
+    tokenizer.normalizer = folding
+
+
+def _steps(normalizer: normalizers.Normalizer) -> list[dict]:
+    """Tell what a normalizer does, step by step, as tokenizer.json has it."""
+    return json.loads(normalizer.__getstate__()).get("normalizers", [])

@@ -184,6 +184,14 @@ def test_lookalike_letters_become_latin_and_latin_text_stays(tiny_base: Path):
     assert folding.encode(TEXT).ids == plain.encode(TEXT).ids
 
 
+def test_a_tokenizer_that_folds_already_stays_as_it_is(tiny_base: Path):
+    tokenizer = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
+    fold_lookalikes(tokenizer)
+    once = tokenizer.to_str()
+    fold_lookalikes(tokenizer)
+    assert tokenizer.to_str() == once
+
+
 def test_the_folding_outlives_saving_and_loading(tiny_base: Path, tmp_path: Path):
     settings = Settings(base_model=str(tiny_base), max_length=32, fold_lookalikes=True)
     tokenizer, _ = load_base(settings)
