@@ -140,8 +140,8 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
     from classifier import load_classifier
 
     folder, split = _exported(run_folder), _split(run_folder)
-    for of_earlier_weights in (DECISION_FILE, "metrics.json"):
-        (folder / of_earlier_weights).unlink(missing_ok=True)
+    for of_earlier_decision in (DECISION_FILE, "metrics.json", "audit.json"):
+        (folder / of_earlier_decision).unlink(missing_ok=True)
     exported = load_classifier(str(folder))
     fitted = fit_decision(
         exported.logits(split.validation[settings.text_column].tolist()),

@@ -78,9 +78,11 @@ def test_a_stage_can_run_again_by_itself(run: Path):
     assert main([*again, "--criterion", "best-f1"]) == 0
 
 
-def test_new_weights_do_not_keep_the_test_figures_of_older_ones(run: Path):
+def test_new_thresholds_do_not_keep_the_figures_of_older_ones(run: Path):
+    (run / "model" / "audit.json").write_text("{}")
     assert main(["calibrate", "--output-dir", str(run)]) == 0
     assert list(json.loads((run / "model" / "metrics.json").read_text())) == ["validation"]
+    assert not (run / "model" / "audit.json").exists()
     assert main(["evaluate", "card", "--output-dir", str(run)]) == 0
 
 
