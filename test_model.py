@@ -10,7 +10,6 @@ row counts. Without --sample all rows are measured.
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from classifier import Classifier, load_classifier
-from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError
+from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError, let_go_of_stdout
 from finetune.config import Settings
 from finetune.data import fingerprint, label_matrix, read_rows, read_table, row_weights
 from finetune.evaluate import evaluate_classes, evaluate_labels
@@ -47,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             content = _record(classifier, data, flags) | {"report": report.to_dict()}
             with writing(flags.output):
                 write_whole(flags.output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; nothing was written", file=sys.stderr)
         return 130
     except BrokenPipeError:  # who read our standard output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_stdout()
         return 141
     return 0
 

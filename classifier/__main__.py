@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from classifier.errors import EXIT_CODE, UserError
+from classifier.errors import EXIT_CODE, UserError, let_go_of_stdout
 from classifier.models import EMBEDDED
 from classifier.service.settings import DEFAULT_DATABASE, PREFIX, add_flags
 
@@ -236,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         chosen.run(chosen)
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
@@ -243,9 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         resumable = hasattr(chosen, "resume") and "-" not in (chosen.input, chosen.output)
         print("interrupted" + "; --resume goes on with it" * resumable, file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our standard output has gone; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # who read our standard output has gone
+        let_go_of_stdout()
         return 141
     return 0
 

@@ -11,6 +11,9 @@ Command lines catch UserError once, in main(), print it on stderr and exit with 
 GATE_EXIT_CODE after a GateError, so that a script can tell “not good enough” from “not possible”.
 """
 
+import os
+import sys
+
 EXIT_CODE = 2
 GATE_EXIT_CODE = 3
 
@@ -37,3 +40,8 @@ class GateError(PublishError):
 
 class SettingsError(UserError):
     """A flag or a config line is wrong, or does not go with another."""
+
+
+def let_go_of_stdout() -> None:
+    """Send nowhere what standard output still holds: Python would fail on it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

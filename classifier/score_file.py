@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from classifier import Classifier
 from classifier.decision import Weights
-from classifier.errors import DataError, SettingsError
+from classifier.errors import DataError, SettingsError, let_go_of_stdout
 from classifier.files import (
     CHUNK_ROWS,
     STANDARD_STREAM,
@@ -119,8 +119,12 @@ def _join(form: Output, part: Path, output: str) -> Summary:
     chunks = _chunk_files(part, form)
     if output == STANDARD_STREAM:
         with _writing("standard output"):
-            summary = form.join(chunks, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            try:
+                summary = form.join(chunks, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+            except OSError:
+                let_go_of_stdout()
+                raise
             return summary
     with _writing(part):
         whole = part / "joined.part"

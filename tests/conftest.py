@@ -6,6 +6,8 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Commands print as they do at a shell: what cannot be written is noticed late.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 import string
 from pathlib import Path

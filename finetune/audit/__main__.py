@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from classifier.errors import EXIT_CODE, SettingsError, UserError
+from classifier.errors import EXIT_CODE, SettingsError, UserError, let_go_of_stdout
 from classifier.models import ROOT
 from finetune.output import check_output, writing
 from finetune.record import write_whole
@@ -46,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                     write_whole(flags.output, text + "\n")
         if len(glances) > 1:
             print(f"\n{compare(glances)}")
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; nothing of the last model was written", file=sys.stderr)
         return 130
     except BrokenPipeError:  # who read our standard output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_stdout()
         return 141
     return 0
 
