@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.sentences import sentences
+
 if TYPE_CHECKING:
     from classifier import Classifier
 
@@ -19,7 +21,6 @@ WORDS_AT_MOST = 60  # of a longer text sentences are left out; it takes one scor
 PASSAGE = 2_000  # characters; of a longer text, the passage with the highest score is explained
 
 SENTENCE_AT_MOST = 300  # characters; a longer one, or a text without full stops, is cut
-BETWEEN_SENTENCES = re.compile(r"(?<=[.!?…])[\"”’)]*\s+|\n+")
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def explain(classifier: "Classifier", text: str, label: str) -> Explanation | No
     passage = _passage(classifier, text, place)
     unit, spans = "word", [match.span() for match in re.finditer(r"\S+", passage)]
     if len(spans) > WORDS_AT_MOST:
-        sentences = list(_sentences(passage))
-        if len(sentences) > 1:
-            unit, spans = "sentence", sentences
+        shorter = list(_short_sentences(passage))
+        if len(shorter) > 1:
+            unit, spans = "sentence", shorter
     if len(spans) < 2:
         return None
     remaining = [passage[:start] + passage[end:] for start, end in spans]
@@ -81,7 +82,7 @@ def _passage(classifier: "Classifier", text: str, place: int) -> str:
     if len(text) <= PASSAGE:
         return text
     passages, begin, end = [], 0, 0
-    for start, stop in _sentences(text):
+    for start, stop in _short_sentences(text):
         if stop - begin > PASSAGE:
             passages.append(text[begin:end])
             begin = start
@@ -93,16 +94,12 @@ def _passage(classifier: "Classifier", text: str, place: int) -> str:
     return passages[int(np.argmax(classifier.score(passages)[:, place]))]
 
 
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Give the spans of sentences, without the white space between them."""
-    start = 0
-    for between in [*BETWEEN_SENTENCES.finditer(text), None]:
-        end = between.start() if between else len(text)
+def _short_sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Give the spans of sentences; of one longer than SENTENCE_AT_MOST, of its parts."""
+    for start, end in sentences(text):
         while end - start > SENTENCE_AT_MOST:
             cut = text.rfind(" ", start + 1, start + SENTENCE_AT_MOST)
             cut = cut if cut > 0 else start + SENTENCE_AT_MOST
             yield start, cut
             start = cut
-        if text[start:end].strip():
-            yield start, end
-        start = between.end() if between else end
+        yield start, end

@@ -10,7 +10,7 @@ from classifier.service.attributes import PERSPECTIVE
 from classifier.service.bodies import lenient_object
 from classifier.service.calls import Answer, Call, as_json
 from classifier.service.refusals import invalid, typed, unsupported
-from classifier.service.spans import sentences, utf16_length, utf16_places
+from classifier.service.spans import sentence_spans, utf16_length, utf16_places
 
 if TYPE_CHECKING:
     from classifier.service.core import Service
@@ -30,7 +30,7 @@ async def analyze(service: "Service", call: Call) -> Answer:
     spans = [(0, len(request.text))]
     places = [(0, utf16_length(request.text))]
     if request.spans:
-        spans = sentences(request.text)
+        spans = sentence_spans(request.text)
         places = utf16_places(request.text, spans)
     whole, *parts = await service.score(
         [request.text, *(request.text[begin:end] for begin, end in spans if request.spans)]

@@ -1,27 +1,17 @@
-"""A comment → its sentences, and places in it as UTF-16 code units, which is how clients count."""
+"""A comment's sentences as the API reports them, and places in UTF-16 units, as clients count."""
 
-import re
 from collections.abc import Sequence
+
+from classifier.sentences import sentences
 
 # A comment of thousands of one-word sentences would be thousands of scorings. Beyond this many,
 # neighbours share a span.
 MAX_SPANS = 100
 
-# A sentence ends after . ! ? … (and the quotes and brackets that close it) before white space, or
-# at a line's end. The lookbehind and the possessive quantifiers keep the search linear.
-SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s)|\n")
 
-
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Give the begin and end of each sentence in characters, end exclusive, without outer space."""
-    found = []
-    start = 0
-    for stop in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]:
-        sentence = text[start:stop]
-        if sentence.strip():
-            begin = start + len(sentence) - len(sentence.lstrip())
-            found.append((begin, start + len(sentence.rstrip())))
-        start = stop
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Give sentences' places in characters, as sentences() does, but at most MAX_SPANS of them."""
+    found = sentences(text)
     if len(found) > MAX_SPANS:
         size = -(-len(found) // MAX_SPANS)
         groups = [found[first : first + size] for first in range(0, len(found), size)]
