@@ -89,8 +89,9 @@ class Settings:
         {},
     )
     teachers: list[str] = setting(
-        "learn the mean of these models' scores as well (folders, or names as the page has them): "
-        "whole where a row's label is unknown, else by teacher_share",
+        "learn the mean of these models' scores as well (folders, or names as the page has them; "
+        "named twice is twice the weight): whole where a row's label is unknown, else by "
+        "teacher_share",
         [],
     )
     teacher_share: dict[str, float] = setting(

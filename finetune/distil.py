@@ -6,6 +6,7 @@ has a score for each label that a source does not know, and for passages that no
 of the comments that it read itself its scores say little more than their labels do.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import expit, logit
 
 from classifier import load_classifier
 from classifier.errors import SettingsError
-from classifier.service.spans import sentences
+from classifier.sentences import sentences
 
 from .config import Settings
 
@@ -66,11 +67,14 @@ def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float32]:
-    """Give the mean of the teachers' calibrated scores, taken as logits: (texts × labels)."""
+    """Give the mean of the teachers' calibrated scores, taken as logits: (texts × labels).
+
+    A teacher named twice weighs twice, and scores once.
+    """
     from tqdm import tqdm
 
     total = np.zeros((len(texts), len(settings.labels)))
-    for name in settings.teachers:
+    for name, times in Counter(settings.teachers).items():
         teacher = load_classifier(name)
         missing = [label for label in settings.labels if label not in teacher.labels]
         if missing or teacher.decision.activation != "sigmoid":
@@ -82,7 +86,9 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
         with tqdm(total=len(texts), unit=" texts", desc=f"   {name}", disable=None) as bar:
             for start in range(0, len(texts), CHUNK):
                 scores = teacher.score(texts[start : start + CHUNK])[:, places].astype(float)
-                total[start : start + CHUNK] += logit(np.clip(scores, FURTHEST, 1 - FURTHEST))
+                total[start : start + CHUNK] += times * logit(
+                    np.clip(scores, FURTHEST, 1 - FURTHEST)
+                )
                 bar.update(len(scores))
     return expit(total / len(settings.teachers)).astype(np.float32)
 

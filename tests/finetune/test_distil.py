@@ -48,7 +48,7 @@ def test_rows_get_the_teachers_score_of_each_label(rows: pd.DataFrame, tiny_base
     pd.testing.assert_frame_equal(taught[rows.columns], rows)
 
 
-def test_two_teachers_are_taken_as_the_mean_of_their_logits(
+def test_teachers_are_taken_as_the_mean_of_their_logits_one_named_twice_as_two(
     rows: pd.DataFrame, tiny_base: Path, tmp_path: Path
 ):
     stricter = Path(shutil.copytree(tiny_base, tmp_path / "stricter"))
@@ -58,6 +58,8 @@ def test_two_teachers_are_taken_as_the_mean_of_their_logits(
     assert (each[1] > each[0]).all()
     both = with_teachers(rows, taught_by(tiny_base, stricter))[PREFIX + "toxic"]
     np.testing.assert_allclose(both, expit((logit(each[0]) + logit(each[1])) / 2), atol=1e-5)
+    thrice = with_teachers(rows, taught_by(tiny_base, stricter, stricter))[PREFIX + "toxic"]
+    np.testing.assert_allclose(thrice, expit((logit(each[0]) + 2 * logit(each[1])) / 3), atol=1e-5)
 
 
 def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teachers(
