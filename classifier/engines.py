@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.cores import cores, keep_torch_to_cores
 from classifier.errors import ModelError
 from classifier.slow_tokenizer import SlowTokenizer
 from classifier.windows import TokenIds
@@ -114,6 +115,7 @@ class TorchEngine:
     def __init__(self, folder: Path):
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        keep_torch_to_cores()
         try:
             with _quiet_transformers():
                 model, report = AutoModelForSequenceClassification.from_pretrained(
@@ -184,10 +186,3 @@ def _quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux; a container may be given fewer than there are
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -34,6 +34,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from classifier.cores import keep_torch_to_cores
 from classifier.errors import DataError, ModelError, SettingsError
 
 from . import distil, record
@@ -53,6 +54,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     Returns steps, seconds, the best validation figure, and the checkpoint that it went on from if
     it did, for the run's record.
     """
+    keep_torch_to_cores()
     keep_freed_memory()
     tokenizer, model = load_base(settings)
     base = copy.deepcopy(model.state_dict()) if settings.average_with_base else {}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from classifier import Classifier, load_classifier
-from classifier.engines import cores
+from classifier.cores import cores
 from classifier.folder import ModelFolder
 from classifier.models import find_model
 from classifier.service import batch, discovery, native, openapi, perspective
