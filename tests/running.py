@@ -1,6 +1,7 @@
-"""Commands that tests run as a person would, from the repository's root."""
+"""Commands that tests run as a person would, from the repository's root, and its files."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,17 @@ def run(*command, cwd=ROOT, **environment):
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
+
+
+def tracked():
+    """The repository's files, relative to it; without git, all that is not made by running it."""
+    if (ROOT / ".git").exists():
+        listing = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        assert listing.returncode == 0, listing.stderr
+        return [Path(name) for name in listing.stdout.split("\0") if (ROOT / name).is_file()]
+    made = re.compile(r"(^|/)(\.venv|runs|node_modules|__pycache__|\.\w+_cache)/")
+    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    return [path for path in paths if not made.search(path.as_posix())]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, run
+from tests.running import ROOT, run, tracked
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -23,23 +23,17 @@ def blocks(language):
 
 
 def shipped_files():
-    """What git tracks; in an unpacked archive, all that is not made by running something."""
-    if (ROOT / ".git").exists():
-        names = run("git", "ls-files", "-z").stdout.split("\0")
-        return [ROOT / name for name in names if (ROOT / name).is_file()]
-    made = {".venv", "runs", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-    paths = (path for path in ROOT.rglob("*") if not made & set(path.relative_to(ROOT).parts))
-    return [path for path in paths if path.is_file()]
+    return [ROOT / name for name in tracked()]
 
 
 # The README
 
 
 def test_the_python_example_of_the_readme_runs():
-    for example in blocks("python"):
-        answer = run(sys.executable, "-c", example)
-        assert answer.returncode == 0, answer.stderr
-        assert answer.stdout
+    [example] = blocks("python")
+    answer = run(sys.executable, "-c", example)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout
 
 
 def anchors(document):
@@ -48,9 +42,11 @@ def anchors(document):
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/deploy.md"])
-def test_what_a_document_links_to_is_there(name):
-    document = ROOT / name
+DOCUMENTS = [path for path in shipped_files() if path.suffix == ".md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_links_to_is_there(document):
     links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text(encoding="utf-8"))
     for path, anchor in links:
         target = document.parent / path if path else document
@@ -122,10 +118,6 @@ def test_no_cuda_package_is_pinned():
 
 
 # What is tracked
-
-
-def test_no_file_is_over_25_mb():
-    assert [path for path in shipped_files() if path.stat().st_size > 25e6] == []
 
 
 def test_no_pickle_is_shipped():

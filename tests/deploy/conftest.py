@@ -2,34 +2,17 @@
 
 import re
 import shutil
-import subprocess
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.running import ROOT, tracked
+
 IGNORE = [
     line
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     if line and line[0] != "#"
 ]
-
-
-def tracked():
-    """The repository's files, relative to it; without git, all that is not made by running it."""
-    if (ROOT / ".git").exists():
-        listing = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        return [Path(name) for name in listing.split("\0") if (ROOT / name).is_file()]
-    made = re.compile(r"(^|/)(\.venv|runs|__pycache__|\.\w+_cache)/")
-    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-    return [path for path in paths if not made.search(path.as_posix())]
 
 
 @pytest.fixture(scope="session")

@@ -38,14 +38,20 @@ def test_the_python_example_works_on_the_address_alone(running):
     assert "'summaryScore'" in done.stdout
 
 
-def test_the_answer_shown_has_the_form_of_a_real_one(running):
+def test_the_answer_shown_is_that_of_the_model_that_ships(running):
     shown = json.loads(blocks(API, "json")[0])
     [_, call] = blocks(API, "bash")
     sent = shlex.split(call)[-1].encode()
     real = request(f"{running.url}/v1/score", sent).json
     assert list(shown) == list(real)
     assert shown["labels"] == real["labels"]
-    assert [list(result) for result in shown["results"]] == [list(r) for r in real["results"]]
+    assert real["model"]["weights"].startswith(shown["model"]["weights"].rstrip("…"))
+    assert shown["thresholds"] == pytest.approx(real["thresholds"], abs=0.0006)
+    for result, expected in zip(shown["results"], real["results"], strict=True):
+        assert list(result) == list(expected)
+        # Processors differ in how they round int8 products.
+        assert result.get("scores") == pytest.approx(expected.get("scores"), abs=0.02)
+        assert result.get("flags") == expected.get("flags")
 
 
 def test_the_error_shown_is_a_real_one(running):
@@ -68,15 +74,3 @@ def test_the_thresholds_shown_follow_from_their_formula():
     for old, new in zip(theirs, ours, strict=True):
         mine = old / (1 - old) * odds
         assert new == pytest.approx(mine / (1 + mine), abs=0.006)
-
-
-def test_every_link_leads_somewhere():
-    for text, name in ((PERSPECTIVE, "perspective.md"), (API, "api.md")):
-        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
-            file, _, place = target.partition("#")
-            path = ROOT / "docs" / (file or name)
-            assert path.exists(), target
-            if place:
-                headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
-                slugs = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
-                assert place in slugs, target
