@@ -95,15 +95,16 @@ def page(image):
             server.terminate()
 
 
-def answer_of(url, server):
+def answer_of(url, server, seconds=120):
     """The answer's body and headers, as soon as there is one."""
-    while server.poll() is None:
+    end = time.monotonic() + seconds
+    while server.poll() is None and time.monotonic() < end:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
                 return answer.read(), answer.headers
         except OSError:
             time.sleep(0.1)
-    raise AssertionError(f"the command ended with {server.returncode}")
+    raise AssertionError(f"no answer; the command ended with {server.poll()}")
 
 
 def test_the_containers_command_serves_the_page_from_what_it_holds(page):

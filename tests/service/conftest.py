@@ -78,6 +78,14 @@ def request(url, data=None, headers=None):
             return Reply(error.code, dict(error.headers), error.read())
 
 
+def until(condition, seconds=60):
+    """Wait for what must come to pass."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @contextmanager
 def listening(app):
     """Serve an application on a free port of this machine, in a thread; give its URL."""
@@ -85,9 +93,7 @@ def listening(app):
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and thread.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: server.started or not thread.is_alive())
     assert server.started
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"

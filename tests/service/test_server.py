@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.conftest import KIND, RUDE, request
+from tests.service.conftest import KIND, RUDE, request, until
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "classifier", "serve")
@@ -39,11 +39,8 @@ def served(*flags):
         env={**os.environ, "PYTHONWARNINGS": "error"},
     )
     try:
-        deadline = time.monotonic() + 60
-        while not ready(port):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: process.poll() is not None or ready(port))
+        assert process.poll() is None, process.stderr.read()
         yield process, f"http://127.0.0.1:{port}"
     finally:
         if process.poll() is None:
@@ -161,7 +158,7 @@ def test_a_stop_drops_no_request_that_it_has_accepted(flags):
         callers = [Caller(url) for _ in range(8)]
         for caller in callers:
             caller.start()
-        time.sleep(0.7)
+        until(lambda: all(caller.answered > 1 or caller.failed for caller in callers))
         process.send_signal(signal.SIGTERM)
         for caller in callers:
             caller.join(30)
@@ -177,10 +174,7 @@ def test_while_it_drains_it_says_so():
     with served("--drain-seconds", "20") as (process, url):
         assert request(f"{url}/health/ready").status == 200
         process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while request(f"{url}/health/ready").status == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: request(f"{url}/health/ready").status != 200, seconds=15)
         reply = request(f"{url}/v1alpha1/comments:analyze", body(KIND).encode())
         assert (reply.status, reply.headers["Connection"]) == (200, "close")
         process.send_signal(signal.SIGTERM)  # a second one changes nothing

@@ -38,9 +38,9 @@ def test_there_are_never_more_spans_than_a_request_can_pay_for():
 
 @pytest.mark.parametrize("text", ["." * 20_000, ".)" * 10_000, "?!" * 10_000 + "x", "a.\n" * 6_000])
 def test_finding_them_takes_time_in_step_with_the_length(text):
-    start = time.perf_counter()
+    start = time.thread_time()
     sentence_spans(text)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_places_in_utf16_units():
