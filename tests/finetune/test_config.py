@@ -7,6 +7,9 @@ import pytest
 from classifier.errors import SettingsError
 from finetune.__main__ import main
 from finetune.config import Settings, add_flags, from_flags, from_toml
+from tests.running import ROOT
+
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 
 
 def parse(*words: str, config: Path | None = None) -> Settings:
@@ -17,13 +20,13 @@ def parse(*words: str, config: Path | None = None) -> Settings:
     return from_flags(parser.parse_args(words), from_toml(config) if config else {})
 
 
-@pytest.mark.parametrize("config", sorted(Path("configs").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_config_is_sound(config: Path):
     assert parse(config=config).output_dir == f"runs/{config.stem}"
 
 
 def test_the_original_recipe_is_kept():
-    recipe = parse(config=Path("configs/jigsaw-bert.toml"))
+    recipe = parse(config=ROOT / "configs/jigsaw-bert.toml")
     assert recipe.base_model == "bert-base-uncased"
     assert (recipe.sample, recipe.seed, recipe.validation_fraction) == (20_000, 18, 0.2)
     assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (5, 2e-5, 16)

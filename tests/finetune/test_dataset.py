@@ -99,7 +99,7 @@ def test_a_package_can_bring_the_base():
     [
         ("package:no_such_package/model", "no installed Python package no_such_package"),
         ("no/such-model", "neither a model folder here nor a Hub model that can be reached"),
-        ("data", "neither a model folder here"),
+        (str(Path(__file__).parent), "neither a model folder here"),
     ],
 )
 def test_a_base_that_cannot_be_had_gets_one_sentence(name: str, said: str):

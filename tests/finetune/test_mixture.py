@@ -9,12 +9,13 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from classifier.errors import DataError, SettingsError
-from finetune.config import Settings, from_toml
+from finetune.config import Settings
 from finetune.data import make_split
 from finetune.lookalikes import LOOKALIKES, fold_lookalikes
 from finetune.noise import KINDS, add_noise
 from finetune.templates import read_templates
 from finetune.train import load_base, noisy
+from tests.running import ROOT
 
 TEXT = "You are a complete idiot, and everybody here knows that."
 TEMPLATES = """
@@ -152,7 +153,7 @@ def test_templates_that_cannot_be_filled_end_in_a_sentence(tmp_path: Path):
 
 
 def test_the_shipped_templates_hate_and_praise_each_identity_alike():
-    rows = read_templates("data/templates.toml")
+    rows = read_templates(ROOT / "data" / "templates.toml")
     for word in ("gay", "deaf", "Muslim", "black"):
         of_word = rows[rows.text.str.contains(rf"\b{word}\b")]
         assert 0.2 < (of_word.toxic == 1).mean() < 0.5
@@ -200,9 +201,3 @@ def test_the_folding_outlives_saving_and_loading(tiny_base: Path, tmp_path: Path
     plain = AutoTokenizer.from_pretrained(tiny_base)
     assert loaded("уоu іdіоt")["input_ids"] == plain("you idiot")["input_ids"]
     assert loaded.pad_token_id == plain.pad_token_id
-
-
-def test_the_shipped_config_reads_as_settings():
-    settings = Settings(**from_toml("configs/jigsaw-minilm.toml"))
-    settings.check()
-    assert settings.mix["train_data"] > 1
