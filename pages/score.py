@@ -39,7 +39,7 @@ def main() -> None:
     loaded = [model for name in names if (model := load_model(name))]  # one can type meanwhile
     if loaded and text.strip():
         _results(loaded, text)
-    elif asked:
+    elif asked and not text.strip():
         st.info("There is nothing to score yet: type or paste a comment above.")
     _samples(loaded)
     st.subheader("Before you rely on it", anchor=False)
@@ -73,6 +73,9 @@ def _results(models: list[Classifier], text: str) -> None:
             f"This comment has {len(text):,} characters; the first {MAX_CHARACTERS:,} were scored."
         )
     text = text[:MAX_CHARACTERS]
+    if not text.strip():
+        st.info("Its beginning is blank, so there is nothing to score: cut that off.")
+        return
     for model, column in zip(models, st.columns(len(models), gap="large"), strict=True):
         with column, st.container(border=True):
             if len(models) > 1:
@@ -80,7 +83,10 @@ def _results(models: list[Classifier], text: str) -> None:
             with st.spinner("Scoring …"):
                 found = model.score([text])[0]
             if np.isnan(found).any():
-                st.info("Its beginning is blank, so there is nothing to score: cut that off.")
+                st.error(
+                    "The model gives no numbers for this comment, so its weights may be broken: "
+                    "pick another one."
+                )
                 continue
             ranked = rank(model, found, session.thresholds(model.name))
             st.html(scores.result(ranked))
@@ -134,10 +140,12 @@ def _sample_table(name: str, version: State, _model: Classifier) -> str:
     """Score the samples once a model. They are ours: no visitor's text is cached."""
     rows = []
     for sample, found in zip(SAMPLES, _model.score(SAMPLES), strict=True):
-        first, second = rank(_model, found)[:2]
-        best = (f"{row.name} {percent(row.score)}" for row in (first, second))
-        rows.append((shortened(sample), *best))
-    return scores.table(("comment", "highest", "second"), rows)
+        best = rank(_model, found)[:2]
+        broken = bool(np.isnan(found).any())
+        shown = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
+        rows.append((shortened(sample), *shown))
+    header = ("comment", "highest", "second")[: 1 + len(_model.labels)]
+    return scores.table(header, rows, numbers=len(header) - 1)
 
 
 main()

@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 
 from classifier import load_classifier
+from classifier.cache import shared_models
 from classifier.errors import ModelError
 from tests.pages.standins import Choice, FixedScores, WordCounts, html, shown, visit
 from ui.examples import SAMPLES
@@ -215,6 +216,21 @@ def test_a_comment_that_begins_with_a_megabyte_of_nothing_is_told(serve):
     assert page.info[0].value.startswith("Its beginning is blank")
 
 
+def test_a_model_whose_scores_are_no_numbers_is_not_blamed_on_the_comment(serve):
+    page = submit(serve(a=FixedScores(scores=[float("nan")] * 6)), "you fool")
+    assert not page.exception
+    assert page.error[0].value.startswith("The model gives no numbers for this comment")
+    assert not page.info
+    assert "nan" not in html(page)
+
+
+def test_a_model_of_one_label_is_one_bar(serve):
+    page = submit(serve(a=FixedScores({"spam": 0.5}, [0.9])), "hello you")
+    assert not page.exception
+    assert "Likely spam." in bars(page)
+    assert html(page).count("spam 90 %</td>") == len(SAMPLES)
+
+
 def test_a_sample_fills_the_comment_and_is_scored(serve):
     model = FixedScores()
     page = serve(a=model)
@@ -253,8 +269,6 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_sentence_as_text(serve, mo
 
     serve(a=FixedScores())
     monkeypatch.setattr("classifier.load_classifier", fail)
-    from classifier.cache import shared_models
-
     shared_models().clear()
     page = visit()
     assert [re.sub(r"\\(.)", r"\1", error.value) for error in page.error] == [
@@ -262,6 +276,18 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_sentence_as_text(serve, mo
     ]
     assert r"\*model\.onnx\*" in page.error[0].value
     assert not page.exception
+
+
+def test_a_comment_is_not_called_missing_where_only_the_model_is(serve, monkeypatch):
+    def fail(name):
+        raise ModelError(f"{name}: the Hub cannot be reached.")
+
+    page = serve(a=FixedScores())
+    shared_models().clear()
+    monkeypatch.setattr("classifier.load_classifier", fail)
+    submit(page, "you fool")
+    assert len(page.error) == 1
+    assert not page.info
 
 
 def test_thresholds_of_the_session_decide(serve):
