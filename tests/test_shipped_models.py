@@ -1,0 +1,89 @@
+"""The models that ship: whole folders that score, and whose figures the README tells."""
+
+import json
+import re
+
+import pytest
+
+from classifier import load_classifier
+from classifier.models import available_models
+from tests.running import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = ["toxic-minilm", "sentiment-minilm"]
+
+
+def read(name, file):
+    return json.loads((ROOT / "models" / name / file).read_text(encoding="utf-8"))
+
+
+TEST, AUDIT = read("toxic-minilm", "metrics.json")["test"], read("toxic-minilm", "audit.json")
+MEANS = TEST["means"]
+
+
+def test_two_models_ship_and_can_be_picked_the_embedded_one_first():
+    listed = available_models()
+    assert listed[0] == NAMES[0]
+    assert NAMES[1] in listed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_folder_is_whole_and_small(name):
+    folder = ROOT / "models" / name
+    wanted = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"}
+    wanted |= {"decision.json", "metrics.json", "run.json", "README.md"}
+    assert wanted <= {path.name for path in folder.iterdir()}
+    assert (folder / "model.onnx").stat().st_size <= 24e6
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "license: apache-2.0" in card
+    assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
+
+
+def test_the_sentiment_model_tells_praise_from_blame():
+    model = load_classifier("sentiment-minilm")
+    scores = model.score(["A warm and funny film.", "A dull, lifeless waste of two hours."])
+    assert [model.flags(row) for row in scores] == [["positive"], ["negative"]]
+
+
+@pytest.mark.parametrize(
+    ("what", "figures"),
+    [
+        ("mean ROC-AUC of the six labels", [MEANS["roc_auc"], TEST["roc_auc_error"]]),
+        ("mean average precision", [MEANS["average_precision"]]),
+        ("mean F1 at the tuned thresholds", [MEANS["f1"], MEANS["f1_at_half"]]),
+        (
+            "calibration error: mean, largest (`toxic`)",
+            [MEANS["calibration_error"], TEST["labels"]["toxic"]["calibration_error"]],
+        ),
+        (
+            "label accuracy, exact match, micro precision, micro recall at 0.5",
+            list(TEST["original_at_half"].values()),
+        ),
+        ("HateCheck: accuracy of `identity_hate`", [AUDIT["function"]["accuracy"]]),
+        (
+            "mean ROC-AUC lost when words are disguised",
+            [AUDIT["robustness"][name + "roc_auc_lost"] for name in ("mean_", "held_out_")],
+        ),
+        (
+            "sentiment (`sentiment-minilm`): accuracy",
+            [read("sentiment-minilm", "metrics.json")["test"]["accuracy"]],
+        ),
+    ],
+)
+def test_a_figure_of_the_readme_is_the_shipped_models(what, figures):
+    [shown] = re.findall(rf"^\| {re.escape(what)}[^|]*\| ([^|]+) \|", README, re.M)
+    found = [float(number) for number in re.findall(r"[\d.]+", shown)]
+    assert found == pytest.approx(figures, abs=0.0006)
+
+
+def test_the_largest_calibration_error_is_that_of_toxic():
+    errors = {label: found["calibration_error"] for label, found in TEST["labels"].items()}
+    assert max(errors, key=errors.__getitem__) == "toxic"
+
+
+def test_the_worst_identity_term_is_told_before_anything_else():
+    [report] = [report for report in AUDIT["identity"] if report["source"] == "madlibs"]
+    rates = [100 * term["false_positive_rate"] for term in report["terms"] if term["term"]]
+    [told] = re.findall(r"flags at most ([\d.]+) % for any of (\d+) terms", README)
+    [shown] = re.findall(r"the worst of (\d+) identity terms \(madlibs\) \| ([\d.]+) %", README)
+    assert shown == told[::-1] == (str(len(rates)), f"{max(rates):.1f}")
