@@ -44,11 +44,16 @@ def _run(flags: argparse.Namespace) -> None:
     settings = _settings(flags)
     asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
     names = [name for name in STAGES if name in asked]
-    if is_first_process():
-        if "publish" in names:
-            _check_publishing(settings, names)
+    if not is_first_process():
+        run_stages(names, settings, resume=flags.resume)
+        return
+    if "publish" in names:
+        _check_publishing(settings, names)
+    run_folder = Path(settings.output_dir)
+    with record.alone(run_folder):
         _open_run(settings, names, resume=flags.resume, clear=flags.clear)
-    run_stages(names, settings, resume=flags.resume)
+    with record.alone(run_folder):  # --clear has made it another folder
+        run_stages(names, settings, resume=flags.resume)
 
 
 def _publish(flags: argparse.Namespace) -> None:

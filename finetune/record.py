@@ -1,9 +1,12 @@
 """RUN/run.json: every setting of a run, what it read, on what it ran, and what came of it."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,27 @@ def begin(settings: Settings, run_folder: Path) -> None:
         "duration_s": 0,
     }
     save(record, run_folder)
+
+
+@contextmanager
+def alone(run_folder: Path) -> Iterator[None]:
+    """Keep a run's folder for this process meanwhile. SettingsError when another has it."""
+    try:
+        folder = os.open(run_folder, os.O_RDONLY)
+    except FileNotFoundError:  # nobody can be at work there
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"{run_folder}: another process is at work on this run; wait for its end, or name "
+                "another --output-dir."
+            ) from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def holds_run(folder: Path) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from finetune.__main__ import main
+from finetune.record import alone
 from finetune.train import CurvesCallback
 
 SMALL = [
@@ -222,6 +223,14 @@ def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_ba
     assert main([*flags(comments, tiny_base, whole_run), "--seed", "9", "--resume"]) == 2
     assert "another" in capsys.readouterr().err
     assert (whole_run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("told", ["--resume", "--clear"])
+def test_a_run_that_another_process_is_at_is_left_to_it(whole_run: Path, capsys, told: str):
+    with alone(whole_run):
+        assert main(["--output-dir", str(whole_run), told]) == 2
+    assert "another process is at work on this run" in capsys.readouterr().err
+    assert (whole_run / "trained" / "model.safetensors").is_file()
 
 
 def test_the_record_takes_a_setting_that_leaves_the_weights_alone(whole_run: Path):
