@@ -83,6 +83,7 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
                 "each by itself; name models with the same labels."
             )
         places = [list(teacher.labels).index(label) for label in settings.labels]
+        print(f"   {name} scores {len(texts):,} texts", flush=True)
         with tqdm(total=len(texts), unit=" texts", desc=f"   {name}", disable=None) as bar:
             for start in range(0, len(texts), CHUNK):
                 scores = teacher.score(texts[start : start + CHUNK])[:, places].astype(float)
