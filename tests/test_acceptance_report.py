@@ -1,12 +1,15 @@
-"""test_model.py, with a word list in place of the model."""
+"""test_model.py: once as it stands, and then with a word list in place of the model."""
 
 import csv
 import json
+import re
+import sys
 
 import numpy as np
 import pytest
 
 import test_model
+from tests.running import run as run_command
 
 HEADER = ["comment_text", "insult", "toxic", "weight"]
 ROWS = [
@@ -60,6 +63,15 @@ def run(tmp_path, *arguments):
     output = tmp_path / "report.json"
     code = test_model.main([*arguments, "--output", str(output)])
     return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
+
+
+def test_the_command_alone_prints_the_four_figures_of_the_embedded_model():
+    answer = run_command(sys.executable, "test_model.py")
+    assert answer.returncode == 0, answer.stderr
+    assert re.search("label accuracy +exact match +precision +recall", answer.stdout)
+    assert (
+        len(re.search(r"^at the thresholds(( +[01]\.\d+)+)$", answer.stdout, re.M)[1].split()) == 4
+    )
 
 
 def test_the_report_counts_rows_by_their_weights(tmp_path, capsys):

@@ -169,7 +169,13 @@ __import__(module)
 """
 
 
-@pytest.mark.parametrize("module", ["app", "classifier", "finetune", "test_model"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("app", "test_model", "classifier", "classifier.__main__", "classifier.service.server"),
+        *("finetune", "finetune.__main__", "finetune.audit.__main__"),
+    ],
+)
 def test_importing_does_no_work(module):
     answer = run(sys.executable, "-c", WATCHED_IMPORT, module)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -8,6 +8,7 @@ import pytest
 
 from classifier import load_classifier
 from finetune.__main__ import main
+from tests.running import ROOT
 
 SMALL = [
     "--batch-size", "8", "--max-length", "32", "--learning-rate", "0.005", "--epochs", "10",
@@ -65,6 +66,13 @@ def test_the_record_says_how_far_export_moved_the_scores(run: Path):
     assert record["export"]["rows"] > 0
     assert record["data"]["train"]["rows"] > record["data"]["test"]["rows"]
     assert len(record["data"]["train"]["sha256"]) == 64
+
+
+def test_the_first_run_that_the_readme_shows_has_its_base_without_a_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)  # the config names data/sample.csv
+    few = ["--output-dir", str(tmp_path / "tiny"), "--max-steps", "1"]
+    assert main(["data", "train", "--config", "configs/tiny.toml", *few]) == 0
+    assert (tmp_path / "tiny" / "trained" / "model.safetensors").stat().st_size > 20e6
 
 
 def test_a_stage_can_run_again_by_itself(run: Path):
