@@ -24,6 +24,13 @@ please help comment people
 """.split()  # noqa: SIM905 - a list literal would be 70 lines
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """On GitHub every program is there that a test may want: nothing is left out unnoticed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("GITHUB_ACTIONS") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a one-layer, 16-wide BERT, six labels and random (seeded) weights."""

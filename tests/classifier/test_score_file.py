@@ -389,6 +389,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_folder(tmp_path, tiny, mon
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="/dev/full is Linux's")
 def test_a_full_standard_output_is_said_to_be_that(tmp_path, exported):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     command = [sys.executable, "-m", "classifier", "score", str(source), "--output", "-"]

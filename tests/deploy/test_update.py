@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(not shutil.which("flock"), reason="a server has flock: Linux does")
 GIT = [
     "git",
     "-c",
