@@ -13,6 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ui.parquet import is_text
+
 if TYPE_CHECKING:
     import pyarrow
 
@@ -39,13 +43,16 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
 
 
 def _cells(column: "pyarrow.Array") -> list[Any]:
-    """Give a column's cells; scores, which are float32, in as many digits as they have."""
+    """Give a column's cells: texts as bytes, which need not be UTF-8."""
     import pyarrow
 
+    if is_text(column.type):
+        return column.cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
     cells = column.to_pylist()
     if not pyarrow.types.is_float32(column.type):
         return cells
-    return [cell if cell is None else float(f"{cell:.6g}") for cell in cells]
+    # str() of a float32 is the shortest decimal that gives the same float32 again.
+    return [cell if cell is None else float(str(np.float32(cell))) for cell in cells]
 
 
 def safe_cell(cell: Any) -> str:

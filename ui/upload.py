@@ -10,20 +10,19 @@ import json
 import re
 import shutil
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from classifier.errors import DataError
 from classifier.files import TEXT_COLUMNS, Chunk, file_format, open_input
+from ui.parquet import SAMPLED_ROWS, larger_than, longest_text_column
 
-ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "parquet"]
 MEGABYTES = 200
-UNPACKED_BYTES = 1_000_000_000  # of a .gz
+UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
+MOST_COLUMNS = 500  # cells of each row take memory, even where a file leaves them out
 LONGEST_LINE = 16_000_000  # bytes, of JSON
 PASTED = "pasted.csv"
-SAMPLED_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,14 @@ def look_into(path: Path, name: str) -> Source:
             columns = rows.columns
             if not columns:
                 raise DataError(f"{name}: has no columns.")
+            _refuse_wide(len(columns), name)
+            if path.suffix == ".parquet" and larger_than(path, UNPACKED_BYTES):
+                raise _too_large(name)
             known = [column for column in TEXT_COLUMNS if column in columns]
             if known:
                 return Source(path, name, columns, known[0])
             head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
-        guess = longest_column(head) if head else _longest_parquet_column(path)
+        guess = longest_column(head) if head else longest_text_column(path)
         return Source(path, name, columns, guess or columns[0])
     except DataError as error:
         raise DataError(str(error).replace(str(path), name)) from error
@@ -105,23 +107,9 @@ def look_into(path: Path, name: str) -> Source:
 def longest_column(head: Chunk) -> str | None:
     """Name the column whose cells are longest on average: comments are, beside ids and labels."""
     rows = head.cells[:SAMPLED_ROWS] if isinstance(head.cells, list) else []
-    return _longest(head.columns, rows)
-
-
-def _longest_parquet_column(path: Path) -> str | None:
-    import pyarrow.parquet
-
-    file = pyarrow.parquet.ParquetFile(path)
-    texts = [field.name for field in file.schema_arrow if "string" in str(field.type)]
-    for batch in file.iter_batches(batch_size=SAMPLED_ROWS, columns=texts):
-        return _longest(texts, batch.to_pylist())
-    return texts[0] if texts else None
-
-
-def _longest(columns: Sequence[str], rows: Sequence[dict]) -> str | None:
     lengths = {
         column: sum(len(cell) for row in rows if isinstance(cell := row.get(column), str))
-        for column in columns
+        for column in head.columns
     }
     return max(lengths, key=lengths.__getitem__, default=None)
 
@@ -133,10 +121,7 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
             while block := unpacked.read(1 << 20):
                 size += len(block)
                 if size > UNPACKED_BYTES:
-                    raise DataError(
-                        f"{name}: unpacked it is larger than {UNPACKED_BYTES // 10**6:,} MB; cut "
-                        "it into parts, or score it with python -m classifier score."
-                    )
+                    raise _too_large(name)
                 copy.write(block)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: the gzip data are broken ({error}); copy it anew.") from error
@@ -145,6 +130,7 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
 def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
     lines = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
     number = 0
+    columns: set[str] = set()
     while line := lines.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) > LONGEST_LINE:
@@ -152,19 +138,37 @@ def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
                 f"{name}: line {number} is longer than {LONGEST_LINE // 10**6} MB; is it JSON "
                 "lines, with one object a line?"
             )
-        copy.write(_with_strings(line))
+        cells = _with_strings(line)
+        if cells is not None:
+            columns |= cells.keys()
+            _refuse_wide(len(columns), name)
+            line = json.dumps(cells).encode() + b"\n"
+        copy.write(line)
 
 
-def _with_strings(line: bytes) -> bytes:
-    """Write each cell that is no text as one; a line that is no object stays as it is."""
+def _with_strings(line: bytes) -> dict[str, str | None] | None:
+    """Give a line's cells, each that is no text as one; None for a line that is no object."""
     try:
         cells = json.loads(line)
     except (ValueError, RecursionError):
-        return line
+        return None
     if not isinstance(cells, dict):
-        return line
-    plain = {
+        return None
+    return {
         key: value if value is None or isinstance(value, str) else json.dumps(value)
         for key, value in cells.items()
     }
-    return json.dumps(plain).encode() + b"\n"
+
+
+def _too_large(name: str) -> DataError:
+    return DataError(
+        f"{name}: unpacked it is larger than {UNPACKED_BYTES // 10**6:,} MB; cut it into parts, or "
+        "score it with python -m classifier score."
+    )
+
+
+def _refuse_wide(columns: int, name: str) -> None:
+    if columns > MOST_COLUMNS:
+        raise DataError(
+            f"{name}: has more than {MOST_COLUMNS} columns; keep the comments' and those you need."
+        )

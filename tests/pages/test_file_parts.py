@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from classifier.errors import DataError
@@ -61,6 +63,78 @@ def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"^bomb.csv.gz: unpacked it is larger than 1 MB"):
         saved(bomb, "bomb.csv.gz", tmp_path)
     assert not (tmp_path / "upload").exists()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, nested):
+    """A text that stands in each row is kept once: gigabytes fit into a kilobyte."""
+    monkeypatch.setattr(upload, "UNPACKED_BYTES", 10_000_000)
+    text = "a" * 100_000
+    cell = [{"said": [text]}] if nested else text
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"text": ["hi"] * 101, "said": [cell] * 101}), stream)
+    assert len(stream.getvalue()) < 100_000
+    with pytest.raises(DataError, match=r"^bomb.parquet: unpacked it is larger than 10 MB"):
+        saved(stream.getvalue(), "bomb.parquet", tmp_path)
+
+
+def test_numbers_that_parquet_keeps_once_are_counted_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "UNPACKED_BYTES", 1_000_000)
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"text": ["hi"], "n": [[7] * 200_000]}), stream)
+    with pytest.raises(DataError, match="unpacked it is larger than 1 MB"):
+        saved(stream.getvalue(), "numbers.parquet", tmp_path)
+
+
+def test_parquet_of_every_type_and_encoding_is_taken(tmp_path):
+    columns = {
+        "map": pa.array([[("k", "v")], None], pa.map_(pa.string(), pa.string())),
+        "struct": pa.array([{"t": "1"}, None]),
+        "few": pa.array(["x", "y"]).dictionary_encode(),
+        "bytes": pa.array([b"abc", None], pa.binary(3)),
+        "view": pa.array(["p", "q"], pa.string_view()),
+        "none": pa.nulls(2),
+        "said": ["hello there", "hello"],
+    }
+    stream = io.BytesIO()
+    encoding = {"said": "DELTA_BYTE_ARRAY"}
+    kept_once = [name for name in columns if name != "said"]
+    pq.write_table(pa.table(columns), stream, use_dictionary=kept_once, column_encoding=encoding)
+    assert saved(stream.getvalue(), "all.parquet", tmp_path).text_column == "said"
+
+
+def test_parquet_with_broken_pages_is_told_in_a_sentence(tmp_path):
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"said": [f"comment {n}" for n in range(1000)]}), stream)
+    content = bytearray(stream.getvalue())
+    content[20:2000] = b"\xff" * 1980
+    with pytest.raises(DataError, match=r"^a.parquet: the Parquet data are broken"):
+        saved(bytes(content), "a.parquet", tmp_path)
+
+
+def test_one_text_that_is_not_utf8_does_not_spoil_a_parquet_file(tmp_path):
+    offsets, texts = pa.array([0, 2, 4], pa.int32()).buffers()[1], pa.py_buffer(b"ok\xff\xfe")
+    stream = io.BytesIO()
+    pq.write_table(
+        pa.table({"said": pa.Array.from_buffers(pa.string(), 2, [None, offsets, texts])}), stream
+    )
+    source = saved(stream.getvalue(), "a.parquet", tmp_path)
+    assert source.text_column == "said"
+    write_safe_csv(source.path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == "said\nok\n\ufffd\ufffd\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("wide.csv", ",".join(f"c{n}" for n in range(501)) + "\na\n"),
+        ("wide.jsonl", "".join(f'{{"text": "a", "c{n}": 1}}\n' for n in range(501))),
+    ],
+)
+def test_a_file_with_columns_without_end_is_refused(tmp_path, name, content):
+    """Each row has a cell of each: short lines would fill the memory."""
+    with pytest.raises(DataError, match=rf"^{name}: has more than 500 columns"):
+        saved(content, name, tmp_path)
 
 
 def test_cells_of_json_lines_become_texts_and_broken_lines_stay(tmp_path):
@@ -149,15 +223,13 @@ def test_a_carriage_return_in_a_cell_ends_no_row(tmp_path):
         assert list(csv.reader(stream)) == [["text"], ["one\rtwo"], ["three"]]
 
 
-def test_figures_of_the_file_keep_their_digits_and_scores_have_no_more_than_they_are_worth(
-    tmp_path,
-):
+def test_figures_keep_their_digits_and_have_no_more_than_they_are_worth(tmp_path):
     path = tmp_path / "a.parquet"
-    table = pd.DataFrame({"id": [1234567890.5], "n": [-0.25], "toxic_score": [0.1]})
-    table.astype({"toxic_score": "float32"}).to_parquet(path)
+    table = pd.DataFrame({"id": [1234567890.5], "n": [16777215], "toxic_score": [0.1]})
+    table.astype({"n": "float32", "toxic_score": "float32"}).to_parquet(path)
     write_safe_csv(path, tmp_path / "a.csv", lambda: None)
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == (
-        "id,n,toxic_score\n1234567890.5,-0.25,0.1\n"
+        "id,n,toxic_score\n1234567890.5,16777215.0,0.1\n"
     )
 
 
