@@ -60,7 +60,8 @@ class Labelled:
         columns = label_columns(scored.columns, scored.labels, single_label, model)
         weighted = [WEIGHT_COLUMN] * (WEIGHT_COLUMN in scored.columns)
         wanted = [*columns.values(), *weighted]
-        table = pyarrow.parquet.read_table(scored.path, columns=wanted).to_pandas()
+        rows = pyarrow.parquet.read_table(scored.path, columns=wanted)
+        table = rows.to_pandas(ignore_metadata=True)  # else an index of pandas were no column
         weights = _weights(table[WEIGHT_COLUMN]) if weighted else None
         if single_label:
             targets = _classes(table[CLASS_COLUMN], scored.labels, model)

@@ -102,7 +102,7 @@ class ScoredFile:
             if len(inside):
                 parts.append(file.read_row_group(group, columns=list(columns)).take(inside))
             start = end
-        table = pyarrow.concat_tables(parts).to_pandas()
+        table = pyarrow.concat_tables(parts).to_pandas(ignore_metadata=True)
         table.index = wanted + 1
         return table.loc[rows + 1]
 

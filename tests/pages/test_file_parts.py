@@ -292,6 +292,17 @@ def test_rows_come_in_the_order_asked_for_with_their_numbers(scored):
     assert scored.take(np.array([], dtype=int), ["text"]).empty
 
 
+def test_a_column_that_was_an_index_in_pandas_is_one_like_the_others(tmp_path):
+    table = pd.DataFrame({"text": ["hi", "ho"], "toxic": ["0", "1"]})
+    table["toxic_score"] = np.array([0.1, 0.9], np.float32)
+    path = tmp_path / "s.parquet"
+    table.set_index(["text", "toxic"]).to_parquet(path)
+    scored = ScoredFile.read(path, ["toxic"], "text")
+    assert scored.take(np.array([1]), ["text"])["text"].tolist() == ["ho"]
+    labelled = Labelled.read(scored, "model", single_label=False)
+    assert labelled.targets.tolist() == [[0], [1]]
+
+
 def test_rows_are_found_by_what_their_comments_contain(scored):
     assert np.flatnonzero(scored.containing("COMMENT 99")).tolist() == [99, *range(990, 1000)]
 
