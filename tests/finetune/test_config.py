@@ -1,5 +1,6 @@
 """Settings: config, flags over it, and one sentence for what can't be."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,34 @@ def test_the_original_recipe_is_kept():
     assert recipe.base_model == "bert-base-uncased"
     assert (recipe.sample, recipe.seed, recipe.validation_fraction) == (20_000, 18, 0.2)
     assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (5, 2e-5, 16)
+
+
+def test_the_recipe_for_two_classes_is_kept():
+    recipe = parse(config=ROOT / "configs/imdb-distilbert.toml")
+    assert recipe.base_model == "distilbert-base-uncased"
+    assert (recipe.labels, recipe.single_label) == (["negative", "positive"], True)
+    assert recipe.sample > recipe.test_sample > 0
+    assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (1, 2e-5, 16)
+
+
+def test_the_recipe_for_any_csv_trains_the_last_layer_alone():
+    recipe = parse(config=ROOT / "configs/reviews.toml")
+    assert recipe.train_data.startswith("https://")
+    assert recipe.label_mapping == {"negative": 0, "positive": 1}
+    assert (recipe.freeze, recipe.trainable_layers) == (True, 1)
+    assert recipe.dropout > 0
+
+
+def test_make_model_trains_what_a_config_goes_on_from_before_it():
+    commands = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nmodel:")[2]
+    made: set[str] = set()
+    for name in re.findall(r"configs/jigsaw-minilm\S*", commands):
+        settings = parse(config=ROOT / name)
+        models = [Path(model) for model in (settings.base_model, *settings.teachers)]
+        runs = {str(model.parent) for model in models if model.parts[0] == "runs"}
+        assert runs <= made, name
+        made.add(settings.output_dir)
+    assert "runs/jigsaw-minilm" in made
 
 
 def test_flags_override_the_config(tmp_path: Path):

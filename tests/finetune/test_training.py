@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -64,6 +65,13 @@ def test_training_lowers_the_loss_and_leaves_its_curves(whole_run: Path):
     assert list(figures) == [12, 24, 36, 48, 60, 72]
     training = json.loads((whole_run / "run.json").read_text())["training"]
     assert training["best_roc_auc_mean"] == figures[training["best_step"]] == max(figures.values())
+
+
+def test_the_weights_kept_are_those_of_the_best_validation(whole_run: Path):
+    best = json.loads((whole_run / "run.json").read_text())["training"]["best_step"]
+    checkpoint = load_file(whole_run / f"checkpoints/checkpoint-{best}/model.safetensors")
+    kept = load_file(whole_run / "trained" / "model.safetensors")
+    assert all(np.array_equal(kept[name], weight) for name, weight in checkpoint.items())
 
 
 def test_a_killed_run_goes_on_to_the_weights_of_an_unbroken_one(
@@ -207,13 +215,18 @@ def test_accumulating_parts_gives_the_losses_of_whole_batches(
     assert losses(whole) == pytest.approx(losses(parts), rel=1e-4)
 
 
-def test_a_frozen_backbone_keeps_its_weights(comments: Path, tiny_base: Path, tmp_path: Path):
+@pytest.mark.parametrize(("layers", "trained"), [(0, "classifier."), (1, "classifier.|.*layer.0.")])
+def test_a_frozen_backbone_learns_in_its_last_layers_only(
+    comments: Path, tiny_base: Path, tmp_path: Path, layers: int, trained: str
+):
     run = tmp_path / "run"
-    assert main(flags(comments, tiny_base, run, "--freeze", "--max-steps", "5")) == 0
+    few = ["--freeze", "--trainable-layers", str(layers), "--max-steps", "5"]
+    assert main(flags(comments, tiny_base, run, *few)) == 0
     before = load_file(tiny_base / "model.safetensors")
     after = load_file(run / "trained" / "model.safetensors")
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved == {"classifier.weight", "classifier.bias"}
+    assert moved
+    assert moved == {name for name in before if re.match(trained, name)}
 
 
 def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_base: Path, capsys):
@@ -269,6 +282,23 @@ def test_clear_deletes_no_run_that_a_later_stage_was_to_go_on_with(whole_run: Pa
     assert main(["export", "--clear", "--output-dir", str(whole_run)]) == 2
     assert "begin with the stage data" in capsys.readouterr().err
     assert (whole_run / "run.json").is_file()
+
+
+def test_clear_begins_a_run_anew(comments: Path, tiny_base: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    named = [
+        "--train-data",
+        str(comments),
+        "--base-model",
+        str(tiny_base),
+        "--output-dir",
+        str(run),
+    ]
+    assert main(["data", *named]) == 0
+    (run / "trained").mkdir()
+    assert main(["data", *named, "--seed", "9", "--clear"]) == 0
+    assert json.loads((run / "run.json").read_text())["settings"]["seed"] == 9
+    assert not (run / "trained").exists()
 
 
 def test_clear_leaves_a_models_folder_alone(tiny_base: Path, tmp_path: Path, capsys):
