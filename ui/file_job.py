@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -23,7 +23,9 @@ from ui.upload import Source
 AT_ONCE = threading.Semaphore(2)
 """So many files are scored at a time on this server; others wait."""
 MOST_ROWS = 1_000_000
-SLICE = 50  # texts; a large model takes seconds for so many, and can be stopped only in between
+Text = str | float | None
+# A large model takes seconds for so many texts or characters, and stops only in between.
+SLICE, SLICE_CHARACTERS = 50, 20_000
 
 
 class _CancelledError(Exception):
@@ -100,7 +102,10 @@ class FileJob:
         except _CancelledError:
             self._now(state="cancelled")
         except UserError as error:
-            self._now(state="failed", message=self.source.relabelled(str(error)))
+            message = self.source.relabelled(str(error))
+            if str(self._folder) in str(error):  # the disk is full, for one
+                message = "This server cannot keep the result: tell whoever runs it."
+            self._now(state="failed", message=message)
         except Exception as error:  # the thread's end: without this, the page would wait forever
             self._now(
                 state="failed",
@@ -154,6 +159,7 @@ class FileJob:
         self._now(state="writing")
         write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
         self.result = ScoredFile.read(scored, model.labels, self.text_column)
+        self._stop_if_asked()
         self._now(state="done")
 
     def _stop_if_asked(self) -> None:
@@ -173,10 +179,23 @@ class _InSlices:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def score(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
-        scores = np.full((len(texts), len(self._model.labels)), np.nan, dtype=np.float32)
-        for start in range(0, len(texts), SLICE):
-            some = texts[start : start + SLICE]
-            scores[start : start + len(some)] = self._model.score(some)
+    def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        found = [np.empty((0, len(self._model.labels)), dtype=np.float32)]
+        for some in slices(texts):
+            found.append(self._model.score(some))
             self._after(len(some))
-        return scores
+        return np.concatenate(found)
+
+
+def slices(texts: Sequence[Text]) -> Iterator[list[Text]]:
+    """Cut texts into lists of at most 50, and of one long text or some short ones."""
+    some: list[Text] = []
+    characters = 0
+    for text in texts:
+        some.append(text)
+        characters += len(str(text))
+        if len(some) == SLICE or characters >= SLICE_CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some

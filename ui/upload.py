@@ -43,8 +43,9 @@ class Source:
         return self.path.stat().st_size / 1e6
 
     def relabelled(self, message: str) -> str:
-        """Take the server's folder out of an error's sentence."""
-        return message.replace(f"{self.path.parent}/", "")
+        """Write a command's error for the page: without the server's folder, and without flags."""
+        said = message.replace(f"{self.path.parent}/", "")
+        return said.replace("name the comments' column with --text-column", "choose another column")
 
 
 def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:

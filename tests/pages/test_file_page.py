@@ -1,14 +1,19 @@
 """The File page: a file in, scores out."""
 
 import gc
+import io
 import re
+import threading
 import time
 
+import pandas as pd
 import pytest
 
 from tests.pages.standins import Choice, FixedScores, html
 from ui import file_job
 from ui.downloads import _offered
+from ui.file_job import FileJob, slices
+from ui.upload import save_lines
 
 CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
 
@@ -186,6 +191,34 @@ def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     page = finished(page, seconds=5)
     assert page.info[0].value.startswith("Stopped")
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
+
+
+def test_between_long_texts_too_a_job_can_be_stopped():
+    """A megabyte takes some ten seconds, so fifty long texts at a time would be minutes."""
+    texts = ["word " * 10_000, None, "short", "word " * 10_000, *["short"] * 60]
+    assert [len(some) for some in slices(texts)] == [1, 3, 50, 10]
+    assert [text for some in slices(texts) for text in some] == texts
+
+
+def test_a_column_without_texts_is_told_in_the_words_of_the_page(serve, with_weights):
+    table = io.BytesIO()
+    pd.DataFrame({"said": ["hello"], "stars": [5]}).to_parquet(table)
+    page = upload(serve("file", a=with_weights(Flags())), table.getvalue(), "mine.parquet")
+    page.selectbox[0].select("stars")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    said = page.error[0].value.replace("\\", "")
+    assert said == "mine.parquet: column stars holds int64, not text; choose another column."
+
+
+def test_a_result_that_cannot_be_written_is_told_without_the_servers_paths(with_weights, tmp_path):
+    source = save_lines("hello", tmp_path)
+    missing = tmp_path / "missing"
+    job = FileJob(source, "comment_text", with_weights(Flags()), missing, threading.Event())
+    end = time.monotonic() + 20
+    while not job.progress.over and time.monotonic() < end:
+        time.sleep(0.05)
+    assert job.progress.message.startswith("This server cannot keep the result")
 
 
 def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
