@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +20,11 @@ def run(*command, cwd=ROOT, **environment):
         timeout=300,
         check=False,
     )
+
+
+def python(*words, **environment):
+    """Run the Python of the tests with these words."""
+    return run(sys.executable, *words, **environment)
 
 
 def tracked():

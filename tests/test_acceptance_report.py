@@ -3,13 +3,12 @@
 import csv
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 
 import test_model
-from tests.running import run as run_command
+from tests.running import python
 
 HEADER = ["comment_text", "insult", "toxic", "weight"]
 ROWS = [
@@ -66,7 +65,7 @@ def run(tmp_path, *arguments):
 
 
 def test_the_command_alone_prints_the_four_figures_of_the_embedded_model():
-    answer = run_command(sys.executable, "test_model.py")
+    answer = python("test_model.py")
     assert answer.returncode == 0, answer.stderr
     assert re.search("label accuracy +exact match +precision +recall", answer.stdout)
     [figures] = re.findall(r"^at the thresholds +(.+)$", answer.stdout, re.M)

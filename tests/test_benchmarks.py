@@ -1,18 +1,8 @@
 """benchmarks/: each explains itself, and the quick one prints its tables. Speed is no test."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parent.parent
-
-
-def run(*command):
-    return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+from tests.running import ROOT, python
 
 
 @pytest.fixture
@@ -26,7 +16,7 @@ def yardstick(monkeypatch):
 
 @pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions"])
 def test_each_benchmark_explains_itself(name):
-    answer = run(f"benchmarks/{name}.py", "--help")
+    answer = python(f"benchmarks/{name}.py", "--help")
     assert answer.returncode == 0, answer.stderr
     about = answer.stdout.partition("\n\n")[2].partition("\n\n")[0]
     assert about.endswith("."), about  # a whole sentence
@@ -35,7 +25,7 @@ def test_each_benchmark_explains_itself(name):
 
 def test_scoring_prints_a_row_a_way_and_the_matrix_rates(tiny_base):
     few = ("--comments", "2", "--rounds", "1", "--seconds", "0")
-    answer = run("benchmarks/scoring.py", "--model", tiny_base, *few)
+    answer = python("benchmarks/scoring.py", "--model", tiny_base, *few)
     assert answer.returncode == 0, answer.stderr
     rows = [line.split("|")[1].strip() for line in answer.stdout.splitlines() if line[:1] == "|"]
     assert rows[2:6] == [
@@ -48,7 +38,7 @@ def test_scoring_prints_a_row_a_way_and_the_matrix_rates(tiny_base):
 
 
 def test_an_unknown_model_ends_in_one_sentence():
-    answer = run("benchmarks/scoring.py", "--model", "no/such/model")
+    answer = python("benchmarks/scoring.py", "--model", "no/such/model")
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: ")
     assert "no/such/model" in answer.stderr
@@ -66,7 +56,7 @@ def test_an_unknown_model_ends_in_one_sentence():
 def test_what_cannot_be_measured_ends_in_one_sentence(tmp_path, flags, message):
     (tmp_path / "few.csv").write_text("comment_text\nhello\nthank you\n")  # no labels are needed
     script, *others = [str(tmp_path / flag) if flag == "few.csv" else flag for flag in flags]
-    answer = run(f"benchmarks/{script}", *others)
+    answer = python(f"benchmarks/{script}", *others)
     assert answer.returncode == 2
     assert message in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr

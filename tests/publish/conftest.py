@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from classifier.decision import Decision, LabelDecision, Weights
-from classifier.folder import ModelFolder
 from tests.publish.hub_server import Hub
 from tests.publish.s3_server import S3
 
@@ -35,15 +33,10 @@ def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
 def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with both kinds of weights, all its files; not to be changed."""
     from finetune.card import write_card
-    from finetune.export import export_model
+    from tests.exported import export_calibrated
 
     folder = tmp_path_factory.mktemp("run") / "model"
-    export_model(tiny_base, folder, max_length=32)
-    labels = {
-        label: LabelDecision(slope=0.5 + 0.1 * number, intercept=-0.2, threshold=0.4)
-        for number, label in enumerate(ModelFolder.read(folder).labels)
-    }
-    Decision("sigmoid", labels, Weights.of(folder / "model.onnx"), "best-f1", 100).save(folder)
+    export_calibrated(tiny_base, folder, ["safetensors", "onnx"])
     write_metrics(folder)
     settings = {"train_data": "/home/ann/secret-plans/rows.csv", "extra_data": ["/mnt/x/more.csv"]}
     (folder / "run.json").write_text(json.dumps({"settings": settings}))

@@ -4,7 +4,6 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,9 +18,8 @@ from classifier.service import core
 from classifier.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
 from finetune.data import read_rows
+from tests.running import ROOT, python
 from tests.service.conftest import KIND, RUDE
-
-ROOT = Path(__file__).parents[2]
 
 
 def postgres_programs():
@@ -251,14 +249,7 @@ def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
 
 
 def command(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "classifier", "feedback", "export", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return python("-m", "classifier", "feedback", "export", *flags)
 
 
 def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc():

@@ -1,22 +1,12 @@
 """benchmarks/load.py runs and prints its table. Speed is no test."""
 
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.running import python
 
 
 def run(*flags):
-    return subprocess.run(
-        [sys.executable, "benchmarks/load.py", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return python("benchmarks/load.py", *flags)
 
 
 def test_it_calls_in_five_ways_and_no_answer_is_an_error():
