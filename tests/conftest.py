@@ -10,9 +10,14 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.pop("PYTHONUNBUFFERED", None)
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.publish.hub_server import Hub
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
@@ -62,3 +67,31 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     BertTokenizer(vocab=vocabulary, model_max_length=32).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Hub]":
+    """A Hub that huggingface_hub takes for the real one, with a token that may write."""
+    from huggingface_hub import close_session, constants
+
+    from tests.publish.hub_server import Hub
+
+    server = Hub()
+    for name, value in {
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,  # large files go by LFS then
+        "ENDPOINT": server.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_TOKEN_PATH": str(tmp_path / "token"),
+        "HF_STORED_TOKENS_PATH": str(tmp_path / "stored_tokens"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the attempts
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
+    close_session()  # it keeps connections to the server of the test before
+    yield server
+    close_session()
+    if not server.stopped:
+        server.stop()

@@ -18,6 +18,7 @@ from finetune.data import (
     read_table,
     row_weights,
 )
+from tests.publish.hub_server import Repository
 
 ROWS = pd.DataFrame(
     {
@@ -308,16 +309,31 @@ def test_a_wide_file_does_not_fill_the_screen(tmp_path: Path):
     assert len(str(caught.value)) < 500
 
 
-def test_a_hub_data_set_is_read_from_one_subset(tmp_path: Path, monkeypatch):
-    for subset in ("en", "en_us"):
-        (tmp_path / subset / "train").mkdir(parents=True)
-        ROWS.assign(id=subset).to_parquet(tmp_path / subset / "train" / "0000.parquet")
-    files = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet")]
-    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", lambda *_, **__: files)
-    monkeypatch.setattr(
-        "huggingface_hub.hf_hub_download", lambda filename, **_: str(tmp_path / filename)
-    )
-    assert set(read_table("someone/comments")["id"]) == {"en"}
+@pytest.fixture
+def hub_data(hub):
+    """A data set on the Hub: two subsets, and of the first a split in two files and another."""
+    parts = ("en/train/0000", "en/train/0001", "en/test/0000", "en_us/train/0000")
+    files = {f"{part}.parquet": ROWS.assign(id=part).to_parquet() for part in parts}
+    data = hub.repositories["someone/comments"] = Repository()
+    data.tags["refs/convert/parquet"] = data.add("converted", files).sha
+    return hub
+
+
+def test_a_hub_data_set_is_read_from_one_subset(hub_data):
+    assert set(read_table("someone/comments")["id"]) == {"en/train/0000", "en/train/0001"}
+    assert set(read_table("someone/comments:test")["id"]) == {"en/test/0000"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("someone/comments:dev", "no split 'dev'"),
+        ("someone/nothing", "nor a Hub dataset that can be reached"),
+    ],
+)
+def test_a_hub_data_set_that_is_not_there_is_one_sentence(hub_data, name, said):
+    with pytest.raises(DataError, match=said):
+        read_table(name)
 
 
 def test_a_url_is_read(tmp_path: Path):

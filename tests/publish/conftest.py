@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.publish.hub_server import Hub
 from tests.publish.s3_server import S3
 
 TEXTS = ["you idiot", "thanks for the kind help", "I will find you and hurt you", "good page"]
@@ -48,32 +47,6 @@ def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished folder, to be changed."""
     return Path(shutil.copytree(finished, tmp_path / "run" / "model"))
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A Hub that huggingface_hub takes for the real one, with a token that may write."""
-    from huggingface_hub import close_session, constants
-
-    server = Hub()
-    for name, value in {
-        "HF_HUB_OFFLINE": False,
-        "HF_HUB_DISABLE_XET": True,  # large files go by LFS then
-        "ENDPOINT": server.url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_TOKEN_PATH": str(tmp_path / "token"),
-        "HF_STORED_TOKENS_PATH": str(tmp_path / "stored_tokens"),
-    }.items():
-        monkeypatch.setattr(constants, name, value)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the attempts
-    monkeypatch.setenv("HF_TOKEN", "hf_write")
-    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
-    close_session()  # it keeps connections to the server of the test before
-    yield server
-    close_session()
-    if not server.stopped:
-        server.stop()
 
 
 @pytest.fixture(scope="session")

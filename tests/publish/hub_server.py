@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+REVISION = r"(refs/convert/\w+|[^/]+)"
+
 
 @dataclass
 class Commit:
@@ -179,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/api/repos/create", self.create),
             ("GET", r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", self.info),
             ("GET", r"/api/models/([^/]+/[^/]+)/refs", self.refs),
-            ("GET", r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(/.+)?", self.tree),
+            ("GET", rf"/api/(?:models|datasets)/([^/]+/[^/]+)/tree/{REVISION}(/.+)?", self.tree),
             ("POST", r"/api/models/([^/]+/[^/]+)/preupload/(.+)", self.preupload),
             ("POST", r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self.batch),
             ("PUT", r"/large/([0-9a-f]{64})", self.store),
@@ -187,8 +189,8 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/xet/v1/(xorb-grants/.+|shards)", self.xet_block),
             ("POST", r"/api/models/([^/]+/[^/]+)/commit/main", self.commit),
             ("POST", r"/api/models/([^/]+/[^/]+)/tag/(.+)", self.tag),
-            ("HEAD", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.resolve),
-            ("GET", r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.resolve),
+            ("HEAD", rf"(?:/datasets)?/([^/]+/[^/]+)/resolve/{REVISION}/(.+)", self.resolve),
+            ("GET", rf"(?:/datasets)?/([^/]+/[^/]+)/resolve/{REVISION}/(.+)", self.resolve),
         ]
         for method, pattern, function in routes:
             found = re.fullmatch(pattern, path)
@@ -287,7 +289,7 @@ class Handler(BaseHTTPRequestHandler):
         if not repository:
             return
         commit = repository.at(revision)
-        if commit is None or folder:  # there are no folders
+        if commit is None or folder:  # nobody asks for one
             code = "RevisionNotFound" if commit is None else "EntryNotFound"
             self.refuse(404, code, "Not found")
             return
