@@ -33,7 +33,10 @@ def main() -> None:
     st.write(in_markdown(description(name)))
     known = facts(name)
     if known is None:
-        st.info("This model is not on this machine yet.")
+        if kind(name) != FROM_HUB:
+            load_model(name)  # it is here and cannot be read: this tells why
+            return
+        st.info("This model lies on the Hub. Once it is loaded here, more is known of it.")
         if st.button("Load it", icon=":material/download:") and load_model(name):
             st.rerun()
         return

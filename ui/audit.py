@@ -39,7 +39,7 @@ def show_audit(name: str, folder: ModelFolder) -> None:
             _offer(name, "Its audit.json was measured on other weights.")
         else:
             _show(name, folder, audit)
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         _offer(name, "Its audit.json is of another kind than this page can show.")
 
 

@@ -17,8 +17,13 @@ from classifier.models import find_model
 from ui.text import shortened
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
-IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|!\[([^\]]*)\]\[[^\]]*\]|<img[^>]*>", re.I)
+# What is longer than these bounds is no picture; without them a hostile card would take minutes.
+IMAGE = re.compile(
+    r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
+)
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`", re.M | re.S)
 HEADING = re.compile(r"^(#{1,4}) ", re.M)
+LONGEST_CARD = 200_000  # characters
 SHIPPED = (
     "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge and on other public "
     "ones: six calibrated scores. Ships with this project and needs neither network nor GPU."
@@ -43,8 +48,12 @@ class ModelFacts:
 
     @property
     def megabytes(self) -> float:
-        """Size of the weights."""
-        return self.folder.weights.stat().st_size / 1e6
+        """Size of the weights, which can be shared out among several files."""
+        files = {self.folder.weights.name}
+        if self.folder.weights.suffix == ".json":
+            index = json.loads(self.folder.weights.read_text(encoding="utf-8"))
+            files = set(index["weight_map"].values())
+        return sum((self.folder.path / name).stat().st_size for name in files) / 1e6
 
     @property
     def measured(self) -> tuple[str, Mapping[str, Any]] | None:
@@ -116,18 +125,28 @@ def _first_paragraph(card: str) -> str:
 def _metrics(folder: Path) -> Mapping[str, Any]:
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return metrics if isinstance(metrics, dict) else {}
 
 
 def _card(folder: Path) -> str:
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LONGEST_CARD)
     except OSError:
         return ""
     text = FRONT_MATTER.sub("", text)
     # Pictures of a stranger's card would tell their server who reads it; what is written in a form
-    # unknown here becomes a link. The page has its own title: headings go two steps down.
-    text = IMAGE.sub(lambda match: match[1] or match[2] or "", text).replace("![", "[")
+    # unknown here becomes a link.
+    text = IMAGE.sub(lambda match: match[1] or "", text).replace("![", "[")
+    pieces, end = [], 0
+    for code in CODE.finditer(text):
+        pieces += [_prose(text[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*pieces, _prose(text[end:])])
+
+
+def _prose(text: str) -> str:
+    """Put headings two steps down, as the page has its own title; a $ begins no formula."""
     return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")

@@ -103,7 +103,7 @@ def show_reliability(report: Report, model: str) -> None:
 
 
 def figure(value: float | int | None) -> str:
-    """Write a figure; a dash where there is none."""
-    if value is None:
+    """Write a figure; a dash where there is none, or none that is a number."""
+    if value is None or value != value:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

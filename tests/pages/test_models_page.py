@@ -82,6 +82,38 @@ def test_no_form_of_picture_in_a_card_is_left(with_tiny, picture):
     assert "![" not in facts("other").card
 
 
+def test_code_in_a_card_stays_as_it_is(with_tiny):
+    card = "Costs $5.\n\n```bash\n# install\necho $HOME\n```\n\nRun `echo $HOME` for $6.\n"
+    (with_tiny / "models" / "other" / "README.md").write_text(card)
+    assert facts("other").card == card.replace("$5", "\\$5").replace("$6", "\\$6")
+
+
+def test_a_hostile_card_is_read_in_no_time(with_tiny):
+    (with_tiny / "models" / "other" / "README.md").write_text("![" * 1_000_000 + "`" * 1_000_000)
+    began = time.thread_time()
+    assert len(facts("other").card) < 300_000
+    assert time.thread_time() - began < 2
+
+
+def test_a_local_model_that_cannot_be_read_says_why(with_tiny):
+    (with_tiny / "models" / "other" / "decision.json").write_text("{}")
+    page = visit("models")
+    page.selectbox(key="model").select("other").run()
+    assert "not a decision file" in page.error[0].value.replace("\\", "")
+    assert not page.info
+
+
+def test_the_size_of_weights_in_several_files_is_that_of_all(with_tiny):
+    folder = with_tiny / "models" / "other"
+    for name in ("model.onnx", "decision.json"):
+        (folder / name).unlink()
+    for name in ("a.safetensors", "b.safetensors"):
+        (folder / name).write_bytes(b"x" * 500_000)
+    index = {"weight_map": {"one": "a.safetensors", "two": "b.safetensors", "3": "b.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert facts("other").megabytes == pytest.approx(1, abs=0.001)
+
+
 def test_a_model_in_the_folder_is_described_by_what_its_card_says_first(with_tiny):
     (with_tiny / "models" / "other" / "README.md").write_text("# Other\n\nJudges `tone`.\n\nMore.")
     page = visit("models")
@@ -92,6 +124,7 @@ def test_a_model_in_the_folder_is_described_by_what_its_card_says_first(with_tin
 def test_broken_figures_are_none_and_stop_nothing(with_tiny):
     for content in (
         "not json",
+        "[" * 100_000,
         "[]",
         '{"test": {"rows": 3}}',
         '{"test": {"rows": 3, "means": [1]}}',
@@ -101,6 +134,14 @@ def test_broken_figures_are_none_and_stop_nothing(with_tiny):
         page = visit("models")
         assert not page.exception
         assert page.info
+
+
+def test_a_figure_that_is_no_number_is_a_dash(with_tiny):
+    metrics = '{"test": {"rows": 3, "labels": {}, "means": {"roc_auc": NaN}}}'
+    (with_tiny / "models" / "toxic-minilm" / "metrics.json").write_text(metrics)
+    page = visit("models")
+    assert page.metric[0].value == "–"
+    assert "nan" not in html(page)
 
 
 def test_speed_is_measured_here(with_tiny):
