@@ -14,7 +14,7 @@ from classifier.errors import EXIT_CODE, UserError
 from classifier.service.app import lifespan, routes
 from classifier.service.core import Service
 from classifier.service.settings import ServiceSettings
-from ui.downloads import DOWNLOADS
+from ui import downloads
 from ui.navigation import tell_failure
 
 try:
@@ -24,7 +24,7 @@ except UserError as error:  # an environment variable that cannot be understood
     raise SystemExit(EXIT_CODE) from None
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
-ROUTES: list[BaseRoute] = [DOWNLOADS, *routes(SERVICE)]
+ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE)]
 
 app = st.App(
     Path(__file__).parent / "ui" / "navigation.py",

@@ -30,7 +30,9 @@ async def download(request: Request) -> Response:
     return FileResponse(path, filename=request.path_params["name"], headers=headers)
 
 
-DOWNLOADS = Route("/downloads/{token}/{name}", download, methods=["GET"])
+def route() -> Route:
+    """Give the route of all downloads, below the path that the page itself is served under."""
+    return Route(f"{_base()}/downloads/{{token}}/{{name}}", download, methods=["GET"])
 
 
 def address(path: Path, name: str) -> str:
@@ -41,8 +43,7 @@ def address(path: Path, name: str) -> str:
         known = (token for token, offered in _offered.items() if offered == path)
         token = next(known, None) or secrets.token_urlsafe(24)
         _offered[token] = path
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return f"{'/' + base if base else ''}/downloads/{token}/{quote(name)}"
+    return f"{_base()}/downloads/{token}/{quote(name)}"
 
 
 def link(path: Path, name: str, title: str) -> str:
@@ -53,3 +54,8 @@ def link(path: Path, name: str, title: str) -> str:
         f'<a class="tox-button" href="{in_html(address(path, name))}" download>'
         f"{in_html(title)} <small>{shown}</small></a>"
     )
+
+
+def _base() -> str:
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return f"/{base}" if base else ""

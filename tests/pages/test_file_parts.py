@@ -12,12 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from classifier.errors import DataError
 from classifier.outputs import score_columns
 from tests.pages.standins import FixedScores
 from ui import upload
-from ui.downloads import _offered, address
+from ui.downloads import _offered, address, route
 from ui.measure import Labelled, OperatingPoints, label_columns
 from ui.safe_csv import safe_cell, write_safe_csv
 from ui.scored import ScoredFile
@@ -248,6 +251,18 @@ def test_many_visitors_results_are_offered_at_once(tmp_path):
     finally:
         _offered.clear()
         _offered.update(before)
+
+
+def test_a_page_below_another_path_has_its_downloads_there_too(tmp_path):
+    (tmp_path / "a.csv").write_text("hi")
+    before = st.get_option("server.baseUrlPath")
+    st.config.set_option("server.baseUrlPath", "/tox/")
+    try:
+        page = TestClient(Starlette(routes=[route()]))
+        assert page.get(address(tmp_path / "a.csv", "a b.csv")).text == "hi"
+        assert page.get("/tox/downloads/guess/a.csv").status_code == 404
+    finally:
+        st.config.set_option("server.baseUrlPath", before)
 
 
 # scored rows
