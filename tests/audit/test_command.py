@@ -216,7 +216,7 @@ def test_no_term_is_named_worst_where_none_is_wronged(audit):
     assert by_hate["templates: identity_hate: highest false-positive rate"] == ""
 
 
-def test_frames_are_there_for_a_page(audit):
+def test_each_report_has_a_frame_with_a_row_a_figure(audit):
     madlibs = audit.identity[-1].frame()
     assert madlibs.term[0] == "gay"
     assert len(audit.function.frame()) == 2

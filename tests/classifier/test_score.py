@@ -21,7 +21,7 @@ TEXTS = [
 ]
 
 
-def test_the_public_names():
+def test_the_public_names_are_these_six():
     assert classifier.__all__ == [
         "Classifier",
         "DataError",

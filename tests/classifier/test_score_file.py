@@ -198,7 +198,7 @@ def test_columns_that_appear_late_in_json_lines_are_kept(tmp_path, score, monkey
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == columns
 
 
-def test_standard_streams(exported):
+def test_rows_go_from_standard_input_to_standard_output(exported):
     command = [sys.executable, "-m", "classifier", "score", "-", "--output", "-"]
     answer = subprocess.run(
         [*command, "--format", "jsonl", "--model", str(exported)],

@@ -158,7 +158,7 @@ def test_thousands_of_sentences_share_spans(running):
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t", None])
-def test_a_blank_comment(running, text):
+def test_a_blank_comment_is_refused(running, text):
     reply = running.analyze(text)
     assert reply.status == 400
     assert reply.json == {
@@ -172,32 +172,32 @@ def test_a_blank_comment(running, text):
 
 
 @pytest.mark.parametrize("attributes", [{}, None])
-def test_no_attributes(running, attributes):
+def test_a_request_for_no_attribute_is_refused(running, attributes):
     reply = running.analyze(KIND, requestedAttributes=attributes)
     assert reply.error == ("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
 
 
 @pytest.mark.parametrize("name", ["SEXUALLY_EXPLICIT", "FLIRTATION", "SPAM", "NONSENSE"])
-def test_an_attribute_that_the_model_has_no_label_for(running, name):
+def test_an_attribute_that_the_model_has_no_label_for_is_refused(running, name):
     reply = running.analyze(KIND, ["TOXICITY", name])
     assert reply.error == (f"Unknown requested attribute: {name}", "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("kind", ["STD_DEV_SCORE", "PERCENTILE", "RAW"])
-def test_a_score_type_other_than_probability(running, kind):
+def test_a_score_type_other_than_probability_is_refused(running, kind):
     reply = running.analyze(KIND, requestedAttributes={"THREAT": {"scoreType": kind}})
     message = f"Requested score type {kind} is not supported by attribute THREAT"
     assert reply.error == (message, "INVALID_REQUEST")
 
 
-def test_a_comment_that_is_not_plain_text(running):
+def test_a_comment_that_is_not_plain_text_is_refused(running):
     html = running.analyze("", comment={"text": "<b>hi</b>", "type": "HTML"})
     assert html.error[0] == "Currently, only 'PLAIN_TEXT' comments are supported"
     other = running.analyze("", comment={"text": "hi", "type": "MARKDOWN"})
     assert other.error == ("Unknown text type", "INVALID_REQUEST")
 
 
-def test_both_kinds_of_context(running):
+def test_both_kinds_of_context_at_once_are_refused(running):
     context = {
         "entries": [{"text": "a"}],
         "articleAndParentComment": {"article": {"text": "b"}},
@@ -209,7 +209,7 @@ def test_both_kinds_of_context(running):
     )
 
 
-def test_a_language_that_was_asked_for(running):
+def test_a_language_that_was_asked_for_and_is_not_served_is_refused(running):
     reply = running.analyze(KIND, ["THREAT", "INSULT"], languages=["en", "fr", "hi-Latn"])
     assert reply.error == (
         "Attribute THREAT does not support request languages: fr, hi-Latn",
@@ -221,7 +221,7 @@ def test_a_language_that_was_asked_for(running):
     }
 
 
-def test_a_language_that_was_detected(running):
+def test_a_language_that_was_detected_and_is_not_served_is_refused(running):
     reply = running.analyze("Du bist ein Idiot und niemand mag dich hier.")
     assert reply.error[0] == "Attribute TOXICITY does not support request languages: de"
     assert reply.json["error"]["details"][0]["languageNotSupportedByAttributeError"] == {
@@ -250,7 +250,7 @@ def test_what_is_not_supported_can_be_dropped_instead(running):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 9999, b"{a:" * 9999])
-def test_a_body_that_is_no_object(running, body):
+def test_a_body_that_is_no_object_is_refused(running, body):
     message, kind = running.post("/v1alpha1/comments:analyze", body).error
     assert message.startswith("Invalid JSON payload received.")
     assert kind == "INVALID_REQUEST"
@@ -277,7 +277,7 @@ def test_a_field_of_the_wrong_kind_is_named(running, fields, name):
     assert message.startswith(f"Invalid value at '{name}")
 
 
-def test_an_address_that_is_not_there(running):
+def test_an_address_that_is_not_there_is_refused(running):
     assert running.get("/v1alpha1/comments").json["error"]["status"] == "NOT_FOUND"
     reply = running.get("/v1alpha1/comments:analyze")
     assert (reply.status, reply.json["error"]["code"]) == (405, 405)

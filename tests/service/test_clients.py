@@ -157,14 +157,14 @@ SAMPLE = """{comment: {text: "what kind of idiot name is foo?"},
        requestedAttributes: {TOXICITY:{}} }"""
 
 
-def test_the_official_samples_body_with_its_unquoted_keys(running):
+def test_the_official_samples_body_with_its_unquoted_keys_is_scored(running):
     path = "/v1alpha1/comments:analyze?key=any"
     reply = running.post(path, SAMPLE.encode(), Content_Type="application/json")
     assert reply.json["attributeScores"]["TOXICITY"]["summaryScore"]["value"] > 0.5
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
-def test_the_official_curl_sample(running):
+def test_the_official_curl_sample_gets_a_score(running):
     url = f"{running.url}/v1alpha1/comments:analyze?key=any"
     done = subprocess.run(
         ["curl", "-s", "-H", "Content-Type: application/json", "--data", SAMPLE, url],
@@ -202,8 +202,8 @@ def test_coral_reports_what_a_moderator_decided(running):
     assert reply.json["clientToken"] == "comment:c1"
 
 
-@pytest.mark.parametrize("model", ["TOXICITY", "SEVERE_TOXICITY"])
-def test_discourse_flags(running, model):
+@pytest.mark.parametrize(("model", "threshold"), [("TOXICITY", 0.38), ("SEVERE_TOXICITY", 0)])
+def test_discourse_flags_by_the_attribute_that_it_is_set_to(running, model, threshold):
     body = (
         '{"comment":{"text":"You are an idiot and nobody wants you here."},"doNotStore":true,'
         '"sessionId":"https://forum.example_42","requestedAttributes":{"MODEL":{"scoreType":'
@@ -216,9 +216,9 @@ def test_discourse_flags(running, model):
         Content_Type="application/json",
         User_Agent="Discourse/3.5.0",
     )
-    scores = [scores["summaryScore"]["value"] for scores in reply.json["attributeScores"].values()]
-    assert len(scores) == 1
-    assert 0 < scores[0] < 1
+    [(attribute, scores)] = reply.json["attributeScores"].items()
+    assert attribute == model
+    assert scores["summaryScore"]["value"] > threshold
 
 
 def test_discourse_takes_a_refusal_for_no_score(running):
@@ -227,7 +227,7 @@ def test_discourse_takes_a_refusal_for_no_score(running):
     assert "attributeScores" not in reply.json
 
 
-def test_the_npm_client_sends_this(running):
+def test_what_the_npm_client_sends_is_scored(running):
     body = (
         '{"comment":{"text":"You are an idiot and nobody wants you here."},'
         '"requestedAttributes":{"TOXICITY":{}},"doNotStore":true}'

@@ -43,5 +43,5 @@ def test_finding_them_takes_time_in_step_with_the_length(text):
     assert time.thread_time() - start < 1
 
 
-def test_places_in_utf16_units():
+def test_places_count_utf16_units():
     assert utf16_places("a😀b é", [(0, 3), (4, 5)]) == [(0, 4), (5, 6)]
