@@ -18,6 +18,7 @@ from classifier.files import open_input
 from classifier.score_file import score_file
 from ui.safe_csv import write_safe_csv
 from ui.scored import ScoredFile
+from ui.text import LONGEST_ERROR, shortened
 from ui.upload import Source
 
 AT_ONCE = threading.Semaphore(2)
@@ -102,7 +103,7 @@ class FileJob:
         except _CancelledError:
             self._now(state="cancelled")
         except UserError as error:
-            message = self.source.relabelled(str(error))
+            message = shortened(self.source.relabelled(str(error)), LONGEST_ERROR)
             if str(self._folder) in str(error):  # the disk is full, for one
                 message = "This server cannot keep the result: tell whoever runs it."
             self._now(state="failed", message=message)

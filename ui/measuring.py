@@ -6,7 +6,7 @@ import streamlit as st
 
 from classifier import Classifier
 from classifier.catalog import card_label, label_name
-from classifier.errors import UserError
+from classifier.errors import DataError, UserError
 from ui import charts, session
 from ui.ask_file import ask_for_labelled
 from ui.file_job import FileJob
@@ -51,24 +51,29 @@ def measure_here(name: str) -> None:
 
 
 def _start(names: list[str], source: Source, comments: str) -> None:
-    loaded = [model for name in names if (model := load_model(name))]
+    """Begin, if all models can be loaded and the file has labels for each."""
     _stop()
-    st.session_state[MEASURED] = [
-        job for model in loaded if (job := _job(source, comments, model)) is not None
-    ]
+    loaded = [model for name in names if (model := load_model(name))]
+    refused = [model for model in loaded if not _labels_in(source, model)]
+    for model in refused:
+        _tell_missing(source, model)
+    # What is said stays only where no job begins, which renews the page at its end.
+    if len(loaded) == len(names) and not refused:
+        place = workspace()
+        st.session_state[MEASURED] = [
+            FileJob(source, comments, model, place.new_folder(), place.ended) for model in loaded
+        ]
 
 
-def _job(source: Source, comments: str, model: Classifier) -> FileJob | None:
-    if not label_columns(source.columns, model.labels, model.single_label, model.name):
-        named = ", ".join(card_label(label, model.name) for label in model.labels)
-        wanted = (
-            "called “label”" if model.single_label else f"for a label of {model.name} ({named})"
-        )
-        found = ", ".join(source.columns)
-        st.error(in_markdown(f"{source.name}: has no column {wanted}; it has {found}."))
-        return None
-    place = workspace()
-    return FileJob(source, comments, model, place.new_folder(), place.ended)
+def _labels_in(source: Source, model: Classifier) -> dict[str, str]:
+    return label_columns(source.columns, model.labels, model.single_label, model.name)
+
+
+def _tell_missing(source: Source, model: Classifier) -> None:
+    named = ", ".join(card_label(label, model.name) for label in model.labels)
+    wanted = "called “label”" if model.single_label else f"for a label of {model.name} ({named})"
+    found = ", ".join(source.columns)
+    tell(DataError(f"{source.name}: has no column {wanted}; it has {found}."))
 
 
 def _stop() -> None:

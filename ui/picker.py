@@ -8,7 +8,7 @@ from classifier.catalog import HUB_MODELS
 from classifier.errors import UserError
 from ui import session
 from ui.settings import PageSettings
-from ui.text import in_markdown
+from ui.text import LONGEST_ERROR, in_markdown, shortened
 
 FROM_HUB = "from the Hub"
 MODEL = "model"
@@ -74,4 +74,4 @@ def load_model(name: str) -> Classifier | None:
 
 def tell(error: UserError) -> None:
     """Show an error's sentence. Its text may hold what a visitor typed, so it is no Markdown."""
-    st.error(in_markdown(str(error)), icon=":material/error:")
+    st.error(in_markdown(shortened(str(error), LONGEST_ERROR)), icon=":material/error:")

@@ -7,6 +7,8 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 # Invisible ones, which could garble the page, and half characters, which cannot be sent to it.
 UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
+LONGEST_ERROR = 1000  # characters; a sentence can quote a cell, or the names of all columns
+
 
 def in_markdown(text: str) -> str:
     """Escape text for a Streamlit element that reads Markdown, such as st.error or a label."""

@@ -11,7 +11,7 @@ from classifier.errors import DataError
 from finetune.config import JIGSAW_LABELS
 from ui.ask_file import SAMPLE, ask_for_labelled
 from ui.settings import PageSettings
-from ui.text import in_markdown
+from ui.text import in_markdown, shortened
 from ui.training_rows import LabelledRows, classes_of, look_at_rows
 from ui.upload import Source
 
@@ -156,7 +156,7 @@ def _labels(source: Source, comments: str, found: LabelledRows) -> dict[str, Any
     column = st.selectbox("Column with the class", others, index=guess)
     about = (source.path, comments, column)
     classes = _read_once(CLASSES, about, lambda: classes_of(source, comments, column))
-    st.caption(in_markdown(f"Classes: {', '.join(classes)}"))
+    st.caption(in_markdown(f"Classes: {', '.join(shortened(name, 60) for name in classes)}"))
     mapping = {name: place for place, name in enumerate(classes)}
     return {
         "labels": classes,

@@ -140,6 +140,15 @@ def test_a_label_that_is_none_is_told_and_the_scores_stay(serve, with_weights):
     assert "Download CSV" in html(page)
 
 
+def test_a_cell_of_a_megabyte_does_not_fill_the_page_as_an_error(serve, with_weights):
+    content = b"text,toxic\nhi," + b"maybe" * 200_000 + b"\n"
+    page = upload(serve("file", a=with_weights(Flags())), content)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert page.error[0].value.startswith("The file")
+    assert len(page.error[0].value) < 2000
+
+
 def test_classes_get_counts_and_no_sliders(serve, with_weights):
     class Either(Flags, Choice):
         pass

@@ -169,6 +169,15 @@ def test_a_file_without_the_models_labels_is_refused(with_tiny):
     assert page.error[0].value.startswith(r"mine\.csv\: has no column for a label of toxic\-minilm")
 
 
+def test_what_keeps_the_second_model_from_being_measured_stays_on_the_page(with_tiny):
+    page = visit("models")
+    page.selectbox(key="second measured model").select("cardiffnlp/twitter-roberta-base-sentiment")
+    hand_in(page, COMMENTS)
+    button(page, "Measure").click().run()
+    assert "the Hub cannot be reached" in page.error[0].value
+    assert "measured" not in page.session_state
+
+
 def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(with_tiny):
     page = visit("models", framed=True)
     hand_in(page, COMMENTS)
