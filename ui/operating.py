@@ -1,6 +1,7 @@
 """The operating point of a label: from which score on it is flagged, and what that costs."""
 
 import dataclasses
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from ui.scores import table
 from ui.text import in_markdown
 
 THRESHOLD, PRECISION, RECALL = "a threshold", "a precision", "a recall"
+BY_HAND = re.compile(r"(?:^|; )by hand: ")  # in the criterion of a decision.json of this page
 ASKED = {
     THRESHOLD: "Flag from this score on",
     PRECISION: "At least this share of flags should be right",
@@ -87,7 +89,10 @@ def with_thresholds(decision: Decision, labelled: Labelled, own: Mapping[str, fl
                 "recall": round(float(points.recall[place]), 4),
             }
         labels[label] = dataclasses.replace(labels[label], threshold=threshold, **found)
-    criterion = f"{decision.criterion}; by hand: {', '.join(own)}"
+    kept, *before = BY_HAND.split(decision.criterion or "")
+    by_hand = dict.fromkeys([*", ".join(before).split(", "), *own])
+    hand = f"by hand: {', '.join(filter(None, by_hand))}"
+    criterion = "; ".join(filter(None, [kept, hand]))
     return dataclasses.replace(decision, labels=labels, criterion=criterion)
 
 

@@ -5,10 +5,11 @@ import shutil
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from classifier import hub_check, load_classifier
-from classifier.decision import Decision
+from classifier.decision import Decision, LabelDecision
 from classifier.errors import ModelError
 from tests.pages.standins import Choice, html, visit
 from ui.measure import Labelled
@@ -200,8 +201,6 @@ def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(
 
 
 def test_the_decision_to_take_away_is_one_that_the_model_loads_with(with_tiny, tmp_path):
-    import numpy as np
-
     folder = with_tiny / "models" / "other"
     model = load_classifier(folder)
     scored = ScoredFile(tmp_path, model.labels, "text", np.zeros((0, 6), np.float32))
@@ -215,6 +214,22 @@ def test_the_decision_to_take_away_is_one_that_the_model_loads_with(with_tiny, t
     assert "by hand: threat" in changed.decision.criterion
     assert changed.decision.labels["threat"].positives == 50
     assert Decision.load(folder).labels["toxic"] == model.decision.labels["toxic"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("best-f1", "best-f1; by hand: threat"),
+        ("best-f1; by hand: toxic, threat", "best-f1; by hand: toxic, threat"),
+        ("by hand: toxic", "by hand: toxic, threat"),
+        (None, "by hand: threat"),
+    ],
+)
+def test_a_decision_names_each_label_that_was_chosen_by_hand_once(before, after):
+    labels = {name: LabelDecision() for name in ("toxic", "threat")}
+    decision = Decision("sigmoid", labels, criterion=before)
+    labelled = Labelled([], False, np.zeros((0, 0)), np.zeros((0, 0)), None)
+    assert with_thresholds(decision, labelled, {"threat": 0.7}).criterion == after
 
 
 def test_of_a_single_label_model_no_operating_point_is_asked(serve):
