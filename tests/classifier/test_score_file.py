@@ -1,6 +1,8 @@
+import contextlib
 import csv
 import errno
 import gzip
+import itertools
 import json
 import math
 import os
@@ -9,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pyarrow
@@ -345,6 +348,26 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path, score, ending):
     source.write_bytes(gzip.compress(b"text" * 1_000_000))
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
     assert "line 1 is longer than 1,000 characters" in said
+
+
+@pytest.mark.parametrize(("ending", "line"), [("csv", "you\n"), ("jsonl", '{"text": "you"}\n')])
+def test_a_file_without_end_is_read_chunk_by_chunk(tmp_path, ending, line):
+    source = tmp_path / f"in.{ending}"
+    os.mkfifo(source)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), source.open("w") as stream:
+            stream.write("text\n" if ending == "csv" else line)
+            while True:
+                stream.write(line * 1000)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    with files.open_input(str(source), "csv") as rows:
+        found = [len(chunk.texts) for chunk in itertools.islice(rows.chunks("text"), 3)]
+    assert found == [files.CHUNK_ROWS] * 3
+    writer.join(60)
+    assert not writer.is_alive()
 
 
 def test_a_parquet_file_of_one_row_group_does_not_lie_in_memory(tmp_path):
