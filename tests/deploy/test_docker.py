@@ -47,6 +47,12 @@ def test_the_container_is_no_root_and_offers_both_targets():
     assert re.findall(r"^FROM page AS (\S+)$", DOCKERFILE, re.M) == ["slim", "full"]
 
 
+def test_what_the_container_starts_is_in_it_and_can_be_run(image):
+    check = json.loads(re.search(r"^HEALTHCHECK .* CMD (.+)$", DOCKERFILE, re.M)[1])
+    for name in (*check, *ENTRY):
+        assert (image / name).stat().st_mode & 0o111, name
+
+
 @pytest.fixture(scope="module")
 def slim(image, tmp_path_factory):
     """A call of Python in the container's folder, with no other packages than the slim ones."""
