@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import card_label, label_name
 from classifier.errors import DataError
+from ui.parquet import as_frame
 from ui.scored import ScoredFile
 
 CLASS_COLUMN, WEIGHT_COLUMN = "label", "weight"
@@ -60,8 +61,7 @@ class Labelled:
         columns = label_columns(scored.columns, scored.labels, single_label, model)
         weighted = [WEIGHT_COLUMN] * (WEIGHT_COLUMN in scored.columns)
         wanted = [*columns.values(), *weighted]
-        rows = pyarrow.parquet.read_table(scored.path, columns=wanted)
-        table = rows.to_pandas(ignore_metadata=True)  # else an index of pandas were no column
+        table = as_frame(pyarrow.parquet.read_table(scored.path, columns=wanted))
         weights = _weights(table[WEIGHT_COLUMN]) if weighted else None
         if single_label:
             targets = _classes(table[CLASS_COLUMN], scored.labels, model)

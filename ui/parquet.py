@@ -1,6 +1,6 @@
-"""A Parquet file, looked at before it is unpacked: one of a kilobyte can hold gigabytes.
+"""Parquet: what a file unpacks to, which of its columns hold texts, and its rows as pandas.
 
-It keeps a text that is repeated once, and so does what is read here.
+A file keeps a text that is repeated once: one of a kilobyte can hold gigabytes.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from classifier.errors import DataError
 
 if TYPE_CHECKING:
-    from pyarrow import Array, DataType
+    from pandas import DataFrame
+    from pyarrow import Array, DataType, Table
     from pyarrow.parquet import ParquetFile
 
 ROWS_AT_A_TIME = 10_000
@@ -43,6 +44,17 @@ def longest_text_column(path: Path) -> str | None:
                 lengths[name] = found or 0
             break
     return max(lengths, key=lengths.__getitem__, default=None)
+
+
+def as_frame(table: "Table") -> "DataFrame":
+    """Give rows with plain columns, whether or not pandas had them as index or categories."""
+    import pyarrow
+
+    for place, field in enumerate(table.schema):
+        if isinstance(field.type, pyarrow.DictionaryType):
+            texts = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, field.name, texts)
+    return table.to_pandas(ignore_metadata=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from classifier.outputs import REASON, score_columns
+from ui.parquet import as_frame
 
 BINS = 20
 LINE = re.compile(r"^line \d+( is| has|:)?\s*")
@@ -102,7 +103,7 @@ class ScoredFile:
             if len(inside):
                 parts.append(file.read_row_group(group, columns=list(columns)).take(inside))
             start = end
-        table = pyarrow.concat_tables(parts).to_pandas(ignore_metadata=True)
+        table = as_frame(pyarrow.concat_tables(parts))
         table.index = wanted + 1
         return table.loc[rows + 1]
 

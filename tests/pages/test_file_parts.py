@@ -318,6 +318,21 @@ def test_a_column_that_was_an_index_in_pandas_is_one_like_the_others(tmp_path):
     assert labelled.targets.tolist() == [[0], [1]]
 
 
+def test_columns_that_are_categories_in_pandas_are_read_like_the_others(tmp_path):
+    cells = {"text": ["hi", "ho", None], "label": ["no", "yes", None]}
+    table = pd.DataFrame(cells, dtype="category")
+    table["no_score"] = np.array([0.9, 0.1, np.nan], np.float32)
+    table["yes_score"] = 1 - table["no_score"]
+    path = tmp_path / "s.parquet"
+    table.to_parquet(path)
+    scored = ScoredFile.read(path, ["no", "yes"], "text")
+    shown = scored.take(np.array([2, 1]), ["text"])["text"].fillna("")
+    assert shown.tolist() == ["", "ho"]
+    assert scored.containing("HO").tolist() == [False, True, False]
+    targets = Labelled.read(scored, "model", single_label=True).targets
+    assert targets[:2].tolist() == [[1, 0], [0, 1]]
+
+
 def test_rows_are_found_by_what_their_comments_contain(scored):
     assert np.flatnonzero(scored.containing("COMMENT 99")).tolist() == [99, *range(990, 1000)]
 
