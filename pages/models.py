@@ -27,8 +27,9 @@ LATENCY = "latency"
 def main() -> None:
     """Lay out the page: all models, then the one that is picked."""
     st.title("Models", anchor=False)
-    st.html(_overview())
-    _from_the_hub()
+    overview = st.container()
+    _from_the_hub()  # can add one to them
+    overview.html(_overview())
     name = pick_model("Look at")
     st.write(in_markdown(description(name)))
     known = facts(name)

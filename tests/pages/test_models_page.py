@@ -319,7 +319,7 @@ def test_a_typed_model_is_in_the_picker_then(with_tiny, hub):
     page = visit("models")
     page.text_input[0].set_value("owner/name")
     button(page, "Check and add").click().run()
-    page.run()
+    assert ">owner/name</th>" in html(page)
     assert any("owner/name" in option for option in page.selectbox(key="model").options)
 
 
