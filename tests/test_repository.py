@@ -161,6 +161,8 @@ def watch(event, details):
     if event == "open" and isinstance(details[0], str):
         path = Path(details[0]).absolute()
         code = path.suffix == ".py" or ".pyc" in path.name
+        # Streamlit's settings: they say below which path app's own routes belong.
+        code |= module == "app" and path == root / ".streamlit" / "config.toml"
         if root in path.parents and not code and ".venv" not in path.parts:
             raise SystemExit(f"opens {path}")
 
