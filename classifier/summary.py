@@ -1,5 +1,6 @@
 """One comment's scores, put in order and into words: what a page or a terminal shows of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from classifier.catalog import label_name
 if TYPE_CHECKING:
     from classifier import Classifier
 
+BY_HAND = re.compile(r"(?:^|; )by hand: ")  # in the criterion of a decision.json from the page
 COUNT_WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
@@ -115,11 +117,13 @@ def meaning(classifier: "Classifier") -> str:
 
 def thresholds_in_words(criterion: str | None, rows: int | None) -> str:
     """Say by what criterion thresholds were chosen. criterion: as decision.json has it."""
-    kind, _, level = (criterion or "").partition(":")
+    criterion, *by_hand = BY_HAND.split(criterion or "")
+    kind, _, level = criterion.partition(":")
     by = {
         "best-f1": "balance false alarms and misses (best F1)",
         "min-precision": f"keep the share of right flags at {level} or more",
         "min-recall": f"find a share of {level} or more",
-    }.get(kind, criterion or "an unknown criterion")
+    }.get(kind, criterion)
     on = f" on {rows:,} comments" if rows else ""
-    return f"The thresholds were chosen to {by}{on}." if kind else "The thresholds are given."
+    chosen = f"The thresholds were chosen to {by}{on}." if kind else "The thresholds are given."
+    return " ".join([chosen, *(f"Chosen by hand: {labels}." for labels in by_hand)])

@@ -106,6 +106,17 @@ def test_what_a_score_means_stands_beside_how_its_threshold_was_chosen():
     assert "keep the share of right flags at 0.9 or more on 1,234 comments" in words
 
 
+@pytest.mark.parametrize(
+    ("criterion", "words"),
+    [
+        ("best-f1; by hand: a, b", "(best F1) on 1,234 comments. Chosen by hand: a, b."),
+        ("by hand: a", "The thresholds are given. Chosen by hand: a."),
+    ],
+)
+def test_thresholds_chosen_by_hand_are_named(criterion, words):
+    assert meaning(model_with("sigmoid", criterion)).endswith(words)
+
+
 def test_classes_are_said_to_add_up():
     words = meaning(model_with("softmax", "best-f1"))
     assert "add up to 100 %" in words

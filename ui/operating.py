@@ -1,7 +1,6 @@
 """The operating point of a label: from which score on it is flagged, and what that costs."""
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +12,13 @@ import streamlit as st
 from classifier import Classifier
 from classifier.catalog import label_name
 from classifier.decision import FILE_NAME, Decision
+from classifier.summary import BY_HAND
 from ui import charts, session
 from ui.measure import Labelled, OperatingPoints
 from ui.scores import table
 from ui.text import in_markdown
 
 THRESHOLD, PRECISION, RECALL = "a threshold", "a precision", "a recall"
-BY_HAND = re.compile(r"(?:^|; )by hand: ")  # in the criterion of a decision.json of this page
 ASKED = {
     THRESHOLD: "Flag from this score on",
     PRECISION: "At least this share of flags should be right",
