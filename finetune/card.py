@@ -320,6 +320,8 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
                 ],
             )
         )
+    if settings.get("left_out"):
+        parts.append(f"Not trained on: {settings['left_out']}")
     licences = [
         f"Licence of the {of}: {settings.get(key) or 'not stated'}."
         for of, key in (("training rows", "data_licence"), ("base model", "base_licence"))

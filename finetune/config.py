@@ -17,7 +17,7 @@ from .thresholds import Criterion
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
 AFTER_TRAINING = {
-    "window", "formats", "criterion", "model_name", "data_licence", "base_licence",
+    "window", "formats", "criterion", "model_name", "data_licence", "left_out", "base_licence",
     "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
@@ -196,6 +196,7 @@ class Settings:
     )
     model_name: str = setting("call the model this in its card; empty takes the run's folder", "")
     data_licence: str = setting("licence of the training rows, for the model card", "")
+    left_out: str = setting("what was not trained on, and why, for the model card", "")
     base_licence: str = setting("licence and origin of the base model, for the model card", "")
     publish_to: list[str] = setting(
         "publish the result to these: hub:OWNER/NAME, s3://BUCKET/PREFIX; in a config: to under "

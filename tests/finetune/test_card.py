@@ -106,6 +106,13 @@ def test_passages_and_an_interruption_are_told(folder):
     assert "Made in 10 minutes, without what an interrupted training had taken," in card
 
 
+def test_what_was_left_out_and_why_stands_beside_the_sources(folder):
+    assert "Not trained on" not in render_card(folder, "m")
+    left_out = {"left_out": "HateCheck, which is for measuring."}
+    write(folder, run=RUN | {"settings": RUN["settings"] | left_out})
+    assert "Not trained on: HateCheck, which is for measuring." in render_card(folder, "m")
+
+
 def test_harms_stand_before_the_usage_and_the_figures(folder):
     card = render_card(folder, "m")
     places = [card.index(title) for title in ("Known harms", "How to use it", "## Figures")]
