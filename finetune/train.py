@@ -144,7 +144,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{settings.base_model}: neither a model folder here nor a Hub model that can be "
-            f"reached ({' '.join(str(error).split())[:160]})."
+            f"reached ({' '.join(str(error).splitlines()[:1])[:160]})."
         ) from None
     longest = getattr(config, "max_position_embeddings", None)
     if longest and settings.max_length > longest:
@@ -272,7 +272,7 @@ def freeze(model: PreTrainedModel, trainable_layers: int) -> None:
     for parameter in model.base_model.parameters():
         parameter.requires_grad = False
     layers = encoder_layers(model)
-    for layer in layers[len(layers) - trainable_layers :] if trainable_layers else []:
+    for layer in layers[max(0, len(layers) - trainable_layers) :]:
         for parameter in layer.parameters():
             parameter.requires_grad = True
 

@@ -8,12 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from classifier.errors import ModelError, SettingsError
 from finetune.config import Settings
 from finetune.dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
-from finetune.train import LabelLoss, base_folder, encoder_layers, load_base, parameter_groups
+from finetune.train import (
+    LabelLoss,
+    base_folder,
+    encoder_layers,
+    freeze,
+    load_base,
+    parameter_groups,
+)
 
 LENGTHS = np.random.default_rng(0).integers(3, 200, 1000)
 
@@ -88,6 +95,22 @@ def test_layers_further_from_the_head_learn_more_slowly(tiny_base: Path):
     assert rate[id(model.classifier.weight)] == 1e-2
     assert rate[id(encoder_layers(model)[0].output.dense.weight)] == 1e-3
     assert rate[id(model.bert.embeddings.word_embeddings.weight)] == 5e-4
+
+
+@pytest.mark.parametrize(("asked", "trained"), [(0, 0), (2, 2), (3, 3), (5, 3)])
+def test_as_many_layers_as_there_are_can_be_trained(asked: int, trained: int):
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=8,
+            hidden_size=4,
+            num_hidden_layers=3,
+            num_attention_heads=1,
+            intermediate_size=4,
+        )
+    )
+    freeze(model, asked)
+    learning = [any(p.requires_grad for p in layer.parameters()) for layer in encoder_layers(model)]
+    assert learning == [False] * (3 - trained) + [True] * trained
 
 
 def test_a_package_can_bring_the_base():
