@@ -258,8 +258,9 @@ def read_table(source: str) -> pd.DataFrame:
 
 
 def _read_hub(name: str) -> pd.DataFrame:
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError
 
     repository, _, part = name.partition(":")
     part = part or "train"
@@ -284,7 +285,7 @@ def _read_hub(name: str) -> pd.DataFrame:
             for path in files
             if path.split("/")[0] == subset
         ]
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         cause = " ".join(str(error).split())[:200]
         raise DataError(
             f"{name}: neither a file here nor a Hub dataset that can be reached ({cause})."

@@ -353,6 +353,13 @@ def test_a_url_is_read(tmp_path: Path):
         server.shutdown()
 
 
+@pytest.mark.parametrize("name", ["someone/comments", "some--one/comments"])
+def test_a_hub_that_does_not_answer_gets_one_sentence(hub, name):
+    hub.stop()
+    with pytest.raises(DataError, match="neither a file here nor a Hub dataset"):
+        read_table(name)
+
+
 def test_a_hub_data_set_without_a_network_gets_one_sentence():
     with pytest.raises(DataError, match="neither a file here nor a Hub dataset"):
         read_table("someone/comments:train")
