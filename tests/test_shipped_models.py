@@ -8,6 +8,7 @@ import pytest
 
 from classifier import load_classifier
 from classifier.models import available_models
+from finetune.card import render_card
 from tests.running import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +21,7 @@ def read(name, file):
 
 TEST, AUDIT = read("toxic-minilm", "metrics.json")["test"], read("toxic-minilm", "audit.json")
 MEANS = TEST["means"]
+SENTIMENT = read("sentiment-minilm", "metrics.json")["test"]
 
 
 def test_two_models_ship_and_can_be_picked_the_embedded_one_first():
@@ -38,6 +40,12 @@ def test_a_shipped_folder_is_whole_and_small(name):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "license: apache-2.0" in card
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_card_is_written_from_its_folder(name):
+    folder = ROOT / "models" / name
+    assert (folder / "README.md").read_text(encoding="utf-8") == render_card(folder, name)
 
 
 def test_the_sentiment_model_tells_praise_from_blame():
@@ -66,8 +74,8 @@ def test_the_sentiment_model_tells_praise_from_blame():
             [AUDIT["robustness"][name + "roc_auc_lost"] for name in ("mean_", "held_out_")],
         ),
         (
-            "sentiment (`sentiment-minilm`): accuracy",
-            [read("sentiment-minilm", "metrics.json")["test"]["accuracy"]],
+            "sentiment (`sentiment-minilm`): accuracy, macro F1",
+            [SENTIMENT["accuracy"], SENTIMENT["means"]["f1"]],
         ),
     ],
 )
