@@ -57,8 +57,8 @@ HARMS = """\
   for itself, can be scored too high.
 - **Quotation, counter-speech, negation.** Abuse that is quoted to report it, answered or denied is
   often scored like the abuse itself.
-- **Implicit hate.** Contempt in polite words, irony, stereotypes, and what only its context makes
-  hateful are scored too low.
+- **Implicit hate, veiled threats.** Contempt in polite words, irony, stereotypes, threats that name
+  no violence, and what only its context makes hateful are scored too low.
 - **Misspelling.** Swapped, spaced or replaced letters can hide abuse from it.
 - **No context.** It sees one comment, not what it answers, who wrote it, or to whom."""
 

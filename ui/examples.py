@@ -17,8 +17,8 @@ HARMS = """
 - **Not for moderating by itself.** It helps a person to decide what to read first. Let nobody be
   blocked, and no comment be removed, by a score alone.
 - **It reads words, not intentions.** Dialect, reclaimed words, and abuse that is quoted, reported
-  or denied can be scored too high; irony, politely worded contempt, and what only its context makes
-  hateful, too low.
+  or denied can be scored too high; irony, politely worded contempt, veiled threats, and what only
+  its context makes hateful, too low.
 - **A model can be unfair to people for naming what they are.** The embedded one seldom flags a
   harmless sentence for that, but was not measured on dialects; others can do far worse. *Fairness
   and robustness* on the Models page says what is known of each.
