@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 from classifier.errors import EXIT_CODE, UserError, let_go_of_stdout
 from classifier.models import EMBEDDED
@@ -205,14 +206,15 @@ def run_feedback_export(arguments: argparse.Namespace) -> None:
     from classifier.models import find_model
     from classifier.service.feedback import FeedbackStore, export, since
 
-    rows = export(
-        FeedbackStore(arguments.database),
-        ModelFolder.read(find_model(arguments.model)).labels,
-        arguments.output,
-        since(arguments.since) if arguments.since else None,
-        arguments.community,
-        arguments.deleted_is_toxic,
-    )
+    with closing(FeedbackStore(arguments.database)) as store:
+        rows = export(
+            store,
+            ModelFolder.read(find_model(arguments.model)).labels,
+            arguments.output,
+            since(arguments.since) if arguments.since else None,
+            arguments.community,
+            arguments.deleted_is_toxic,
+        )
     print(f"{rows} corrected comments", file=sys.stderr)
 
 

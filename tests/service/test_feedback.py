@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,8 @@ def test_a_malformed_correction_is_refused(running, scores):
 
 def test_the_command_exports(tmp_path):
     database = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
-    FeedbackStore(database).open()
+    with closing(FeedbackStore(database)) as store:
+        store.open()
     done = command("--database", database, "--output", "-")
     assert done.stdout.startswith("id,comment_text,toxic,severe_toxic,")
     assert done.stderr == "0 corrected comments\n"
