@@ -13,7 +13,7 @@ RUDE = "You are such an idiot, shut up."
 def score(page, text):
     page.get_by_label("Comment", exact=True).fill(text)
     page.get_by_role("button", name="Score", exact=True).click()
-    page.locator(".tox-sentence").wait_for()
+    page.locator(".tox-sentence").first.wait_for()
 
 
 def choose(page, label, option):
