@@ -64,7 +64,11 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
         show_identity(name, audit.identity)
     if audit.function:
         with st.expander("Function: which kinds of hate does it understand?"):
+            st.write("Most cases are hateful, so flagging everything would look good here.")
             show_function(audit.function)
+    if audit.threats:
+        with st.expander("Threats: which kinds does it recognise, and what does it take for one?"):
+            show_function(audit.threats)
     if audit.robustness:
         with st.expander("Robustness: do scores hold when words are disguised?"):
             show_robustness(name, audit.robustness)
@@ -74,7 +78,7 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     if audit.transfer:
         with st.expander("Transfer: how does it rank the comments of other places?"):
             show_transfer(name, audit.transfer)
-    parts = ("identity", "function", "robustness", "operating_points", "transfer")
+    parts = ("identity", "function", "threats", "robustness", "operating_points", "transfer")
     missing = [part.replace("_", " ") for part in parts if not getattr(audit, part)]
     if missing:
         st.caption(f"Not measured: {', '.join(missing)}. docs/measures.md says what each reads.")
@@ -94,12 +98,11 @@ def _in_words(name: str, audit: Audit) -> Iterable[str]:
             )
         elif worst:
             yield f"{start}, none is flagged; of bad ones, {share(missed)} are missed."
-    if audit.function:
-        found = audit.function
+    for found in filter(None, (audit.function, audit.threats)):
         yield (
             f"**{in_markdown(found.source)}**: {share(found.accuracy)} of {found.rows:,} cases "
-            f"are judged right: {share(found.accuracy_hateful)} of the hateful ones, "
-            f"{share(found.accuracy_not_hateful)} of the others."
+            f"are judged right: {share(found.accuracy_bad)} of the {found.bad} ones, "
+            f"{share(found.accuracy_harmless)} of the others."
         )
     if audit.robustness:
         lost = audit.robustness

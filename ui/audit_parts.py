@@ -88,12 +88,11 @@ def show_function(report: FunctionReport) -> None:
     """Show which kinds of cases are judged right, the weakest first."""
     st.write(
         f"Short cases by functionality, judged by {in_markdown(label_name(report.label))} from "
-        f"{share(report.threshold)} on; the weakest come first. Most cases are hateful, so "
-        "flagging everything would look good here."
+        f"{share(report.threshold)} on; the weakest come first."
     )
     frame = report.frame().sort_values("accuracy", kind="stable")
     st.html(frame_table(frame, {
-        "functionality": ("functionality", str), "hateful": ("hateful", _yes),
+        "functionality": ("functionality", str), report.bad: (report.bad, _yes),
         "rows": ("cases", figure), "accuracy": ("judged right", share),
     }))  # fmt: skip
 

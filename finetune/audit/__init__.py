@@ -4,6 +4,7 @@
 
 identity          are people judged by what they are?
 function          which kinds of hate are understood (HateCheck)?
+threats           which kinds of threats are, and what is taken for one?
 robustness        do scores hold when words are disguised?
 operating_points  what does each threshold give, and are the probabilities true?
 transfer          how does it rank the comments of other places?

@@ -83,6 +83,7 @@ def _left_out(subject: Subject, measures: list[str]) -> list[str]:
     uses = {
         "toxic_label": ("identity", "transfer"),
         "hate_label": ("identity", "function", "transfer"),
+        "threat_label": ("threats",),
     }
     return [
         f"{subject.classifier.name} has no label {label} (it has {', '.join(subject.labels)}), "
@@ -117,8 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m finetune.audit",
         description="Measure what one number does not show of a model.",
         epilog="Measures: " + ", ".join(MEASURES) + " (default: all for which there is a file; "
-        "identity brings its own sentences). Files: CSV, Parquet or JSON lines; docs/measures.md "
-        "says where they come from. @FILE reads further arguments from a file, one a line.",
+        "identity and threats bring their own sentences). Files: CSV, Parquet or JSON lines; "
+        "docs/measures.md says where they come from. @FILE reads further arguments from a file, "
+        "one a line.",
         fromfile_prefix_chars="@",
     )
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help="take only these")
@@ -145,6 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hate-label", default="identity_hate", metavar="LABEL",
         help="the model's label for hate against groups (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threat-label", default="threat", metavar="LABEL",
+        help="the model's label for threats (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--sample", type=int, default=0, metavar="ROWS",

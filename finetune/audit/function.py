@@ -1,7 +1,8 @@
-"""Which kinds of hate are understood, and which harmless sentences are taken for it? HateCheck.
+"""Which kinds of what a label means are understood, and what harmless is taken for it.
 
-HateCheck (Röttger et al. 2021, arXiv:2012.15606) has short cases by functionality: threats, slurs,
-negated hate, counter-speech that quotes it, misspelt hate, … The figure is the share judged right.
+HateCheck (Röttger et al. 2021, arXiv:2012.15606) has short cases of hate by functionality: threats,
+slurs, negated hate, counter-speech that quotes it, misspelt hate, … data/threats.csv has threats by
+kind, and harmless sentences in their words. The figure is the share judged right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,29 +22,34 @@ from .tables import as_text, frame_of, shown
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """One functionality, or one group of people that cases are about: share judged right."""
+    """One functionality, or one group of people that cases are about: share judged right.
+
+    bad: whether its cases are what the label means; None where some are.
+    """
 
     name: str
-    hateful: bool | None
+    bad: bool | None
     rows: int
     accuracy: float
 
 
 @dataclass(frozen=True)
 class FunctionReport:
-    """HateCheck, judged by one label at its threshold.
+    """Cases judged by one label at its threshold.
 
+    bad: what those that should be flagged are called, as “hateful”.
     best_accuracy, best_threshold: what another threshold would give, chosen on these very cases.
     accuracy_at: threshold → accuracy.
     """
 
     source: str
     label: str
+    bad: str
     threshold: float
     rows: int
     accuracy: float
-    accuracy_hateful: float | None
-    accuracy_not_hateful: float | None
+    accuracy_bad: float | None
+    accuracy_harmless: float | None
     roc_auc: float | None
     best_accuracy: float
     best_threshold: float
@@ -67,58 +73,64 @@ class FunctionReport:
     def frame(self) -> pd.DataFrame:
         """One line a functionality, in the order of the file."""
         return frame_of(self.functionalities, GroupFigures).rename(
-            columns={"name": "functionality"}
+            columns={"name": "functionality", "bad": self.bad}
         )
 
     def table(self) -> str:
         """All functionalities, groups, and the whole."""
-        targets = frame_of(self.targets, GroupFigures).rename(columns={"name": "target"})
-        return "\n".join(
-            [
-                f"{self.source}: {self.rows:,} cases, {self.label} at {self.threshold:.3f}",
-                f"accuracy {shown(self.accuracy)} (hateful {shown(self.accuracy_hateful)}, "
-                f"not hateful {shown(self.accuracy_not_hateful)}), ROC-AUC {shown(self.roc_auc)}; "
-                f"best {shown(self.best_accuracy)} at {self.best_threshold:.3g}",
-                as_text(self.frame()),
-                as_text(targets.drop(columns="hateful")),
-            ]
-        )
+        lines = [
+            f"{self.source}: {self.rows:,} cases, {self.label} at {self.threshold:.3f}",
+            f"accuracy {shown(self.accuracy)} ({self.halves()}), ROC-AUC {shown(self.roc_auc)}; "
+            f"best {shown(self.best_accuracy)} at {self.best_threshold:.3g}",
+            as_text(self.frame()),
+        ]
+        if self.targets:
+            targets = frame_of(self.targets, GroupFigures).rename(columns={"name": "target"})
+            lines.append(as_text(targets.drop(columns="bad")))
+        return "\n".join(lines)
+
+    def halves(self) -> str:
+        """Say how the bad cases and the others are judged, each by itself."""
+        return f"{self.bad} {shown(self.accuracy_bad)}, others {shown(self.accuracy_harmless)}"
 
 
 def measure_function(
     source: str,
     label: str,
     functionalities: Sequence[str],
-    hateful: ArrayLike,
+    truth: ArrayLike,
     scores: ArrayLike,
     threshold: float,
     targets: Sequence[str] | None = None,
+    bad: str = "hateful",
 ) -> FunctionReport:
     """Judge cases by one label.
 
     functionalities, targets: (cases,), names; a target is the group that a case is about.
-    hateful: (cases,), 0 or 1.  scores: (cases,), without NaN.
+    truth: (cases,), 1 for what the label means, else 0.  scores: (cases,), without NaN.
+    bad: what the cases of 1 are called.
     """
-    truth, values = np.asarray(hateful, dtype=bool), np.asarray(scores, dtype=float)
-    right = (values >= np.float32(threshold)) == truth
-    best_accuracy, best_threshold = _best(truth, values)
+    should, values = np.asarray(truth, dtype=bool), np.asarray(scores, dtype=float)
+    right = (values >= np.float32(threshold)) == should
+    best_accuracy, best_threshold = _best(should, values)
     return FunctionReport(
         source=source,
         label=label,
+        bad=bad,
         threshold=float(threshold),
-        rows=len(truth),
+        rows=len(should),
         accuracy=float(right.mean()),
-        accuracy_hateful=float(right[truth].mean()) if truth.any() else None,
-        accuracy_not_hateful=float(right[~truth].mean()) if not truth.all() else None,
-        roc_auc=roc_auc(truth, values),
+        accuracy_bad=float(right[should].mean()) if should.any() else None,
+        accuracy_harmless=float(right[~should].mean()) if not should.all() else None,
+        roc_auc=roc_auc(should, values),
         best_accuracy=best_accuracy,
         best_threshold=best_threshold,
         accuracy_at={
-            f"{limit:g}": float(((values >= np.float32(limit)) == truth).mean())
+            f"{limit:g}": float(((values >= np.float32(limit)) == should).mean())
             for limit in THRESHOLDS
         },
-        functionalities=_groups(functionalities, truth, right),
-        targets=_groups(targets, truth, right) if targets is not None else [],
+        functionalities=_groups(functionalities, should, right),
+        targets=_groups(targets, should, right) if targets is not None else [],
     )
 
 
@@ -130,8 +142,8 @@ def _groups(
     for name in dict.fromkeys(table.tolist()):
         rows = table == name
         same = truth[rows].all() or not truth[rows].any()
-        hateful = bool(truth[rows][0]) if same else None
-        groups.append(GroupFigures(name, hateful, int(rows.sum()), float(right[rows].mean())))
+        bad = bool(truth[rows][0]) if same else None
+        groups.append(GroupFigures(name, bad, int(rows.sum()), float(right[rows].mean())))
     return groups
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from .function import FunctionReport
 from .identity import IdentityReport
 from .record import Audit
 from .tables import as_text, shown
@@ -21,7 +22,8 @@ def at_a_glance(audit: Audit, folder: Path | None = None) -> pd.DataFrame:
     rows = [
         *_test_rows(audit),
         *(line for report in audit.identity for line in _identity(report)),
-        *_function(audit),
+        *_function(audit.function),
+        *_function(audit.threats),
         *_transfer(audit),
         *_robustness(audit),
         *_calibration(audit, folder),
@@ -96,15 +98,12 @@ def _identity(report: IdentityReport) -> Iterable[Line]:
         yield f"{start}: mean false-negative rate", report.mean_false_negative_rate, ""
 
 
-def _function(audit: Audit) -> Iterable[Line]:
-    report = audit.function
+def _function(report: FunctionReport | None) -> Iterable[Line]:
     if report:
         yield (
             f"{report.source}: accuracy of {report.label}",
             report.accuracy,
-            f"hateful {shown(report.accuracy_hateful)}, "
-            f"not hateful {shown(report.accuracy_not_hateful)}; "
-            f"best {report.best_accuracy:.3f} at {report.best_threshold:.3g}",
+            f"{report.halves()}; best {report.best_accuracy:.3f} at {report.best_threshold:.3g}",
         )
         yield f"{report.source}: ROC-AUC of {report.label}", report.roc_auc, ""
 

@@ -153,6 +153,25 @@ def function(subject: Subject) -> Any:
     )
 
 
+def threats(subject: Subject) -> Any:
+    """Measure our own threats, and the harmless sentences in their words."""
+    from .function import measure_function
+
+    label = subject.flags.threat_label
+    if label not in subject.labels:
+        return None
+    rows = sources.read_threats()
+    return measure_function(
+        "threats",
+        label,
+        rows.kind.tolist(),
+        rows.threat,
+        subject.score(rows.text, "threats")[:, subject.labels.index(label)],
+        subject.threshold(label),
+        bad="threatening",
+    )
+
+
 def operating_points(subject: Subject) -> Any:
     """Measure --data at several thresholds."""
     from .operating_points import measure_operating_points
@@ -229,11 +248,12 @@ def transfer(subject: Subject) -> TransferReport | None:
 MEASURES: dict[str, Callable[[Subject], Any]] = {
     "identity": identity,
     "function": function,
+    "threats": threats,
     "operating_points": operating_points,
     "robustness": robustness,
     "transfer": transfer,
 }
-FILES = {  # the flags of which a measure needs one; identity brings its own sentences
+FILES = {  # the flags of which a measure needs one; identity and threats bring their sentences
     "function": ["hatecheck"],
     "operating_points": ["data"],
     "robustness": ["data"],

@@ -36,6 +36,7 @@ class Audit:
     data: dict[str, dict[str, str]] = field(default_factory=dict)
     identity: list[IdentityReport] = field(default_factory=list)
     function: FunctionReport | None = None
+    threats: FunctionReport | None = None
     robustness: RobustnessReport | None = None
     operating_points: OperatingReport | None = None
     transfer: TransferReport | None = None
@@ -59,6 +60,7 @@ class Audit:
         """Read what to_dict() gave."""
         kinds: dict[str, Any] = {
             "function": FunctionReport,
+            "threats": FunctionReport,
             "robustness": RobustnessReport,
             "operating_points": OperatingReport,
             "transfer": TransferReport,
@@ -67,7 +69,11 @@ class Audit:
             weights=Weights(**record["weights"]),
             data=record["data"],
             identity=[IdentityReport.from_dict(report) for report in record["identity"]],
-            **{name: kind.from_dict(record[name]) for name, kind in kinds.items() if record[name]},
+            **{
+                name: kind.from_dict(record[name])
+                for name, kind in kinds.items()
+                if record.get(name)
+            },
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +86,7 @@ class Audit:
                 name: report.to_dict() if report else None
                 for name, report in (
                     ("function", self.function),
+                    ("threats", self.threats),
                     ("robustness", self.robustness),
                     ("operating_points", self.operating_points),
                     ("transfer", self.transfer),
@@ -90,7 +97,13 @@ class Audit:
     @property
     def measured(self) -> bool:
         """Whether there is any report."""
-        others = (self.function, self.robustness, self.operating_points, self.transfer)
+        others = (
+            self.function,
+            self.threats,
+            self.robustness,
+            self.operating_points,
+            self.transfer,
+        )
         return bool(self.identity) or any(others)
 
     def updated(self, new: "Audit") -> "Audit":
@@ -105,6 +118,7 @@ class Audit:
             data=self.data | new.data,
             identity=_with_others(new.identity, self.identity),
             function=new.function or self.function,
+            threats=new.threats or self.threats,
             robustness=new.robustness or self.robustness,
             operating_points=new.operating_points or self.operating_points,
             transfer=transfer,

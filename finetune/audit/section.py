@@ -19,6 +19,8 @@ def audit_section(audit: Audit) -> list[str]:
     parts = _identity(audit.identity)
     if audit.function:
         parts += _function(audit.function)
+    if audit.threats:
+        parts += _function(audit.threats)
     if audit.robustness:
         parts += _robustness(audit.robustness)
     if audit.transfer:
@@ -107,16 +109,16 @@ def _terms(report: IdentityReport) -> list[str]:
 
 def _function(report: FunctionReport) -> list[str]:
     rows = [
-        (group.name, _hateful(group.hateful), f"{group.rows:,}", _share(group.accuracy))
+        (group.name, _yes(group.bad), f"{group.rows:,}", _share(group.accuracy))
         for group in sorted(report.functionalities, key=lambda group: group.accuracy)
     ]
     return [
         f"### Function: {report.source}",
         f"`{report.label}` judges {_share(report.accuracy)} of {report.rows:,} cases right "
-        f"({_share(report.accuracy_hateful)} of the hateful ones, "
-        f"{_share(report.accuracy_not_hateful)} of the others); ROC-AUC "
+        f"({_share(report.accuracy_bad)} of the {report.bad} ones, "
+        f"{_share(report.accuracy_harmless)} of the others); ROC-AUC "
         f"{_figure(report.roc_auc)}. By functionality, the weakest first:",
-        _table(("functionality", "hateful", "cases", "right"), rows),
+        _table(("functionality", report.bad, "cases", "right"), rows),
     ]
 
 
@@ -199,5 +201,5 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _hateful(value: bool | None) -> str:
+def _yes(value: bool | None) -> str:
     return "–" if value is None else "yes" if value else "no"

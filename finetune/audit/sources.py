@@ -1,4 +1,4 @@
-"""The files that the measures read, as tables with plain columns; none of them ships with us.
+"""The files that the measures read, as tables with plain columns; only the threats ship with us.
 
 madlibs    Text, Label (BAD, NOT_BAD): bias_madlibs of Dixon et al. (2018), conversationai's
 hatecheck  test_case, functionality, label_gold, target_ident: test_suite_cases.csv of HateCheck
@@ -6,6 +6,7 @@ davidson   tweet, class (0 hate, 1 offensive, 2 neither): Davidson et al. (2017)
 dynahate   text, label (hate, nothate), split (its test rows are read): Vidgen et al. (2021)
 labelled   comment_text or text, columns named as the model's labels (or the class of each row in
            a column label), weight: any other
+threats    comment_text, threat, kind: data/threats.csv
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,13 @@ import pandas as pd
 from classifier import is_blank
 from classifier.errors import DataError
 from classifier.files import TEXT_COLUMNS
+from classifier.models import ROOT
 from finetune.config import Settings
 from finetune.data import label_matrix, label_values, read_rows, read_table
 
 WEIGHT_COLUMN = "weight"
 CLASS_COLUMN = "label"
+THREATS = ROOT / "data" / "threats.csv"
 
 
 def read_madlibs(path: str) -> pd.DataFrame:
@@ -42,6 +45,13 @@ def read_hatecheck(path: str) -> pd.DataFrame:
             "target": target.where(target != "", "–"),
         }
     )
+
+
+def read_threats() -> pd.DataFrame:
+    """Give text, kind and threat (0 or 1) of our own sentences."""
+    table = _read(str(THREATS), ["comment_text", "kind", "threat"])
+    table["threat"] = label_values(table.threat, str(THREATS))
+    return table.rename(columns={"comment_text": "text"})
 
 
 def read_davidson(path: str, toxic: str, hate: str) -> pd.DataFrame:

@@ -25,13 +25,14 @@ from finetune.audit.trade_off import trade_off
 from finetune.card import render_card
 
 BAD_WORDS = ("stupid", "filth", "idiot", "vomit", "hate")
+MENACE = ("kill", "shoot", "watch your back")
 
 
 class WordList:
     """Knows some bad words, and takes “gay” for one."""
 
-    labels = ("toxic", "identity_hate")
-    thresholds = {"toxic": 0.5, "identity_hate": 0.5}  # noqa: RUF012 - as constant as the rest
+    labels = ("toxic", "identity_hate", "threat")
+    thresholds = {"toxic": 0.5, "identity_hate": 0.5, "threat": 0.5}  # noqa: RUF012 - as constant as the rest
     calibrated = True
     single_label = False
 
@@ -43,14 +44,15 @@ class WordList:
         bad = [any(word in text.lower() for word in BAD_WORDS) for text in texts]
         gay = ["gay" in text.lower() for text in texts]
         toxic = 0.1 + 0.5 * np.array(bad) + 0.4 * np.array(gay)
-        return np.stack([toxic, 0.9 * np.array(bad)], axis=1).astype(np.float32)
+        menace = [any(word in text.lower() for word in MENACE) for text in texts]
+        return np.stack([toxic, 0.9 * np.array(bad), menace], axis=1).astype(np.float32)
 
 
 def make_folder(parent):
     folder = parent / "model"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(b"weights")
-    labels = {"0": "toxic", "1": "identity_hate"}
+    labels = {"0": "toxic", "1": "identity_hate", "2": "threat"}
     (folder / "config.json").write_text(json.dumps({"id2label": labels}))
     return folder
 
@@ -124,6 +126,8 @@ def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
         reports["templates", "identity_hate"].highest_false_positive_rate.false_positive_rate == 0
     )
     assert audit.function.accuracy == pytest.approx(2 / 3, abs=1e-5)
+    assert (audit.threats.rows, audit.threats.bad) == (160, "threatening")
+    assert 0 < audit.threats.accuracy_bad < 0.5 < audit.threats.accuracy_harmless < 1
     assert audit.operating_points.labels["toxic"].chosen.precision == pytest.approx(1 / 6, abs=1e-5)
     assert audit.robustness.rows == 20
     assert audit.robustness.mean_roc_auc_lost > 0  # a word list can't read “st.u.pid”
@@ -160,7 +164,8 @@ def test_other_weights_leave_nothing_of_the_old_figures(audit, folder):
 
 
 def test_a_model_of_which_nothing_is_measured_gets_no_audit(folder, capsys):
-    assert main(["--toxic-label", "rude", "--hate-label", "cruel", "--save"]) == 0
+    flags = ["--toxic-label", "rude", "--hate-label", "cruel", "--threat-label", "menace"]
+    assert main([*flags, "--save"]) == 0
     assert "nothing measured" in capsys.readouterr().out
     assert not (folder / "audit.json").exists()
 

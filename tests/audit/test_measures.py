@@ -127,10 +127,10 @@ def test_function_is_the_share_judged_right_by_functionality():
     report = measure_function(
         "cases", "hate", FUNCTIONS, HATEFUL, [0.9, 0.2, 0.1, 0.8, 0.7, 0.1], 0.5, ["x"] * 6
     )
-    found = {group.name: (group.hateful, group.accuracy) for group in report.functionalities}
+    found = {group.name: (group.bad, group.accuracy) for group in report.functionalities}
     assert found == {"threat": (True, 0.5), "praise": (False, 0.5), "mixed": (None, 1.0)}
     assert report.accuracy == pytest.approx(4 / 6)
-    assert report.accuracy_hateful == pytest.approx(2 / 3)
+    assert report.accuracy_bad == pytest.approx(2 / 3)
     assert [group.rows for group in report.targets] == [6]
 
 
@@ -151,7 +151,7 @@ def test_the_best_threshold_is_found_where_the_models_own_is_off(scores, accurac
 def test_a_score_at_the_threshold_is_a_flag_as_the_classifier_has_it():
     scores = np.full(20, 0.7, dtype=np.float32)  # which is below 0.7 in float64
     report = measure_function("cases", "hate", FUNCTIONS, HATEFUL, scores[:6], 0.7)
-    assert report.accuracy_hateful == 1
+    assert report.accuracy_bad == 1
     about = measure_identity("rows", "toxic", BAD, scores, 0.7, {"A": ABOUT_A})
     assert by_term(about)["A"].false_positive_rate == 1
     points = measure_operating_points("rows", ["a"], BAD[:, None], scores[:, None], {"a": 0.7})

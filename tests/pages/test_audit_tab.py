@@ -62,6 +62,15 @@ def whole(identity_only):
             SCORES,
             0.3,
         ),
+        threats=measure_function(
+            "threats",
+            "toxic",
+            ["veiled"] * 10 + ["figure"] * 10,
+            [1] * 10 + [0] * 10,
+            SCORES,
+            0.5,
+            bad="threatening",
+        ),
         robustness=measure_robustness("rows.csv", labels, truth, scores, tricks, limits),
         operating_points=measure_operating_points("rows.csv", labels, truth, scores, limits),
         transfer=TransferReport(transfer),
@@ -126,14 +135,14 @@ def test_every_measure_taken_has_its_place_and_those_not_taken_are_named(
     assert not page.exception
     starts = [label.partition(":")[0] for label in expanders(page)]
     assert starts == [
-        "All figures at a glance", "All terms as a table", "Function", "Robustness",
-        "Thresholds", "Transfer",
+        "All figures at a glance", "All terms as a table", "Function", "Threats",
+        "Robustness", "Thresholds", "Transfer",
     ]  # fmt: skip
     identity_only.save(folder)
     page = visit("models")
     assert not page.exception
     assert len(expanders(page)) == 3
-    missing = "Not measured: function, robustness, operating points, transfer."
+    missing = "Not measured: function, threats, robustness, operating points, transfer."
     assert any(text.value.startswith(missing) for text in tab(page).caption)
 
 
