@@ -99,6 +99,11 @@ class Settings:
         "mix, not named is 0 (as source=0.5,train_data=0.7)",
         {},
     )
+    rare: dict[str, float] = setting(
+        "take every row of extra_data that carries one of these labels, whatever mix says, and let "
+        "that label give way to the teachers no further than this (as label=0.5)",
+        {},
+    )
     passages: float = setting(
         "read this many passages per row of train_data beside it, cut at sentences, which have no "
         "labels but the teachers' scores",
@@ -275,14 +280,15 @@ class Settings:
             raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
         if any(not 0 <= share <= 1 for share in self.teacher_share.values()):
             raise SettingsError("teacher_share gives a source a number not from 0 to 1; give one.")
+        for label, share in self.rare.items():
+            if label not in self.labels or not 0 <= share <= 1:
+                raise SettingsError(
+                    f"rare gives {label} {share}; name one of labels, and a number from 0 to 1."
+                )
         if not self.teachers and (self.passages or self.logit_matching):
             raise SettingsError("passages and logit_matching need teachers; name them.")
         if self.teachers and self.single_label:
             raise SettingsError("teachers is for labels that go together; leave label_column out.")
-        if self.extra_data and self.single_label:
-            raise SettingsError(
-                "extra_data is for labels that go together; put rows of classes into train_data."
-            )
         wrong = set(self.label_mapping.values()) - set(range(len(self.labels)))
         if wrong:
             raise SettingsError(

@@ -135,11 +135,7 @@ def read_rows(
     if weight_column in table:
         rows[weight_column] = _weights(table[weight_column], source)
     for label in labels:
-        rows[label] = (
-            _classes(table[label], settings, source)
-            if settings.single_label
-            else label_values(table[label], source)
-        )
+        rows[label] = _label(table[label], settings, source)
     for column in settings.train_only:
         if column in table:
             rows[column] = table[column]
@@ -157,17 +153,18 @@ def _extra_rows(held_out: list[pd.DataFrame], settings: Settings) -> pd.DataFram
     for source in settings.extra_data:
         table = read_table(source)
         text = "text" if source.endswith(".toml") else settings.extra_text_column
-        _need(table, [text], source)
-        for label in settings.labels:
+        labels = [settings.label_column] if settings.single_label else settings.labels
+        _need(table, [text, *filter(None, [settings.label_column])], source)
+        for label in labels:
             known = label in table
-            table[label] = label_values(table[label], source) if known else np.nan
+            table[label] = _label(table[label], settings, source) if known else np.nan
         names = table.get(settings.source_column, pd.Series("", index=table.index)).fillna("")
         table[settings.source_column] = names.mask(names == "", Path(source).stem)
         rows = pd.DataFrame({settings.text_column: table[text].map(_as_text)})
-        for column in (settings.source_column, "licence", *settings.labels):
+        for column in (settings.source_column, "licence", *labels):
             if column in table:
                 rows[column] = table[column]
-        usable = (rows[settings.text_column] != "") & rows[settings.labels].notna().any(axis=1)
+        usable = (rows[settings.text_column] != "") & rows[labels].notna().any(axis=1)
         tables.append(_apart_from(held_out, rows[usable], settings))
     return pd.concat(tables, ignore_index=True) if tables else None
 
@@ -192,8 +189,10 @@ def _mixed(train: pd.DataFrame, extra: pd.DataFrame | None, settings: Settings) 
 
     def often(rows: pd.DataFrame, source: str) -> list[pd.DataFrame]:
         whole, part = divmod(settings.mix.get(source, 1.0), 1)
-        chosen = rows.iloc[np.flatnonzero(generator.random(len(rows)) < part)]
-        return [rows] * int(whole) + [chosen]
+        chosen = generator.random(len(rows)) < part
+        if source != "train_data" and not whole:
+            chosen |= (rows[list(settings.rare)] == 1).any(axis=1).to_numpy()
+        return [rows] * int(whole) + [rows[chosen]]
 
     parts = often(train, "train_data")
     extra = train.iloc[:0].assign(**{settings.source_column: ""}) if extra is None else extra
@@ -386,6 +385,12 @@ def fingerprint(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _label(column: pd.Series, settings: Settings, source: str) -> pd.Series:
+    if settings.single_label:
+        return _classes(column, settings, source)
+    return label_values(column, source)
 
 
 def label_values(column: pd.Series, source: str) -> pd.Series:

@@ -98,18 +98,23 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
     """Give what training rows aim at, (rows × labels): their labels, moved towards the teachers.
 
     labels: (rows × labels), 1, 0 or NaN. A known one moves by its source's share in
-    settings.teacher_share; an unknown one takes the teachers' score whole.
+    settings.teacher_share, a rare one that is there by that in settings.rare at most; an unknown
+    one takes the teachers' score whole.
     """
     columns = [PREFIX + label for label in settings.labels]
     if not settings.teachers:
         return labels
     taught = rows[columns].to_numpy(dtype=np.float32)
-    share = (
-        _sources(rows, settings)
-        .map(settings.teacher_share)
-        .fillna(0.0)
-        .to_numpy(dtype=np.float32)[:, None]
+    sources = _sources(rows, settings)
+    share = np.repeat(
+        sources.map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)[:, None],
+        len(settings.labels),
+        axis=1,
     )
+    for label, most in settings.rare.items():
+        place = settings.labels.index(label)
+        rare = (labels[:, place] == 1) & (sources != MAIN).to_numpy()
+        share[rare, place] = np.minimum(share[rare, place], most)
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)
 
 

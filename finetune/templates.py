@@ -24,8 +24,9 @@ ARTICLE = re.compile(r"\b([Aa]) (?=(?!Euro)(?:[aeioAEIO]|un[a-hj-z]|ug))")
 def read_templates(path: str | Path) -> pd.DataFrame:
     """Fill every sentence of the file, always with the same words.
 
-    Returns columns text, one a label that the file names (1, 0 or NaN), source ("templates") and
-    licence. Raises DataError when the file cannot be read or names a slot that it does not have.
+    Returns columns text, one a label that the file names (1, 0 or NaN), source (the file's name)
+    and licence. Raises DataError when the file cannot be read or names a slot that it does not
+    have.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -38,7 +39,7 @@ def read_templates(path: str | Path) -> pd.DataFrame:
         raise DataError(
             f"{path}: not a file of templates ({error}); see data/templates.toml for the form."
         ) from None
-    return table.assign(source="templates", licence="Apache-2.0").reset_index(drop=True)
+    return table.assign(source=Path(path).stem, licence="Apache-2.0").reset_index(drop=True)
 
 
 def _filled(

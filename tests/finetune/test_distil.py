@@ -72,6 +72,18 @@ def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teach
     np.testing.assert_allclose(aims[:, 1], [0.2, 0.4, 0.2, 1.0], atol=1e-6)
 
 
+def test_a_rare_label_that_is_there_gives_way_no_further_than_it_may(rows: pd.DataFrame):
+    rows.loc[[0, 1], "threat"] = 1.0
+    settings = taught_by(
+        Path("any"), teacher_share={"train_data": 0.9, "forum": 0.9}, rare={"threat": 0.5}
+    )
+    taught = rows.assign(**{PREFIX + label: 0.2 for label in LABELS})
+    aims = targets(taught, label_matrix(taught, settings), settings)
+    # A row of train_data, which is no extra one; one of forum; one that is not there; no share.
+    np.testing.assert_allclose(aims[:, 1], [0.28, 0.6, 0.18, 1.0], atol=1e-6)
+    np.testing.assert_allclose(aims[:, 0], [0.18, 0.28, 0.18, 0.2], atol=1e-6)
+
+
 def test_a_passage_is_a_run_of_sentences_but_not_all():
     text = "Good page. Who wrote it?\nYou fool! Go."
     draws = np.random.default_rng(0)

@@ -97,6 +97,32 @@ def test_mix_says_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
     assert not (rows.source == "tweets").any()
 
 
+def test_extra_rows_of_classes_have_them_in_the_label_column(tmp_path: Path):
+    main, blog = tmp_path / "main.parquet", tmp_path / "blog.parquet"
+    texts = [f"main {i}" for i in range(40)]
+    pd.DataFrame({"comment_text": texts, "mood": ["p", "n"] * 20}).to_parquet(main)
+    more = pd.DataFrame({"text": list("abcde"), "mood": ["p", "n", "p", "n", None]})
+    more.to_parquet(blog)
+    given = {"label_column": "mood", "labels": ["bad", "good"], "label_mapping": {"n": 0, "p": 1}}
+    given |= {"extra_data": [str(blog)]}
+    train = split_of(main, **given).train
+    assert train[train.source == "blog"].mood.tolist() == [1, 0, 1, 0]
+    more.drop(columns="mood").to_parquet(blog)
+    with pytest.raises(DataError, match=r"blog.*no column mood"):
+        split_of(main, **given)
+
+
+def test_a_rare_label_is_taken_wherever_an_extra_row_carries_it(main_rows: Path, tmp_path: Path):
+    table = pd.DataFrame({"text": [f"more {i}" for i in range(40)], "toxic": 1, "source": "forum"})
+    table["threat"] = [1, 0, None, 0] * 10
+    table.to_parquet(tmp_path / "forum.parquet")
+    given = {"extra_data": [str(tmp_path / "forum.parquet")], "rare": {"threat": 0.5}}
+    for often, expected in ((0.0, 10), (1.0, 40), (2.0, 80)):
+        train = split_of(main_rows, **given, mix={"forum": often, "train_data": 0.5}).train
+        assert (train.source == "forum").sum() == expected
+        assert train.source.isna().sum() < len(split_of(main_rows).train)
+
+
 def test_a_row_without_a_source_is_of_its_file(main_rows: Path, tmp_path: Path):
     table = pd.DataFrame({"text": ["more one", "more two"], "toxic": 1, "source": ["forum", None]})
     table.to_parquet(tmp_path / "blog.parquet")
@@ -122,6 +148,12 @@ def test_a_mix_takes_no_row_less_than_never():
         Settings(mix={"forum": -1.0}).check()
 
 
+@pytest.mark.parametrize("rare", [{"spam": 0.5}, {"threat": 2.0}])
+def test_a_rare_label_is_one_of_the_labels_and_its_share_a_share(rare: dict[str, float]):
+    with pytest.raises(SettingsError, match="rare gives"):
+        Settings(rare=rare).check()
+
+
 def test_rows_for_training_only_are_on_no_other_side_nor_is_their_id(main_rows: Path):
     split = split_of(main_rows, train_only={"form": ["stripped"]}, id_column="id")
     for held_out in (split.validation, split.test):
@@ -138,6 +170,7 @@ def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):
     assert set(neutral) == {"a gay neighbour", "a deaf neighbour", "an old neighbour"}
     assert rows[rows.toxic == 1].threat.isna().all()
     assert rows.text.str.lower().isin(["you idiot", "you moron", "go away"]).sum() >= 3
+    assert set(rows.source) == {"templates"}
     pd.testing.assert_frame_equal(rows, read_templates(path))
 
 
@@ -157,6 +190,14 @@ def test_the_shipped_templates_hate_and_praise_each_identity_alike():
     for word in ("gay", "deaf", "Muslim", "black"):
         of_word = rows[rows.text.str.contains(rf"\b{word}\b")]
         assert 0.2 < (of_word.toxic == 1).mean() < 0.5
+
+
+def test_the_shipped_threats_have_harmless_sentences_in_the_same_words():
+    rows = read_templates(ROOT / "data" / "threat_templates.toml")
+    assert rows[["toxic", "threat"]].notna().all(axis=None)
+    for words in ("kill", "burn", "shoot", "know where you live", "your back", "regret"):
+        of_words = rows[rows.text.str.contains(words, case=False)]
+        assert set(of_words.threat) == {0, 1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
