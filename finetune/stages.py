@@ -250,16 +250,12 @@ def _sources(rows: pd.DataFrame, settings: Settings) -> dict[str, Any]:
     """Count the rows of each source of extra_data, with its licence, in the order they stand."""
     if settings.source_column not in rows:
         return {}
-    of_source = rows.dropna(subset=settings.source_column).groupby(settings.source_column)
-    return {
-        "sources": {
-            str(source): {
-                "rows": len(group),
-                **({"licence": str(group["licence"].iloc[0])} if "licence" in group else {}),
-            }
-            for source, group in of_source
-        }
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for source, group in rows.dropna(subset=settings.source_column).groupby(settings.source_column):
+        found[str(source)] = {"rows": len(group)}
+        if "licence" in group and (stated := group["licence"].dropna().tolist()):
+            found[str(source)]["licence"] = str(stated[0])
+    return {"sources": found}
 
 
 def _source(name: str) -> dict[str, str]:
