@@ -35,12 +35,13 @@ test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear
 
-# Two teachers, then the model that learns from both, in three lessons. Needs the data that the configs name.
+# Two teachers, then the model that learns from both, in four lessons. Needs the data that the configs name.
 model: install ## train the shipped model as it was trained, some six hours on two cores
 	$(RUN) -m finetune --config configs/jigsaw-minilm-wide.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-narrow.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-student.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-second.toml --resume
+	$(RUN) -m finetune --config configs/jigsaw-minilm-third.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm.toml --resume
 
 bench: install ## print the speed tables of the README: scoring, cold start, training

@@ -74,6 +74,13 @@ def test_the_sentiment_model_tells_praise_from_blame():
             [AUDIT["robustness"][name + "roc_auc_lost"] for name in ("mean_", "held_out_")],
         ),
         (
+            "of 80 threats and 80 harmless sentences",
+            [
+                100 * AUDIT["threats"]["accuracy_bad"],
+                100 - 100 * AUDIT["threats"]["accuracy_harmless"],
+            ],
+        ),
+        (
             "sentiment (`sentiment-minilm`): accuracy, macro F1",
             [SENTIMENT["accuracy"], SENTIMENT["means"]["f1"]],
         ),
@@ -82,7 +89,7 @@ def test_the_sentiment_model_tells_praise_from_blame():
 def test_a_figure_of_the_readme_is_the_shipped_models(what, figures):
     [shown] = re.findall(rf"^\| {re.escape(what)}[^|]*\| ([^|]+) \|", README, re.M)
     found = [float(number) for number in re.findall(r"[\d.]+", shown)]
-    assert found == pytest.approx(figures, abs=0.0006)
+    assert found == pytest.approx(figures, abs=0.6 if "%" in shown else 0.0006)
 
 
 def test_the_largest_calibration_error_is_that_of_toxic():

@@ -265,7 +265,7 @@ def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys
     assert "HateCheck" not in shown
     assert "identity_hate: highest" not in shown
     assert "madlibs: toxic: highest false-positive rate" in shown
-    assert "embedded has no label hateful (it has toxic, identity_hate)" in shown
+    assert "embedded has no label hateful (it has toxic, identity_hate, threat)" in shown
 
 
 def test_a_model_of_the_transformers_kind_is_measured_too(tiny_base, tmp_path, files, capsys):

@@ -9,10 +9,12 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from classifier.errors import DataError, SettingsError
+from finetune import stages
 from finetune.config import Settings
-from finetune.data import make_split
+from finetune.data import make_split, text_key
 from finetune.lookalikes import LOOKALIKES, fold_lookalikes
 from finetune.noise import KINDS, add_noise
+from finetune.rated_sentences import nearly_in
 from finetune.templates import read_templates
 from finetune.train import load_base, noisy
 from tests.running import ROOT
@@ -130,6 +132,12 @@ def test_a_row_without_a_source_is_of_its_file(main_rows: Path, tmp_path: Path):
     assert sorted(train.source.dropna()) == ["blog", "forum"]
 
 
+def test_the_record_of_a_source_has_the_licence_where_one_is_stated():
+    columns = {"source": ["forum", "blog", None], "licence": [None, "CC0", None]}
+    found = stages._sources(pd.DataFrame(columns), Settings())
+    assert found == {"sources": {"blog": {"rows": 1, "licence": "CC0"}, "forum": {"rows": 1}}}
+
+
 def test_a_mix_of_nothing_is_one_sentence(main_rows: Path):
     with pytest.raises(DataError, match="the training rows have no positive row"):
         split_of(main_rows, mix={"train_data": 0.0})
@@ -198,6 +206,14 @@ def test_the_shipped_threats_have_harmless_sentences_in_the_same_words():
     for words in ("kill", "burn", "shoot", "know where you live", "your back", "regret"):
         of_words = rows[rows.text.str.contains(words, case=False)]
         assert set(of_words.threat) == {0, 1}
+
+
+def test_no_sentence_that_threats_are_measured_by_is_trained_on():
+    measured = pd.read_csv(ROOT / "data" / "threats.csv").comment_text.tolist()
+    trained = pd.read_csv(ROOT / "data" / "threat_sentences.csv").text
+    assert not nearly_in(trained.tolist(), measured).any()
+    filled = read_templates(ROOT / "data" / "threat_templates.toml").text
+    assert not text_key(filled).isin(text_key(pd.Series(measured))).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
