@@ -36,7 +36,7 @@ train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a m
 	$(RUN) -m finetune --config configs/tiny.toml --clear
 
 # Two teachers, then the model that learns from both, in four lessons. Needs the data that the configs name.
-model: install ## train the shipped model as it was trained, some six hours on two cores
+model: install ## train the shipped model as it was trained, some seven hours on two cores
 	$(RUN) -m finetune --config configs/jigsaw-minilm-wide.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-narrow.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-student.toml --resume

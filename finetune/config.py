@@ -280,6 +280,8 @@ class Settings:
             raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
         if any(not 0 <= share <= 1 for share in self.teacher_share.values()):
             raise SettingsError("teacher_share gives a source a number not from 0 to 1; give one.")
+        if self.rare and self.single_label:
+            raise SettingsError("rare is for labels that go together; leave label_column out.")
         for label, share in self.rare.items():
             if label not in self.labels or not 0 <= share <= 1:
                 raise SettingsError(

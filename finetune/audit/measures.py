@@ -12,6 +12,7 @@ from classifier import load_classifier
 from classifier.decision import Weights
 
 from . import sources
+from .function import FunctionReport, measure_function
 from .identity import IdentityReport
 from .record import Audit
 from .transfer import TransferReport
@@ -133,42 +134,39 @@ def identity(subject: Subject) -> list[IdentityReport]:
     return reports
 
 
-def function(subject: Subject) -> Any:
+def function(subject: Subject) -> FunctionReport | None:
     """Measure --hatecheck."""
-    from .function import measure_function
-
     label = subject.flags.hate_label
     path = subject.file("hatecheck") if label in subject.labels else None
     if not path:
         return None
     rows = sources.read_hatecheck(path)
-    return measure_function(
-        "HateCheck",
-        label,
-        rows.functionality.tolist(),
-        rows.hateful,
-        subject.score(rows.text, "HateCheck")[:, subject.labels.index(label)],
-        subject.threshold(label),
-        rows.target.tolist(),
-    )
+    rows = rows.rename(columns={"functionality": "kind", "hateful": "bad"})
+    return _judged(subject, "HateCheck", label, rows, bad="hateful")
 
 
-def threats(subject: Subject) -> Any:
+def threats(subject: Subject) -> FunctionReport | None:
     """Measure our own threats, and the harmless sentences in their words."""
-    from .function import measure_function
-
     label = subject.flags.threat_label
     if label not in subject.labels:
         return None
-    rows = sources.read_threats()
+    rows = sources.read_threats().rename(columns={"threat": "bad"})
+    return _judged(subject, "threats", label, rows, bad="threatening")
+
+
+def _judged(
+    subject: Subject, source: str, label: str, rows: pd.DataFrame, bad: str
+) -> FunctionReport:
+    """Judge rows (text, kind, bad, and target where they are about somebody) by one label."""
     return measure_function(
-        "threats",
+        source,
         label,
         rows.kind.tolist(),
-        rows.threat,
-        subject.score(rows.text, "threats")[:, subject.labels.index(label)],
+        rows.bad,
+        subject.score(rows.text, source)[:, subject.labels.index(label)],
         subject.threshold(label),
-        bad="threatening",
+        rows.target.tolist() if "target" in rows else None,
+        bad,
     )
 
 

@@ -160,6 +160,8 @@ def test_a_mix_takes_no_row_less_than_never():
 def test_a_rare_label_is_one_of_the_labels_and_its_share_a_share(rare: dict[str, float]):
     with pytest.raises(SettingsError, match="rare gives"):
         Settings(rare=rare).check()
+    with pytest.raises(SettingsError, match="rare is for labels that go together"):
+        Settings(rare={"yes": 0.5}, label_column="label", labels=["no", "yes"]).check()
 
 
 def test_rows_for_training_only_are_on_no_other_side_nor_is_their_id(main_rows: Path):
