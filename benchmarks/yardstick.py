@@ -122,7 +122,11 @@ def durations(action: Callable[[], Any], seconds: float) -> list[float]:
 
 
 def read_comments(path: str, column: str, most: int) -> Any:
-    """Draw so many distinct comments, or all if the file has fewer, as rows of a DataFrame."""
+    """Take so many distinct comments, or all if the file has fewer, as rows of a DataFrame.
+
+    Their lengths are spread as the file's are: the few long comments decide how fast any way is,
+    and a hundred drawn at random may have half or twice their share. The order is random.
+    """
     from classifier.errors import DataError
     from finetune.data import read_table
 
@@ -132,7 +136,10 @@ def read_comments(path: str, column: str, most: int) -> Any:
             f"{path}: no column {column} (found {', '.join(rows)}); name one by --text-column."
         )
     rows = rows.dropna(subset=[column]).drop_duplicates(column)
-    return rows.sample(min(most, len(rows)), random_state=1)
+    rows = rows.iloc[rows[column].astype(str).str.len().argsort(kind="stable")]
+    taken = min(most, len(rows))
+    places = [(2 * place + 1) * len(rows) // (2 * taken) for place in range(taken)]
+    return rows.iloc[places].sample(frac=1, random_state=1)
 
 
 def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -1,5 +1,8 @@
 """benchmarks/: each explains itself, and the quick one prints its tables. Speed is no test."""
 
+import argparse
+
+import pandas as pd
 import pytest
 
 from tests.running import ROOT, python
@@ -78,3 +81,22 @@ def test_a_table_is_markdown_with_its_columns_aligned(yardstick, capsys):
         "| ours   |   1,234 |",
         "| theirs |    6.79 |",
     ]
+
+
+def test_training_minilm_is_a_share_of_the_matrix_rate(yardstick, capsys):
+    from training import measure_minilm
+
+    measure_minilm(argparse.Namespace(steps=1, seconds=0))
+    header, _, row = [line for line in capsys.readouterr().out.splitlines() if line[:1] == "|"]
+    assert header.split("|")[-2].strip() == "share"
+    assert 0 < float(row.split("|")[-2]) < 2
+
+
+def test_comments_are_as_long_as_those_of_the_file(yardstick, tmp_path):
+    texts = pd.Series(["a" * length for length in range(1, 1001)])
+    table = tmp_path / "comments.csv"
+    pd.DataFrame({"comment_text": texts.sample(frac=1, random_state=3)}).to_csv(table)
+    lengths = yardstick.read_comments(str(table), "comment_text", 10)["comment_text"].str.len()
+    assert sorted(lengths) == [51, 151, 251, 351, 451, 551, 651, 751, 851, 951]
+    assert lengths.tolist() != sorted(lengths)
+    assert len(yardstick.read_comments(str(table), "comment_text", 2000)) == 1000
