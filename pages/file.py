@@ -8,14 +8,14 @@ from ui.ask_file import ask_for_column, ask_for_upload
 from ui.downloads import link
 from ui.explore import browse, choose_thresholds
 from ui.file_job import FileJob, Progress
-from ui.measure import Labelled, can_measure, label_columns
+from ui.measure import can_measure, label_columns, report_on
 from ui.picker import load_model, pick_model, tell
 from ui.report import show_report
 from ui.text import in_markdown
 from ui.upload import Source, save_lines
 from ui.workspace import workspace
 
-SOURCE, JOB, UPLOADS, LABELLED = "source", "file job", "uploads", "labelled rows"
+SOURCE, JOB, UPLOADS = "source", "file job", "uploads"
 UPLOAD, PASTE = "Upload a file", "Paste lines"
 ROWS_MEASURED_AT_ONCE = 50_000
 MOST_REASONS = 5
@@ -178,13 +178,9 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
         f"Measure all {scored.rows:,} rows (takes some seconds at each change)"
     ):
         return
-    known = st.session_state.get(LABELLED)
     try:
         with st.spinner("Measuring …"):
-            if known is None or known[0] != scored.path:
-                known = (scored.path, Labelled.read(scored, job.model_name, job.single_label))
-                st.session_state[LABELLED] = known
-            report = known[1].report(thresholds)
+            report = report_on(job, thresholds)
     except UserError as error:
         tell(error)
         return
@@ -199,7 +195,6 @@ def _forget() -> None:
     source: Source | None = st.session_state.pop(SOURCE, None)
     if source:
         workspace().discard(source.path.parent)
-    st.session_state.pop(LABELLED, None)
 
 
 main()

@@ -3,11 +3,11 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ AT_ONCE = threading.Semaphore(2)
 """So many files are scored at a time on this server; others wait."""
 MOST_ROWS = 1_000_000
 Text = str | float | None
+Made = TypeVar("Made")
 # A large model takes seconds for so many texts or characters, and stops only in between.
 SLICE, SLICE_CHARACTERS = 50, 20_000
 
@@ -79,6 +80,7 @@ class FileJob:
         self.thresholds, self.single_label = model.thresholds, model.single_label
         self.progress = Progress()
         self.result: ScoredFile | None = None
+        self._made: dict[Hashable, Any] = {}
         self._folder, self._ended, self._cancelled = folder, ended, Event()
         threading.Thread(target=self._run, args=(model,), daemon=True).start()
 
@@ -86,6 +88,15 @@ class FileJob:
     def csv(self) -> Path:
         """The scored rows for a spreadsheet, once progress says done."""
         return self._folder / "scored.csv"
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """Make something of the result, or give it again: every click runs the page anew.
+
+        what: names it, and all that it depends on beside the result.
+        """
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
 
     def cancel(self) -> None:
         """Stop after the next few rows; nothing is kept."""

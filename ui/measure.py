@@ -6,7 +6,7 @@ Needs scikit-learn, which a slim installation leaves out.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import card_label, label_name
 from classifier.errors import DataError
+from ui.file_job import FileJob
 from ui.parquet import as_frame
 from ui.scored import ScoredFile
 
@@ -39,6 +40,18 @@ def label_columns(
     names = {label: (label, card_label(label, model)) for label in labels}
     found = {label: [name for name in names[label] if name in columns] for label in labels}
     return {label: present[0] for label, present in found.items() if present}
+
+
+def labelled_rows(job: FileJob) -> "Labelled":
+    """Read truth and scores of a file that is scored. Raises DataError as Labelled.read does."""
+    scored = cast("ScoredFile", job.result)
+    return job.once("rows", lambda: Labelled.read(scored, job.model_name, job.single_label))
+
+
+def report_on(job: FileJob, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Measure a file that is scored: Labelled.report, a second time at no cost."""
+    labelled = labelled_rows(job)
+    return job.once(("report", *sorted(thresholds.items())), lambda: labelled.report(thresholds))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from classifier.errors import DataError, UserError
 from ui import charts, session
 from ui.ask_file import ask_for_labelled
 from ui.file_job import FileJob
-from ui.measure import Labelled, can_measure, label_columns
+from ui.measure import can_measure, label_columns, labelled_rows, report_on
 from ui.operating import choose_operating_point
 from ui.picker import load_model, pick_second_model, tell
 from ui.report import figure, show_reliability, show_report
@@ -94,23 +94,19 @@ def _follow(jobs: list[FileJob]) -> None:
 
 
 def _results(name: str, jobs: list[FileJob]) -> None:
-    read: dict[str, Labelled] = {}
+    reports: dict[str, Any] = {}
     for job in jobs:
         if job.result is None:
             st.error(in_markdown(job.progress.message or "Stopped."))
             continue
         try:
             with st.spinner("Measuring …"):
-                read[job.model_name] = Labelled.read(job.result, job.model_name, job.single_label)
+                thresholds = {**job.thresholds, **session.thresholds(job.model_name)}
+                reports[job.model_name] = report_on(job, thresholds)
         except UserError as error:
             tell(error)
-    if not read:
+    if not reports:
         return
-    limits = {
-        job.model_name: {**job.thresholds, **session.thresholds(job.model_name)} for job in jobs
-    }
-    with st.spinner("Measuring …"):
-        reports = {model: labelled.report(limits[model]) for model, labelled in read.items()}
     st.subheader(f"On {in_markdown(jobs[0].source.name)}", anchor=False)
     if len(reports) > 1:
         _compare(reports)
@@ -118,8 +114,8 @@ def _results(name: str, jobs: list[FileJob]) -> None:
         if len(reports) > 1:
             st.markdown(f"**{in_markdown(model)}**")
         show_report(report, model)
-    if name in read:
-        _curves(name, read[name], reports[name])
+    if name in reports:
+        _curves(next(job for job in jobs if job.model_name == name), reports[name])
 
 
 def _compare(reports: dict[str, Any]) -> None:
@@ -142,8 +138,9 @@ def _compare(reports: dict[str, Any]) -> None:
     st.html(table(("figure", "label", first, second, "difference"), rows, numbers=3))
 
 
-def _curves(name: str, labelled: Labelled, report: dict) -> None:
-    roc, precision_recall = labelled.curve_points(name)
+def _curves(job: FileJob, report: dict) -> None:
+    name, labelled = job.model_name, labelled_rows(job)
+    roc, precision_recall = job.once("curves", lambda: labelled.curve_points(name))
     if roc:
         left, right = st.columns(2)
         with left:

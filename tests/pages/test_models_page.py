@@ -163,6 +163,24 @@ def test_two_models_are_measured_on_the_same_file_side_by_side(with_tiny):
     assert "+0.000" in html(page)
 
 
+def test_rows_are_measured_once_however_often_the_page_runs(with_tiny, monkeypatch):
+    page = visit("models")
+    hand_in(page, COMMENTS)
+    button(page, "Measure").click().run()
+    page = finished(page)
+    told = "On mine\\.csv"
+    assert told in [header.value for header in page.subheader]
+
+    def again(*arguments):
+        raise AssertionError("measured again")
+
+    for name in ("report", "curve_points", "read"):
+        monkeypatch.setattr(Labelled, name, again)
+    page.run()
+    assert not page.exception
+    assert told in [header.value for header in page.subheader]
+
+
 def test_a_file_without_the_models_labels_is_refused(with_tiny):
     page = visit("models")
     hand_in(page, b"text,rude\nhi,1\n")
