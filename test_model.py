@@ -20,7 +20,7 @@ from tqdm import tqdm
 from classifier import Classifier, load_classifier
 from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError, let_go_of_stdout
 from finetune.config import Settings
-from finetune.data import fingerprint, label_matrix, read_rows, read_table, row_weights
+from finetune.data import describe_source, label_matrix, read_rows, read_table, row_weights
 from finetune.evaluate import evaluate_classes, evaluate_labels
 from finetune.output import check_output, writing
 from finetune.record import write_whole
@@ -117,13 +117,9 @@ def _score(classifier: Classifier, texts: list[str]) -> np.ndarray:
 
 
 def _record(classifier: Classifier, data: str, flags: argparse.Namespace) -> dict[str, Any]:
-    path = Path(data)
-    source = {"name": path.name if path.exists() else data}
-    if path.is_file():
-        source["sha256"] = fingerprint(path)
     return {
         "model": classifier.name,
-        "data": source,
+        "data": describe_source(data),
         "sample": flags.sample,
         "seed": flags.seed,
     }

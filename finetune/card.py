@@ -120,7 +120,11 @@ def _front_matter(
     name: str, labels: Sequence[str], metrics: Mapping, settings: Mapping, english: bool
 ) -> ModelCardData:
     licence = str(settings.get("base_licence", "")).lower()
-    found = [known for known in LICENCES if known in licence]
+    found = [
+        known
+        for known in LICENCES
+        if re.search(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", licence)
+    ]
     return ModelCardData(
         model_name=name,
         license=found[0] if found else "other" if licence else None,
@@ -138,7 +142,8 @@ def _hub_base(settings: Mapping) -> str | None:
     base = str(settings.get("base_model", ""))
     if (HUB_ID.fullmatch(base) or re.fullmatch(r"[\w.-]+", base)) and not Path(base).exists():
         return base
-    named = HUB_ID.search(str(settings.get("base_licence", "")))
+    licence = re.sub(r"\w+://\S+", "", str(settings.get("base_licence", "")))
+    named = HUB_ID.search(licence)
     return named.group() if named else None
 
 

@@ -391,7 +391,7 @@ def _as_type(name: str, value: Any, where: str) -> Any:
         if kind is int and isinstance(value, float) and not value.is_integer():
             raise ValueError
         return kind(value)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise SettingsError(
             f"{where}: {name} is {value!r}; expected {_metavar(kind).lower()}."
         ) from None
@@ -401,6 +401,8 @@ def _as_dict(value: Any, kind: Any) -> dict[str, Any]:
     if isinstance(value, str):
         value = dict(pair.rsplit("=", 1) for pair in value.split(",") if pair)
     if kind in (int, float):
+        if kind is int and any(isinstance(item, float) and item % 1 for item in value.values()):
+            raise ValueError
         return {str(key): kind(item) for key, item in value.items()}
     return {
         str(key): item.split("|") if isinstance(item, str) else [str(each) for each in item]

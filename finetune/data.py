@@ -7,10 +7,13 @@ the class's place in settings.labels.
 
 import hashlib
 import re
+import zlib
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import pandas as pd
@@ -24,7 +27,10 @@ from .templates import read_templates
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
     # Cells as they stand: "null" is a comment, 007 no number. An empty cell is an empty text.
-    return pd.read_csv(source, compression=compression, dtype=str, keep_default_na=False)
+    table = pd.read_csv(source, compression=compression, dtype=str, keep_default_na=False)
+    if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first cells as its names
+        raise ValueError("its rows have more cells than its header")
+    return table
 
 
 def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
@@ -38,6 +44,8 @@ READERS = {
     ".parquet": lambda source, compression: pd.read_parquet(source),
     ".toml": lambda source, compression: read_templates(source),
 }
+TRAIN_ONLY = "train only"
+"""The column of make_split's own that says which rows settings.train_only names."""
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
 
 
@@ -77,8 +85,13 @@ def make_split(settings: Settings) -> Split:
         fractions["validation"] = settings.validation_fraction
     if test is None and settings.test_fraction:
         fractions["test"] = settings.test_fraction
-    only = _matches(rows, settings.train_only)
+    only = rows.pop(TRAIN_ONLY) if settings.train_only else pd.Series(False, index=rows.index)
     candidates = rows[~only].reset_index(drop=True)
+    if candidates.empty and fractions:
+        raise DataError(
+            f"{settings.train_data}: train_only names all of its rows, which leaves none for "
+            f"{' and '.join(fractions)}; name fewer, or give {'_data and '.join(fractions)}_data."
+        )
     side = assign_sides(candidates, settings, fractions)
     if validation is None:
         validation = candidates[side == "validation"]
@@ -90,13 +103,18 @@ def make_split(settings: Settings) -> Split:
         ignore_index=True,
     )
     train = with_passages(_mixed(train, _extra_rows(held_out, settings), settings), settings)
+    if settings.passages:  # a passage can be what a comment held out says as a whole
+        train = _apart_from(held_out, train, settings).reset_index(drop=True)
     _check_labels(train, "training", settings, what="learn")
     _check_labels(validation, "validation", settings, what="choose a threshold for")
+    # Without a column that says which rows are a random sample, a validation table of its own is
+    # taken for one.
+    own_mix = settings.validation_data and not settings.weight_column
     split = Split(
         train=with_teachers(train, settings),
         validation=validation,
         test=test,
-        prevalence=prevalence(candidates, settings),
+        prevalence=prevalence(validation if own_mix or candidates.empty else candidates, settings),
     )
     for name in ("validation", "test"):
         if getattr(split, name) is not None:
@@ -122,23 +140,22 @@ def read_rows(
     named = [settings.id_column, settings.weight_column] if source == settings.train_data else []
     if weight_column and weight_column == settings.test_weight_column:
         named.append(weight_column)
-    conditions = [*(exclude or {}), *(settings.train_only if source == settings.train_data else {})]
+    train_only = settings.train_only if source == settings.train_data else {}
+    conditions = [*(exclude or {}), *train_only]
     _need(table, [text, *labels, *filter(None, named), *conditions], source)
     table = table[~_matches(table, exclude or {})]
     if table[text].map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
         raise DataError(f"{source}: column {text} holds lists, not texts; name another one.")
     rows = pd.DataFrame({text: table[text].map(lambda value: "" if pd.isna(value) else str(value))})
     if settings.id_column in table:
-        ids = table[settings.id_column]
-        rows[settings.id_column] = ids.astype(str).mask(ids.isna(), "")
+        rows[settings.id_column] = table[settings.id_column].map(_as_text)
     weight_column = settings.weight_column if weight_column is None else weight_column
     if weight_column in table:
-        rows[weight_column] = _weights(table[weight_column], source)
+        rows[weight_column] = weight_values(table[weight_column], source)
     for label in labels:
         rows[label] = _label(table[label], settings, source)
-    for column in settings.train_only:
-        if column in table:
-            rows[column] = table[column]
+    if train_only:
+        rows[TRAIN_ONLY] = _matches(table, train_only)
     blank = rows[text].str.strip() == ""
     unlabelled = rows[labels].isna().all(axis=1)
     rows = rows[~blank & ~unlabelled].reset_index(drop=True)
@@ -246,9 +263,9 @@ def read_table(source: str) -> pd.DataFrame:
             f"{source}: not UTF-8 text (byte {error.object[error.start]:#04x} at place "
             f"{error.start}); save the file as UTF-8."
         ) from None
-    except (URLError, TimeoutError) as error:
+    except (URLError, TimeoutError, HTTPException) as error:
         raise DataError(f"{source}: cannot be fetched ({error}); check URL and network.") from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:  # ParserError is a ValueError
         cause = " ".join(str(error).split())
         raise DataError(f"{source}: cannot be read as {suffix[1:]} ({cause}).") from None
     if table.empty:
@@ -304,6 +321,8 @@ def assign_sides(rows: pd.DataFrame, settings: Settings, fractions: dict[str, fl
     label, and every label's groups are dealt out in the same proportion, so that a rare label
     occurs on each side as soon as it has one group a side.
     """
+    if not fractions:
+        return np.full(len(rows), "train", dtype=object)
     group = _groups(rows, settings)
     targets = label_matrix(rows, settings)
     counts = np.nansum(targets == 1, axis=0)
@@ -387,6 +406,22 @@ def fingerprint(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def describe_source(source: str) -> dict[str, str]:
+    """Name a table for a record that others read, with its SHA-256 where it is a file."""
+    path = Path(source)
+    if path.is_file():
+        return {"name": path.name, "sha256": fingerprint(path)}
+    return {"name": public_url(source)}
+
+
+def public_url(text: str) -> str:
+    """Leave out of a URL what can be secret: user and password, query, fragment."""
+    if not text.startswith(("http://", "https://")):
+        return text
+    parts = urlsplit(text)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def _label(column: pd.Series, settings: Settings, source: str) -> pd.Series:
     if settings.single_label:
         return _classes(column, settings, source)
@@ -410,10 +445,7 @@ def label_values(column: pd.Series, source: str) -> pd.Series:
 
 def _classes(column: pd.Series, settings: Settings, source: str) -> pd.Series:
     """Map the label column's values to places in settings.labels; -1 and empty become NaN."""
-    mapping = settings.label_mapping or {
-        **{label: place for place, label in enumerate(settings.labels)},
-        **{str(place): place for place in range(len(settings.labels))},
-    }
+    mapping = settings.label_mapping or class_places(settings.labels)
     text = column.map(_as_text)
     places = text.map(mapping).astype(float)
     wrong = places.isna() & ~text.isin(["", "-1"])
@@ -425,13 +457,25 @@ def _classes(column: pd.Series, settings: Settings, source: str) -> pd.Series:
     return places
 
 
+def class_places(labels: list[str]) -> dict[str, int]:
+    """Give what names a class where no label_mapping does: label → place, and place → itself.
+
+    Not its place if any class is named by a number, such as stars: 1 would be the second.
+    """
+    places = {label: place for place, label in enumerate(labels)}
+    if any(label.isdigit() for label in labels):
+        return places
+    return places | {str(place): place for place in range(len(labels))}
+
+
 def _sample(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
     if not size or size >= len(rows):
         return rows
     return rows.sample(size, random_state=seed).reset_index(drop=True)
 
 
-def _weights(column: pd.Series, source: str) -> pd.Series:
+def weight_values(column: pd.Series, source: str) -> pd.Series:
+    """Turn true, false and numbers from 0 up into numbers; DataError for others."""
     truths = {"true": "1", "false": "0"}
     texts = column.map(_as_text).str.lower()
     values = pd.to_numeric(texts.replace(truths), errors="coerce").astype(float)

@@ -142,7 +142,8 @@ def _notes(bundle: Bundle) -> Iterable[str]:
     if not bundle.plain:
         yield (
             "without model.safetensors. load_classifier reads it as it is; transformers and hosted "
-            "inference cannot. `python -m finetune export --output-dir RUN` writes both."
+            "inference cannot. `python -m finetune export calibrate evaluate card --formats "
+            "safetensors,onnx --output-dir RUN` writes both."
         )
     if not measured(bundle.metrics)[1]:
         yield "without metrics.json, so its card shows no figures"

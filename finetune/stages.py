@@ -29,10 +29,11 @@ from .calibrate import fit_decision
 from .config import Settings
 from .data import (
     Split,
-    fingerprint,
+    describe_source,
     label_matrix,
     load_split,
     make_split,
+    public_url,
     row_weights,
     save_split,
 )
@@ -84,7 +85,7 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
             "rows": len(rows),
             **_sources(rows, settings),
             "positives": dict(zip(settings.labels, positives, strict=True)),
-            **_source(getattr(settings, f"{name}_data") or settings.train_data),
+            **describe_source(getattr(settings, f"{name}_data") or settings.train_data),
         }
         counts = ", ".join(
             f"{label} {count:,}" for label, count in sides[name]["positives"].items()
@@ -102,7 +103,8 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     from .train import train as fine_tune
 
     # Under torchrun the others may be here before the first has written the split.
-    split = _split(run_folder) if is_first_process() or resume else make_split(settings)
+    written = is_first_process() or (resume and "data" in record.load(run_folder))
+    split = _split(run_folder) if written else make_split(settings)
     return {"training": fine_tune(split, settings, run_folder, resume)}
 
 
@@ -198,7 +200,9 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     from .card import write_card
 
     folder = _exported(run_folder)
-    record.save(record.load(run_folder), folder)
+    of_run = record.load(run_folder)
+    of_run["settings"] = {name: _public(value) for name, value in of_run["settings"].items()}
+    record.save(of_run, folder)
     write_card(folder, settings.model_name or run_folder.name)
     return {}
 
@@ -226,6 +230,13 @@ STAGES: dict[str, Stage] = {
     "card": card,
     "publish": publish,
 }
+
+
+def _public(value: Any) -> Any:
+    """Give a setting as others may read it."""
+    if isinstance(value, list):
+        return [_public(item) for item in value]
+    return public_url(value) if isinstance(value, str) else value
 
 
 def _exported(run_folder: Path) -> Path:
@@ -256,10 +267,3 @@ def _sources(rows: pd.DataFrame, settings: Settings) -> dict[str, Any]:
         if "licence" in group and (stated := group["licence"].dropna().tolist()):
             found[str(source)]["licence"] = str(stated[0])
     return {"sources": found}
-
-
-def _source(name: str) -> dict[str, str]:
-    path = Path(name)
-    if path.is_file():
-        return {"name": path.name, "sha256": fingerprint(path)}
-    return {"name": name}

@@ -36,6 +36,7 @@ from transformers import (
 
 from classifier.cores import keep_torch_to_cores
 from classifier.errors import DataError, ModelError, SettingsError
+from classifier.folder import ROBERTA_LIKE
 
 from . import distil, record
 from .config import Settings
@@ -147,6 +148,8 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             f"reached ({' '.join(str(error).splitlines()[:1])[:160]})."
         ) from None
     longest = getattr(config, "max_position_embeddings", None)
+    if longest and config.model_type in ROBERTA_LIKE:
+        longest -= 2  # their positions are counted from 2
     if longest and settings.max_length > longest:
         raise SettingsError(
             f"max_length is {settings.max_length}, but {settings.base_model} reads at most "

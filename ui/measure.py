@@ -194,10 +194,13 @@ def _weights(column: pd.Series) -> NDArray[np.float64]:
 
 def _classes(column: pd.Series, labels: list[str], model: str) -> NDArray[np.float32]:
     """Read class names, as the model's files or its card have them, or their numbers from 0 on."""
+    from finetune.data import class_places
+
+    names = {label: place for place, label in enumerate(labels)}
+    shown = {label_name(label, model): place for label, place in names.items()}
     places: dict[str, int] = {}
-    for place, label in enumerate(labels):
-        for name in (label, label_name(label, model), str(place)):
-            places.setdefault(name.lower(), place)
+    for known in (names, shown, class_places(labels)):
+        places = {name.lower(): place for name, place in known.items()} | places
     values = column.fillna("").astype(str).str.strip().str.lower().str.removesuffix(".0")
     found = values.map(places)
     wrong = values[found.isna() & (values != "")]

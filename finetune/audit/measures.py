@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,13 +56,11 @@ class Subject:
 
     def file(self, flag: str) -> str | None:
         """Give the file that a flag names, and note that it was read."""
-        from finetune.data import fingerprint
+        from finetune.data import describe_source
 
         path = getattr(self.flags, flag)
         if path and flag not in self.data:
-            self.data[flag] = {"name": Path(path).name}
-            if Path(path).is_file():
-                self.data[flag]["sha256"] = fingerprint(path)
+            self.data[flag] = describe_source(path)
         return path
 
     def labelled(self) -> tuple[pd.DataFrame, np.ndarray] | None:

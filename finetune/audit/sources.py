@@ -19,7 +19,7 @@ from classifier.errors import DataError
 from classifier.files import TEXT_COLUMNS
 from classifier.models import ROOT
 from finetune.config import Settings
-from finetune.data import label_matrix, label_values, read_rows, read_table
+from finetune.data import label_matrix, label_values, read_rows, read_table, weight_values
 
 WEIGHT_COLUMN = "weight"
 CLASS_COLUMN = "label"
@@ -140,7 +140,7 @@ def _codes(column: pd.Series, codes: dict[str, int], path: str) -> pd.Series:
 def _weights(table: pd.DataFrame, path: str) -> pd.Series:
     if WEIGHT_COLUMN not in table:
         return pd.Series(np.ones(len(table)), table.index)
-    weights = pd.to_numeric(table[WEIGHT_COLUMN], errors="coerce").astype(float)
-    if not (weights >= 0).all() or not (weights > 0).any():
-        raise DataError(f"{path}: column {WEIGHT_COLUMN} must hold numbers from 0 up, some above.")
+    weights = weight_values(table[WEIGHT_COLUMN], path)
+    if not weights.any():
+        raise DataError(f"{path}: column {WEIGHT_COLUMN} is 0 in every row; give some a weight.")
     return weights

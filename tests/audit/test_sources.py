@@ -72,6 +72,8 @@ def test_classes_that_exclude_each_other_are_read_from_a_column_label(path):
 def test_rows_that_weigh_nothing_are_left_out(path):
     file = write(path, text=["a", "b", "c"], toxic=[1, 0, 0], weight=[0, 2, 1])
     assert sources.read_labelled(file, ["toxic"]).text.tolist() == ["b", "c"]
+    file = write(path, text=["a", "b", "c"], toxic=[1, 0, 0], weight=["false", "true", "true"])
+    assert sources.read_labelled(file, ["toxic"]).text.tolist() == ["b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_rows_that_weigh_nothing_are_left_out(path):
         (
             lambda f: sources.read_labelled(f, ["toxic"]),
             {"text": ["a"], "toxic": [1], "weight": [-1]},
-            "weight must hold numbers from 0 up",
+            "weight must hold true, false or a number from 0 up",
         ),
         (
             lambda f: sources.read_dynahate(f, "hate"),

@@ -83,6 +83,22 @@ def test_a_base_read_from_a_package_is_named_as_the_hub_knows_it(folder):
     assert data["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
 
 
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [
+        ("own licence, no commercial use permitted", "other"),
+        ("MIT, see https://example.org/licence", "mit"),
+        ("a base under CC-BY-4.0.", "cc-by-4.0"),
+    ],
+)
+def test_a_licence_is_found_as_a_word_and_a_base_not_in_an_address(folder, stated, found):
+    settings = {"base_model": "package:some/model", "base_licence": stated}
+    write(folder, run=RUN | {"settings": settings})
+    data = front_matter(render_card(folder, "m"))
+    assert data["license"] == found
+    assert "base_model" not in data
+
+
 def test_a_local_path_is_not_taken_for_a_base_on_the_hub(folder):
     for base in ("/models", "runs/first/trained"):
         write(folder, run=RUN | {"settings": {"base_model": base}})

@@ -11,6 +11,7 @@ import pytest
 from classifier.errors import DataError
 from finetune.config import Settings
 from finetune.data import (
+    describe_source,
     label_matrix,
     make_split,
     prevalence,
@@ -103,6 +104,18 @@ def test_classes_come_from_a_mapping(tmp_path: Path):
         label_mapping={"1": 0, "5": 1},
     )
     assert label_matrix(read_rows(str(path), reviews), reviews).tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("labels", [["1", "0"], ["5", "4", "3", "2", "1"]])
+def test_a_class_called_by_a_number_is_that_number(tmp_path: Path, labels: list[str]):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review,stars\n" + "".join(f"the {star}th,{star}\n" for star in labels))
+    reviews = Settings(text_column="review", label_column="stars", labels=labels)
+    found = label_matrix(read_rows(str(path), reviews), reviews)
+    assert found.tolist() == np.eye(len(labels)).tolist()
+    path.write_text("review,stars\nno such class,9\n")
+    with pytest.raises(DataError, match="'9', which label_mapping does not name"):
+        read_rows(str(path), reviews)
 
 
 def test_a_class_of_minus_one_is_unknown(tmp_path: Path):
@@ -214,6 +227,35 @@ def test_training_leaves_out_what_the_test_file_holds(many: Path, tmp_path: Path
     assert not split.train["comment_text"].str.casefold().str.strip().eq("comment number 7").any()
 
 
+def test_an_id_is_the_same_whether_a_file_keeps_it_as_text_or_number(many: Path, tmp_path: Path):
+    table = pd.read_csv(many).assign(id=np.arange(2000))
+    table.to_csv(many, index=False)
+    held = tmp_path / "held.parquet"
+    some = table.iloc[:50].assign(comment_text="other words", id=[None, *range(1, 50)])
+    some.to_parquet(held)
+    split = make_split(settings(train_data=str(many), validation_data=str(held), id_column="id"))
+    assert not set(split.validation["id"]) & set(split.train["id"])
+    assert len(split.train) + len(split.test) == 2000 - 49
+
+
+def test_the_natural_mix_is_that_of_a_validation_table_of_its_own(many: Path, tmp_path: Path):
+    held = tmp_path / "held.csv"
+    held.write_text(
+        "comment_text,toxic,threat,natural\none,0,1,true\ntwo,1,0,true\nthree,0,0,true\n"
+    )
+    given = settings(train_data=str(many), validation_data=str(held))
+    assert make_split(given).prevalence["threat"] == pytest.approx(1 / 3)
+    given = settings(train_data=str(many), validation_data=str(held), weight_column="natural")
+    assert make_split(given).prevalence["threat"] == pytest.approx(0.008)
+
+
+def test_what_others_read_of_a_url_is_no_secret(many: Path):
+    url = "https://me:secret@example.org/rows.csv?X-Amz-Signature=secret#secret"
+    assert describe_source(url) == {"name": "https://example.org/rows.csv"}
+    assert describe_source("owner/name") == {"name": "owner/name"}
+    assert list(describe_source(str(many))) == ["name", "sha256"]
+
+
 def test_prevalence_counts_the_natural_rows_only(many: Path):
     table = pd.read_csv(many)
     table.loc[table["natural"], "toxic"] = 0
@@ -262,6 +304,8 @@ BAD_FILES = {
     "broken.parquet": (b"not parquet", "cannot be read as parquet"),
     "broken.jsonl": (b'{"comment_text": ', "cannot be read as jsonl"),
     "broken.csv.gz": (b"not gzip", "cannot be read as csv"),
+    "cut.csv.gz": (gzip.compress(b"comment_text,toxic,threat\n" * 9)[:-9], "cannot be read as csv"),
+    "commas.csv": (b"comment_text,toxic,threat\nhi,0,0,\n", "more cells than its header"),
     "table.xlsx": (b"", "give .csv"),
 }
 

@@ -137,6 +137,13 @@ def test_a_window_longer_than_the_base_reads_is_refused(tiny_base: Path):
         load_base(Settings(base_model=str(tiny_base), max_length=64))
 
 
+def test_a_base_whose_positions_begin_at_two_reads_two_tokens_less(tmp_path: Path):
+    config = {"model_type": "roberta", "max_position_embeddings": 34}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SettingsError, match="reads at most 32 tokens"):
+        load_base(Settings(base_model=str(tmp_path), max_length=33))
+
+
 def test_a_base_without_a_padding_token_is_refused(tiny_base: Path, tmp_path: Path):
     base = shutil.copytree(tiny_base, tmp_path / "base")
     config = json.loads((base / "tokenizer_config.json").read_text())

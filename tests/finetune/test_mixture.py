@@ -165,11 +165,60 @@ def test_a_rare_label_is_one_of_the_labels_and_its_share_a_share(rare: dict[str,
 
 
 def test_rows_for_training_only_are_on_no_other_side_nor_is_their_id(main_rows: Path):
+    table = pd.read_csv(main_rows)
+    stripped = set(table[table.form == "stripped"].comment_text)
     split = split_of(main_rows, train_only={"form": ["stripped"]}, id_column="id")
     for held_out in (split.validation, split.test):
-        assert (held_out.form == "original").all()
+        assert not set(held_out.comment_text) & stripped
         assert not set(held_out.id) & set(split.train.id)
-    assert (split.train.form == "stripped").any()
+    assert set(split.train.comment_text) & stripped
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"natural": ["false"]}, {"threat": ["-1"]}, {"source": ["copy"]}]
+)
+def test_a_column_that_picks_rows_for_training_keeps_its_own_meaning(main_rows, conditions):
+    table = pd.read_csv(main_rows, dtype=str)
+    odd = np.arange(len(table)) % 2 == 1
+    table["natural"] = np.where(odd, "false", "true")
+    table["source"] = np.where(odd, "copy", "")
+    table["threat"] = np.where(odd, "-1", table["threat"])
+    table.to_csv(main_rows, index=False)
+    split = split_of(main_rows, train_only=conditions, weight_column="natural")
+    assert set(split.train.natural) == {0.0, 1.0}
+    assert set(split.train.threat.dropna()) == {0.0, 1.0}
+    assert "source" not in split.train
+    assert set(split.validation.natural) == {1.0}
+
+
+def test_rows_that_are_all_for_training_only_need_other_tables(main_rows: Path, tmp_path: Path):
+    everything = {"form": ["stripped", "original"]}
+    with pytest.raises(DataError, match="train_only names all of its rows, which leaves none for"):
+        split_of(main_rows, train_only=everything)
+    held = tmp_path / "held.csv"
+    held.write_text("comment_text,toxic,threat\none,0,1\ntwo,1,0\nthree,0,0\nfour,0,0\n")
+    others = {"validation_data": str(held), "validation_fraction": 0.0, "test_fraction": 0.0}
+    split = split_of(main_rows, train_only=everything, **others)
+    assert len(split.train) == 200
+    assert split.prevalence == {"toxic": 0.25, "threat": 0.25}
+
+
+def test_no_passage_is_what_a_held_out_comment_says(main_rows: Path):
+    """Each comment of three sentences has one that is another comment as a whole."""
+    number = np.arange(300)
+    short = [f"A sentence that stands alone, number {i % 150}." for i in number]
+    around = "This is said before it. {} And this is said after it."
+    pd.DataFrame(
+        {
+            "comment_text": [*short[:150], *(around.format(text) for text in short[150:])],
+            "toxic": number % 3 == 0,
+            "threat": number % 5 == 0,
+        }
+    ).astype({"toxic": int, "threat": int}).to_csv(main_rows, index=False)
+    settings = {"labels": ["toxic", "threat"], "passages": 3.0, "teachers": ["toxic-minilm"]}
+    split = split_of(main_rows, **settings)
+    held_out = set(split.validation.comment_text) | set(split.test.comment_text)
+    assert not set(split.train.comment_text) & held_out
 
 
 def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):

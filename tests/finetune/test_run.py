@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from classifier import load_classifier
+from finetune import record
 from finetune.__main__ import main
 from tests.running import ROOT
 
@@ -84,6 +85,19 @@ def test_a_stage_can_run_again_by_itself(run: Path):
     assert all(label["recall"] >= 0.9 for label in decision["labels"].values())
     assert decision["weights"] == before["weights"]
     assert main([*again, "--criterion", "best-f1"]) == 0
+
+
+def test_no_secret_of_an_address_comes_into_the_model_folder(run: Path):
+    whole = record.load(run)
+    url = "https://me:secret@example.org/rows.csv?signature=secret"
+    record.save(whole | {"settings": whole["settings"] | {"extra_data": [url]}}, run)
+    assert main(["card", "--output-dir", str(run)]) == 0
+    for name in ("run.json", "README.md"):
+        text = (run / "model" / name).read_text()
+        assert "secret" not in text
+    assert "https://example.org/rows.csv" in (run / "model" / "run.json").read_text()
+    record.save(whole, run)
+    assert main(["card", "--output-dir", str(run)]) == 0
 
 
 def test_new_thresholds_do_not_keep_the_figures_of_older_ones(run: Path):

@@ -379,6 +379,15 @@ def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
         Labelled.read(scored, model, single_label=True)
 
 
+def test_classes_called_by_numbers_are_not_taken_for_places(tmp_path):
+    table = pd.DataFrame({"text": list("ab"), "label": ["1", "0"]})
+    table[score_columns(["1", "0"])] = np.eye(2, dtype=np.float32)
+    table.to_parquet(tmp_path / "s.parquet")
+    scored = ScoredFile.read(tmp_path / "s.parquet", ["1", "0"], "text")
+    targets = Labelled.read(scored, "model", single_label=True).targets
+    assert targets.tolist() == [[1, 0], [0, 1]]
+
+
 def test_labels_without_names_are_found_by_those_of_the_models_card(tmp_path):
     model, names = "andyqin18/finetuned-bert-uncased", ["toxic", "severe_toxic", "obscene"]
     labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
