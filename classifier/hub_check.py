@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from classifier.decision import FILE_NAME as DECISION_FILE
 from classifier.errors import ModelError
 from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS, hub_errors
 from classifier.models import HUB_ID
@@ -11,7 +12,7 @@ TASK = "ForSequenceClassification"
 
 
 def check_hub_model(name: str, most_gigabytes: float) -> float:
-    """See that a Hub id names a model that can be loaded here; give the gigabytes it would fetch.
+    """See that a Hub id names a model that can be loaded here; give the most gigabytes it fetches.
 
     Raises ModelError, with the reason, for what is no Hub id, does not exist or is not open to
     this machine, is no text classifier, has no weights in a format that is read without running
@@ -40,13 +41,16 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
             "choose one whose page on the Hub says Text Classification."
         )
     top = [file for file in sizes if "/" not in file]  # what lies in folders is not fetched
-    weights = next(filter(None, (_matching(top, [kind]) for kind in WEIGHT_PATTERNS)), None)
-    if weights is None:
+    weights = [files for kind in WEIGHT_PATTERNS if (files := _matching(top, [kind]))]
+    if not weights:
         raise ModelError(
             f"{name}: has no weights in a format that is safe to read; choose a model with "
             "model.safetensors."
         )
-    gigabytes = sum(sizes[file] for file in [*weights, *_matching(top, SMALL_FILES)]) / 1e9
+    if DECISION_FILE not in top:
+        del weights[1:]  # the best are fetched; decision.json, not read here, can name any
+    largest = max(sum(sizes[file] for file in files) for files in weights)
+    gigabytes = (largest + sum(sizes[file] for file in _matching(top, SMALL_FILES))) / 1e9
     if gigabytes > most_gigabytes:
         raise ModelError(
             f"{name}: its files take {gigabytes:.1f} GB, and this server allows "

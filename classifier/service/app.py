@@ -18,20 +18,24 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from classifier.service.calls import Answer, Call, Endpoint, as_json
-from classifier.service.core import Service
+from classifier.service.core import LARGE, Service
 from classifier.service.refusals import RefusedError, too_large
 
 BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
-LARGE_BODY = 131_072  # bytes; more than one comment can take
+SEND_SECONDS = 60  # nor one who reads slower than this
+PIECE = 65_536  # bytes of an answer handed over at a time
 
 
 def routes(service: Service) -> list[Route]:
     """Give the routes for another Starlette application, such as a Streamlit page's.
 
-    Each leads into an application of our own, so that errors, CORS and limits are ours too.
+    Each leads into an application of our own, so that errors, CORS and limits are ours too. The
+    last ones are for what is not there: the page would answer it, with 200.
     """
     inside = create_app(service)
-    return [Route(endpoint.path, endpoint=inside) for endpoint in service.endpoints]
+    paths = [endpoint.path for endpoint in service.endpoints]
+    paths += ["/v1", "/v1/{rest:path}", "/v1alpha1", "/v1alpha1/{rest:path}"]
+    return [Route(path, endpoint=inside) for path in paths]
 
 
 def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
@@ -63,7 +67,7 @@ def create_app(service: Service) -> Starlette:
         )
     return Starlette(
         routes=[
-            Route(endpoint.path, _handler(service, endpoint), methods=[endpoint.method])
+            Route(endpoint.path, _Handler(service, endpoint), methods=[endpoint.method])
             for endpoint in service.endpoints
         ],
         middleware=middleware,
@@ -72,16 +76,27 @@ def create_app(service: Service) -> Starlette:
     )
 
 
-def _handler(service: Service, endpoint: Endpoint) -> Callable:
-    async def handle(request: Request) -> Response:
-        with ExitStack() as until_answered:
-            return await answered(request, until_answered)
+class _Handler:
+    """An endpoint as an ASGI application: a large request counts until its answer is sent."""
 
-    async def answered(request: Request, until_answered: ExitStack) -> Response:
+    def __init__(self, service: Service, endpoint: Endpoint):
+        self._service = service
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as until_sent:
+            response = await self._answered(Request(scope, receive), until_sent)
+            with suppress(TimeoutError):  # the server then ends the connection
+                async with asyncio.timeout(SEND_SECONDS):
+                    await response(scope, receive, _in_pieces(send))
+
+    async def _answered(self, request: Request, until_sent: ExitStack) -> Response:
+        service = self._service
         try:
-            body = await _body(request, service, until_answered)
+            body = await _body(request, service, until_sent)
         except RefusedError as refused:
-            service.metrics.answered(endpoint.name, refused.code, 0)
+            until_sent.close()
+            service.metrics.answered(self._endpoint.name, refused.code, 0)
             kind = Response if refused.code == 408 else _Unread
             return _response(as_json(refused.body(), refused.code, refused.headers), kind=kind)
         except ClientDisconnect:
@@ -93,12 +108,29 @@ def _handler(service: Service, endpoint: Endpoint) -> Callable:
             client=request.client.host if request.client else "",
             root=service.settings.public_url.rstrip("/") or _root(request),
         )
-        return _response(await service.answer(endpoint, call), service.draining)
+        answer = await service.answer(self._endpoint, call, until_sent)
+        return _response(answer, service.draining)
 
-    return handle
+
+def _in_pieces(send: Send) -> Send:
+    """Cut bodies: the server waits with a piece until most of those before it have been read.
+
+    A whole body it would take at once, and keep for a reader who never reads.
+    """
+
+    async def piecewise(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        body = message.get("body", b"")
+        for start in range(0, len(body) or 1, PIECE):
+            more = start + PIECE < len(body) or message.get("more_body", False)
+            await send({**message, "body": body[start : start + PIECE], "more_body": more})
+
+    return piecewise
 
 
-async def _body(request: Request, service: Service, until_answered: ExitStack) -> bytes:
+async def _body(request: Request, service: Service, until_sent: ExitStack) -> bytes:
     parts: list[bytes] = []
     size = 0
     limit = service.settings.max_body
@@ -108,8 +140,8 @@ async def _body(request: Request, service: Service, until_answered: ExitStack) -
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
-                if size <= LARGE_BODY < size + len(part):
-                    until_answered.enter_context(service.large())
+                if size <= LARGE < size + len(part):
+                    until_sent.enter_context(service.large())
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)

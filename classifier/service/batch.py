@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from classifier.service.core import Service
 
 MAX_PARTS = 1000  # what Google's clients send at most
+MAX_ANSWERS = 8_388_608  # bytes; the parts that are left when there are more of them are refused
+TOO_MUCH = (
+    f"The batch's answers exceed the limit: {MAX_ANSWERS} bytes. Send this request again, in a "
+    "smaller batch."
+)
 KEY_HEADERS = ("authorization", "x-goog-api-key")
 BOUNDARY = re.compile(r"""multipart/.*?[;\s]boundary=(?:"([^"]+)"|([^\s;"]+))""", re.I)
 
@@ -27,17 +32,23 @@ async def batch(service: "Service", call: Call) -> Answer:
     """Answer POST /batch. Keys, limits and errors are each part's own."""
     parts = _parts(call)
     answers: list[bytes] = []
+    size = 0
     for portion in portions(list(map(len, parts))):
-        answers += await asyncio.gather(*(_answer(service, call, part) for part in parts[portion]))
+        full = size > MAX_ANSWERS
+        found = (_answer(service, call, part, full) for part in parts[portion])
+        answers += await asyncio.gather(*found)
+        size += sum(map(len, answers[portion]))
     boundary = f"batch_{uuid.uuid4().hex}"
     mark = f"--{boundary}".encode()
     body = b"".join(mark + b"\r\n" + answer for answer in answers) + mark + b"--\r\n"
     return Answer(200, body, f"multipart/mixed; boundary={boundary}")
 
 
-async def _answer(service: "Service", whole: Call, part: bytes) -> bytes:
+async def _answer(service: "Service", whole: Call, part: bytes, full: bool) -> bytes:
     outer, _, inner = _head_and_body(part)
     try:
+        if full:
+            raise RefusedError(413, TOO_MUCH)
         method, path, call = _request(whole, inner)
         answer = await _dispatch(service, method, path, call)
     except RefusedError as refused:
@@ -55,7 +66,9 @@ async def _answer(service: "Service", whole: Call, part: bytes) -> bytes:
 
 async def _dispatch(service: "Service", method: str, path: str, call: Call) -> Answer:
     for endpoint in service.endpoints:
-        if (endpoint.method, endpoint.path) == (method, path) and endpoint.name != "batch":
+        # A proxy that keeps /metrics from strangers does not look into a batch.
+        batched = endpoint.scoring and endpoint.name != "batch"
+        if batched and (endpoint.method, endpoint.path) == (method, path):
             return await service.answer_part(endpoint, call)
     raise RefusedError(404, "Requested entity not found.")
 

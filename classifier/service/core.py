@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from classifier import Classifier, load_classifier
@@ -25,8 +25,10 @@ from classifier.service.settings import ServiceSettings
 
 LOG = logging.getLogger("classifier.service")
 
-# Each can take --max-body in memory; of small ones --max-requests are no burden.
+# Each can take --max-body in memory, then batch.MAX_ANSWERS; of small ones --max-requests are no
+# burden. A request is large that has more bytes than one comment can take, or whose answer has.
 MAX_LARGE = 32
+LARGE = 131_072
 # Corrections on their way into the database at once, and the seconds that a caller waits for it:
 # one that hangs keeps no more than these from being answered.
 MAX_WRITING = 4
@@ -123,8 +125,11 @@ class Service:
         if self._store:
             await asyncio.to_thread(self._store.close)
 
-    async def answer(self, endpoint: Endpoint, call: Call) -> Answer:
-        """Answer a request as it came in; never raises."""
+    async def answer(self, endpoint: Endpoint, call: Call, until_sent: ExitStack) -> Answer:
+        """Answer a request as it came in; never raises.
+
+        until_sent: closed when the answer is sent; a large one counts until then.
+        """
         started = time.perf_counter()
         if endpoint.scoring and self._working >= self.settings.max_requests:
             answer = _refused(busy(503, OVERLOADED, 1))
@@ -134,12 +139,17 @@ class Service:
                 answer = await self.answer_part(endpoint, call)
             finally:
                 self._working -= endpoint.scoring
+        if len(call.body) <= LARGE < len(answer.body):
+            try:
+                until_sent.enter_context(self.large())
+            except RefusedError as refused:
+                answer = _refused(refused)
         self.metrics.answered(endpoint.name, answer.status, time.perf_counter() - started)
         return answer
 
     @contextmanager
     def large(self) -> Iterator[None]:
-        """Count a large request, from its arrival to its answer. RefusedError beyond MAX_LARGE."""
+        """Count a large request until its answer is sent. RefusedError beyond MAX_LARGE."""
         if self._large >= MAX_LARGE:
             raise busy(503, OVERLOADED, 1)
         self._large += 1
@@ -178,8 +188,11 @@ class Service:
         return scores
 
     async def keep(self, request: SuggestRequest, languages: Sequence[str]) -> None:
-        """Store a correction with what the model says now, if the operator named a database."""
-        if not self._store:
+        """Store a correction with what the model says now.
+
+        Nothing is stored where the operator named no database, or the caller said doNotStore.
+        """
+        if not self._store or request.do_not_store:
             return
         [scores] = await self.score([request.text])
         weights = self.classifier.decision.weights

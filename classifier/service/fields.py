@@ -70,12 +70,13 @@ def integer(source: Object, name: str) -> int | None:
 def enum(source: Object, name: str, values: Sequence[str]) -> str:
     """Give an enum's value by name, the first of `values` where it is not set.
 
-    A name that is not among the values is given as it stands: the caller knows the message.
+    A name, or an int32, that is not among the values is given as it stands: the caller knows the
+    message.
     """
     value = get(source, name)
     if value is None:
         return values[0]
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31:
         return values[value] if 0 <= value < len(values) else str(value)
     if not isinstance(value, str):
         raise _wrong(name, "TYPE_ENUM")

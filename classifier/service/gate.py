@@ -38,10 +38,15 @@ class Gate:
 
     def __init__(self, settings: ServiceSettings, environment: Mapping[str, str] = os.environ):
         keys = _keys_of_file(settings.api_keys_file) if settings.api_keys_file else []
-        keys += environment.get(KEYS_VARIABLE, "").split(",")
+        variable = environment.get(KEYS_VARIABLE, "")
+        keys += variable.split(",")
         self._digests = [_digest(key.strip()) for key in keys if key.strip()]
         if settings.api_keys_file and not self._digests:
             raise SettingsError(f"{settings.api_keys_file}: holds no key; write one a line.")
+        if variable and not self._digests:
+            raise SettingsError(
+                f"{KEYS_VARIABLE}: holds no key; write keys with commas between, or leave it out."
+            )
         self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
         if self._limit:
             self._limiter = _limiter(settings.rate_limit_storage)

@@ -89,7 +89,6 @@ def _analyze() -> Schema:
                 },
             },
             "spanAnnotations": {"type": "boolean"},
-            "doNotStore": {"type": "boolean"},
             "dropUnsupportedAttributes": {"type": "boolean"},
         },
         "example": {"comment": {"text": "You idiot."}, "requestedAttributes": {"TOXICITY": {}}},
@@ -129,6 +128,7 @@ def _common() -> Schema:
         "clientToken": text,
         "communityId": text,
         "sessionId": text,
+        "doNotStore": {"type": "boolean"},
         "context": {
             "type": "object",
             "properties": {"entries": _list({"$ref": _ref("TextEntry")})},

@@ -62,7 +62,7 @@ async def analyze(service: "Service", call: Call) -> Answer:
 
 
 async def suggest(service: "Service", call: Call) -> Answer:
-    """Take a correction: kept where the operator named a database, else only acknowledged."""
+    """Take a correction: kept if the operator named a database and the caller lets it be kept."""
     request = requests.suggest_request(lenient_object(call.body))
     detected = service.detector.detect(request.text)
     await service.keep(request, detected)

@@ -9,6 +9,9 @@ from classifier.service.fields import Object
 from classifier.service.refusals import invalid, typed
 
 MAX_TEXT_BYTES = 20_480
+# What comes back in the answer: a request of many bytes would have an answer of many more.
+MAX_TOKEN_BYTES = 20_480
+MAX_LANGUAGES = 100
 TEXT_TYPES = ("TEXT_TYPE_UNSPECIFIED", "PLAIN_TEXT", "HTML")
 SCORE_TYPES = ("SCORE_TYPE_UNSPECIFIED", "PROBABILITY", "STD_DEV_SCORE", "PERCENTILE", "RAW")
 
@@ -19,12 +22,14 @@ class CommentRequest:
 
     languages: as sent; none means that the language is to be detected.
     client_token: None when none was sent.
+    do_not_store: whether a correction must not be kept.
     """
 
     text: str
     languages: list[str]
     community: str
     client_token: str | None
+    do_not_store: bool
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,19 @@ def _common(body: Object) -> dict[str, Any]:
     """Read what both methods are sent, and check what changes nothing: the fields' types alone."""
     text = _text(fields.message(body, "comment") or {})
     _check_context(fields.message(body, "context") or {})
-    fields.boolean(body, "doNotStore")  # nothing is ever stored
     fields.string(body, "sessionId")
     languages = fields.repeated(body, "languages", str, "TYPE_STRING")
+    if len(languages) > MAX_LANGUAGES:
+        raise invalid(f"languages holds more than {MAX_LANGUAGES}")
+    token = fields.string(body, "clientToken")
+    if utf8_length(token) > MAX_TOKEN_BYTES:
+        raise invalid(f"client_token is longer than {MAX_TOKEN_BYTES} bytes")
     return {
         "text": text,
         "languages": [short(language.strip()) for language in languages if language.strip()],
         "community": fields.string(body, "communityId"),
-        "client_token": fields.string(body, "clientToken") or None,
+        "client_token": token or None,
+        "do_not_store": fields.boolean(body, "doNotStore"),
     }
 
 

@@ -305,6 +305,15 @@ def test_a_text_classifier_with_safe_weights_passes(hub):
         ),
         ({"siblings": [file("config.json"), file("model/x.safetensors")]}, "safe to read"),
         (
+            {
+                "siblings": [
+                    *(file("config.json"), file("decision.json")),
+                    *(file("model.onnx"), file("model.safetensors", 3e9)),
+                ]
+            },
+            "take 3.0 GB",  # decision.json may name the larger one
+        ),
+        (
             {"config": {"architectures": ["XForSequenceClassification"], "auto_map": {}}},
             "brings its own Python code",
         ),
@@ -314,6 +323,11 @@ def test_what_cannot_be_loaded_is_refused_with_the_reason(hub, info, reason):
     hub(**info)
     with pytest.raises(ModelError, match=reason):
         hub_check.check_hub_model("owner/name", 2.0)
+
+
+def test_of_a_plain_model_only_the_best_weights_count(hub):
+    hub(siblings=[file("config.json"), file("model.safetensors"), file("pytorch_model.bin", 3e9)])
+    assert hub_check.check_hub_model("owner/name", 2.0) < 0.1
 
 
 def test_without_a_network_the_page_says_that_it_needs_one(with_tiny):

@@ -1,5 +1,6 @@
 """comments:analyze, fact by fact of the Perspective API's contract."""
 
+import json
 from typing import ClassVar
 
 import numpy as np
@@ -195,6 +196,19 @@ def test_a_comment_that_is_not_plain_text_is_refused(running):
     assert html.error[0] == "Currently, only 'PLAIN_TEXT' comments are supported"
     other = running.analyze("", comment={"text": "hi", "type": "MARKDOWN"})
     assert other.error == ("Unknown text type", "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("digits", [3, 6_000])  # str() of more than 4,300 digits raises
+def test_a_number_that_is_none_of_an_enums_is_refused(running, digits):
+    number = "0x" + "f" * digits
+    for fields in (
+        {"requestedAttributes": {"TOXICITY": {"scoreType": "NUMBER"}}},
+        {"comment": {"text": KIND, "type": "NUMBER"}},
+    ):
+        body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}, **fields}
+        sent = json.dumps(body).replace('"NUMBER"', number).encode()
+        reply = running.post("/v1alpha1/comments:analyze", sent)
+        assert reply.error[1] == "INVALID_REQUEST"
 
 
 def test_both_kinds_of_context_at_once_are_refused(running):

@@ -5,12 +5,15 @@ import json
 
 import pytest
 
+from classifier.service import batch
 from tests.service.conftest import KIND, RUDE
 
+ANALYZE = "/v1alpha1/comments:analyze?key=any&alt=json"
 
-def part(body, path="/v1alpha1/comments:analyze?key=any&alt=json", name="<one + 1>", end="\r\n"):
+
+def part(body, path=ANALYZE, name="<one + 1>", end="\r\n", method="POST"):
     head = ["Content-Type: application/http", f"Content-ID: {name}", ""]
-    head += [f"POST {path} HTTP/1.1", "Content-Type: application/json", "", ""]
+    head += [f"{method} {path} HTTP/1.1", "Content-Type: application/json", "", ""]
     return end.join(head) + json.dumps(body)
 
 
@@ -57,6 +60,22 @@ def test_a_bad_part_does_not_stop_the_others(running):
     assert [status for _, status, _ in answers(send(running, parts))] == [
         *(400, 404, 404, 400, 400, 200)
     ]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v1/model", "/health/live", "/openapi.json"])
+def test_only_what_scores_can_be_batched(running, path):
+    [(_, status, _)] = answers(send(running, [part({}, path, method="GET")]))
+    assert status == 404
+    assert running.get(path).status == 200
+
+
+def test_parts_beyond_what_a_batch_may_answer_are_refused(running, monkeypatch):
+    monkeypatch.setattr(batch, "MAX_ANSWERS", 1000)
+    replies = answers(send(running, [part(ask(KIND)) for _ in range(20)]))
+    statuses = [status for _, status, _ in replies]
+    assert statuses == [200] * statuses.count(200) + [413] * statuses.count(413)
+    assert 5 < statuses.count(413) < 20
+    assert "in a smaller batch" in replies[-1][2]["error"]["message"]
 
 
 def test_the_key_may_stand_in_the_part_or_at_the_whole(serving, monkeypatch):

@@ -57,6 +57,11 @@ def test_a_sentence_of_another_language_is_told(english, code, text):
     assert english.detect(text) == [code]
 
 
+@pytest.mark.parametrize("text", ["merci", "danke schön", "muchas gracias amigo"])
+def test_up_to_three_words_in_latin_letters_are_taken_for_english(english, text):
+    assert english.detect(text) == ["en"]
+
+
 @pytest.mark.parametrize("text", ["", "123", "😀", "?!…", "@someone #tag", "https://example.org/a"])
 def test_without_words_there_is_no_language(english, text):
     assert english.detect(text) == []

@@ -1,9 +1,11 @@
 """Who may call, how often, how much; and what a caller is told otherwise."""
 
+import json
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -80,6 +82,18 @@ def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
     empty.write_text("# nothing\n")
     with pytest.raises(SettingsError, match="holds no key"):
         Service(ServiceSettings(api_keys_file=str(empty)))
+
+
+@pytest.mark.parametrize("keys", [" ", ",", " , "])
+def test_a_variable_without_a_key_does_not_let_everybody_in(monkeypatch, keys):
+    monkeypatch.setenv("TOXICITY_API_KEYS", keys)
+    with pytest.raises(SettingsError, match="TOXICITY_API_KEYS: holds no key"):
+        Service(ServiceSettings())
+
+
+def test_an_empty_variable_is_none(monkeypatch):
+    monkeypatch.setenv("TOXICITY_API_KEYS", "")
+    Service(ServiceSettings())
 
 
 # Rates
@@ -177,7 +191,57 @@ def test_only_so_many_large_bodies_are_held_at_a_time(serving, monkeypatch):
             assert running.analyze(KIND).status == 200
         until(lambda: not running.service._large)
         assert running.post("/v1/score", large).status == 200
-        assert running.service._large == 0
+        until(lambda: not running.service._large)
+
+
+def unread(running):
+    """Ask for an answer of some megabytes, and read nothing of it; give the connection."""
+    body = {
+        "comment": {"text": "a\n" * 100},
+        "spanAnnotations": True,
+        "requestedAttributes": {"TOXICITY": {}, "THREAT": {}, "INSULT": {}, "PROFANITY": {}},
+    }
+    asked = f"POST /v1alpha1/comments:analyze HTTP/1.1\r\n\r\n{json.dumps(body)}"
+    sent = f"--b\r\nContent-Type: application/http\r\n\r\n{asked}\r\n" * 400 + "--b--"
+    head = f"Host: a\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Length: {len(sent)}"
+    address = urlsplit(running.url)
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.settimeout(20)
+    line.connect((address.hostname, address.port))
+    line.sendall(f"POST /batch HTTP/1.1\r\n{head}\r\n\r\n{sent}".encode())
+    assert line.recv(12) == b"HTTP/1.1 200"
+    return line
+
+
+def test_a_large_answer_counts_until_it_has_been_read(running):
+    with closing(unread(running)) as line:
+        until(lambda: not running.service._working)
+        assert running.service._large == 1
+        while running.service._large:
+            assert line.recv(100_000)
+
+
+def test_one_who_never_reads_is_not_waited_for(running, monkeypatch):
+    monkeypatch.setattr("classifier.service.app.SEND_SECONDS", 0.5)
+    with closing(unread(running)):
+        until(lambda: not running.service._large, seconds=10)
+
+
+def test_a_small_request_with_a_large_answer_is_refused_where_too_many_are_held(
+    running, monkeypatch
+):
+    monkeypatch.setattr("classifier.service.core.MAX_LARGE", 0)
+    monkeypatch.setattr("classifier.service.core.LARGE", 1000)
+    reply = running.post("/v1/score", {"texts": ["a"] * 100})
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+
+
+def test_what_comes_back_as_it_was_sent_is_bounded(running):
+    for fields in ({"clientToken": "\x01" * 20_481}, {"languages": ["en"] * 101}):
+        assert running.analyze(KIND, **fields).error[1] == "INVALID_REQUEST"
+        assert running.suggest(KIND, {"TOXICITY": 1}, **fields).status == 400
+    assert running.analyze(KIND, clientToken="t" * 20_480, languages=["en"] * 100).status == 200
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):

@@ -1,5 +1,9 @@
 """The service on the page's port: one application, one process."""
 
+import http.client
+from contextlib import closing
+from urllib.parse import urlsplit
+
 import pytest
 
 import app
@@ -24,6 +28,22 @@ def test_a_comment_is_scored_beside_the_page(page):
     assert b"toxicity_requests_total" in page.get("/metrics").body
     assert page.get("/_stcore/health").body == b"ok"
     assert b"<title>" in page.get("/").body
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/", "/v1/nope", "/v1/a/b", "/v1alpha1", "/v1alpha1/comments:foo"]
+)
+def test_what_is_not_there_is_told_as_by_the_service_alone(page, running, method, path):
+    told = []
+    for service in (page, running):
+        with closing(http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=20)) as line:
+            line.request(method, path)
+            reply = line.getresponse()
+            told.append((reply.status, reply.headers["content-type"], reply.read()))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
+    assert b"Requested entity not found." in told[0][2]
 
 
 def test_page_and_service_share_one_copy_of_the_model(page):
