@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 
 from classifier.errors import EXIT_CODE, UserError, let_go_of_stdout
 from classifier.models import EMBEDDED
@@ -222,6 +223,7 @@ def run_compare(arguments: argparse.Namespace) -> None:
     """Print how our scores compare with those of a file."""
     from classifier import load_classifier
     from classifier.compare import compare, report
+    from classifier.outputs import standard_output
 
     comparison = compare(
         load_classifier(arguments.model),
@@ -230,15 +232,37 @@ def run_compare(arguments: argparse.Namespace) -> None:
         arguments.threshold,
         arguments.differences,
     )
-    print(report(comparison))
+    with standard_output() as stream:  # whose encoding may lack what a comment has
+        stream.write(f"{report(comparison)}\n".encode(sys.stdout.encoding, "replace"))
+
+
+@contextmanager
+def ended_cleanly() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command like an error, so that no temporary file is left."""
+
+    def end(number: int, _: object) -> None:
+        for other in caught:
+            signal.signal(other, signal.SIG_IGN)  # another one must not end the tidying up
+        raise SystemExit(128 + number)
+
+    both = (signal.SIGTERM, signal.SIGHUP)
+    caught = [number for number in both if signal.getsignal(number) == signal.SIG_DFL]  # not nohup
+    try:
+        for number in caught:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when all went well."""
     chosen = parser().parse_args(arguments)
     try:
-        chosen.run(chosen)
-        sys.stdout.flush()
+        with nullcontext() if chosen.run is run_serve else ended_cleanly():
+            chosen.run(chosen)
+            sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CODE

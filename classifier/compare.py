@@ -218,9 +218,9 @@ def _old_scores(chunk: Chunk, name: str) -> list[float]:
 
 
 def _score(cell: Any) -> float:
-    """Read a score; NaN for what is none, such as an empty cell."""
+    """Read a score; NaN for what is none, such as an empty cell. Its comma may be a decimal one."""
     try:
-        value = float(cell)
+        value = float(cell.replace(",", ".") if isinstance(cell, str) else cell)
     except (TypeError, ValueError):
         return np.nan
     return value if 0 <= value <= 1 else np.nan

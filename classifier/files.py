@@ -11,13 +11,14 @@ import json
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from classifier import is_blank
+from classifier.csv_rows import LONGEST_CELL, CsvRows, header_lines, separator
 from classifier.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ BLANK = "blank"
 # A chunk ends with whichever it reaches first, so that memory stays constant.
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 4_000_000
-LONGEST_CELL = 64_000_000  # characters, and of a line too; beyond, a quotation mark was left open
-
+MOST_VALUES = 200_000  # in a line of JSON; each takes a hundred bytes and more
 
 Bytes = IO[bytes] | gzip.GzipFile
 
@@ -106,17 +106,32 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
 
 def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
     """Give `wanted`, or else the first of TEXT_COLUMNS that is there; DataError if none is."""
-    for name in [wanted] if wanted else TEXT_COLUMNS:
-        if name in source.columns:
-            return name
+    found = find_column(source.columns, [wanted] if wanted else TEXT_COLUMNS)
+    if found is not None:
+        return found
     raise DataError(
         f"{path}: no column {wanted or ' or '.join(TEXT_COLUMNS)} "
         f"(found {', '.join(source.columns)}); name the comments' column with --text-column."
     )
 
 
+def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Give the column called by the first of `names` that is there; else so, in whatever case."""
+    for name in names:
+        if name in columns:
+            return name
+    for name in names:
+        for column in columns:
+            if column.casefold() == name.casefold():
+                return column
+    return None
+
+
 class CsvInput:
-    """CSV with a header, comma-separated, UTF-8. Cells are strings, verbatim."""
+    """CSV with a header, UTF-8. Cells are strings, verbatim.
+
+    Commas part the cells; where none parts those of the header, semicolons or tabs.
+    """
 
     def __init__(self, path: str, stream: Bytes):
         self.rows: int | None = None
@@ -125,31 +140,22 @@ class CsvInput:
         # Bytes that are not UTF-8 become lone surrogates, and mark their row.
         # Kept here, as it would close the stream on going.
         self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        self._reader = csv.reader(_bounded_lines(self._text, path))
-        self.columns = next(self._lines(), [])
+        lines = _bounded_lines(self._text, path)
+        head, skipped = header_lines(lines, path)
+        self._rows = CsvRows(itertools.chain(head, lines), path, separator(head), skipped)
+        self.columns = next(filter(None, self._rows), [])
         if not self.columns:
             raise DataError(f"{path}: is empty; expected a header line and one line a comment.")
         if not all(map(_is_utf8, self.columns)):
-            raise DataError(f"{path}: the header is not UTF-8; save the file as UTF-8 CSV.")
+            raise DataError(f"{path}: the header is not UTF-8; save the file as “CSV UTF-8”.")
         _refuse_equal(self.columns, path)
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
         """Read on to the end. An empty line is a row only where there is one column."""
-        for rows in _grouped(self._row(fields, text_column) for fields in self._lines()):
+        one = len(self.columns) == 1
+        filled = (fields or [""] for fields in self._rows if fields or one)
+        for rows in _grouped(self._row(fields, text_column) for fields in filled):
             yield Chunk(self.columns, [row.cells for row in rows], *_texts_and_reasons(rows))
-
-    def _lines(self) -> Iterator[list[str]]:
-        try:
-            for fields in self._reader:
-                if fields:
-                    yield fields
-                elif len(getattr(self, "columns", ())) == 1:
-                    yield [""]
-        except csv.Error as error:
-            raise DataError(
-                f"{self._path}: line {self._reader.line_num}: {error}; "
-                "is a quotation mark left open before?"
-            ) from error
 
     def _row(self, fields: list[str], text_column: str) -> "_Row":
         reason = None
@@ -158,11 +164,9 @@ class CsvInput:
                 cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 for cell in fields
             ]
-            reason = f"line {self._reader.line_num} is not UTF-8"
+            reason = f"line {self._rows.line} is not UTF-8; save the file as “CSV UTF-8”"
         elif len(fields) != len(self.columns):
-            reason = (
-                f"line {self._reader.line_num} has {len(fields)} cells, not {len(self.columns)}"
-            )
+            reason = f"line {self._rows.line} has {len(fields)} cells, not {len(self.columns)}"
         missing = [""] * (len(self.columns) - len(fields))
         cells = dict(zip(self.columns, fields + missing, strict=False))
         return _Row(cells, cells[text_column], reason)
@@ -175,13 +179,15 @@ class JsonlInput:
         self.rows: int | None = None
         self._lines = enumerate(_bounded_lines(stream, path), start=1)
         self._head: list[tuple[int, bytes]] = []
-        self.columns = []
+        columns: dict[str, None] = {}
+        size = 0
         for number, line in self._lines:
             self._head.append((number, line))
-            cells, _ = _parse(line)
-            self.columns = list(cells)
-            if self.columns or len(self._head) == CHUNK_ROWS:
+            columns |= dict.fromkeys(_parse(line)[0])
+            size += len(line)
+            if len(self._head) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 break
+        self.columns = list(columns)
         if not any(line.strip() for _, line in self._head):
             raise DataError(f"{path}: is empty; expected one JSON object a line.")
         if not self.columns:
@@ -287,12 +293,15 @@ def _grouped(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
             yield group
             group, characters = [], 0
         group.append(row)
+        characters += len(row.cells)  # empty ones take memory, too
         characters += sum(len(cell) for cell in row.cells.values() if isinstance(cell, str))
     yield group
 
 
 def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
     """Give the object on a line of JSON; or an empty one, and why."""
+    if has_many_values(line):
+        return {}, f"more than {MOST_VALUES:,} commas and brackets"
     try:
         text = line.decode("utf-8-sig")
         cells = json.loads(text)
@@ -304,6 +313,11 @@ def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
     except (ValueError, RecursionError):
         return {}, "not JSON"
     return (cells, None) if isinstance(cells, dict) else ({}, "not a JSON object")
+
+
+def has_many_values(line: bytes) -> bool:
+    """Whether a line of JSON may fill the memory once it is parsed."""
+    return len(line) > MOST_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
 def _refuse_equal(columns: list[str], path: str) -> None:

@@ -10,16 +10,17 @@ import io
 import itertools
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.errors import DataError
+from classifier.errors import DataError, let_go_of_stdout
 from classifier.files import Bytes, Chunk
 
 if TYPE_CHECKING:
@@ -53,6 +54,22 @@ class Output(Protocol):
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
         """Write all chunks as one file."""
+
+
+@contextmanager
+def standard_output() -> Iterator[IO[bytes]]:
+    """Give standard output to write to. DataError when it does not take all of it."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # nobody reads on: no mistake, and main() ends quietly
+        raise
+    except OSError as error:
+        let_go_of_stdout()
+        raise DataError(
+            f"standard output: writing failed ({error.strerror or error}); make room or send it "
+            "elsewhere, and try again."
+        ) from error
 
 
 def score_columns(labels: Sequence[str]) -> list[str]:
@@ -95,7 +112,7 @@ class TextOutput:
         for path in paths:
             head = json.loads(_first_line(path))
             names |= dict.fromkeys(head["columns"])
-            rows, unscored = rows + head["rows"], unscored + head["unscored"]
+            unscored += head["unscored"]
         columns = [*names, *self._scores, FLAGS] + [REASON] * (unscored > 0)
 
         text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, never closes the stream
@@ -108,9 +125,12 @@ class TextOutput:
                 text.write(line.getvalue().removesuffix("\r\n") + "\n")
                 line.seek(0)
                 line.truncate()
+                rows += 1
+            rows -= 1  # the header
         else:
             for row in _rows(paths, json_only=True):
                 text.write(json.dumps(row, ensure_ascii=False) + "\n")
+                rows += 1
         return Summary(rows, unscored)
 
 

@@ -9,10 +9,11 @@ last whole chunk. OUTPUT.part/ holds
 """
 
 import dataclasses
+import fcntl
 import gzip
 import json
+import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from classifier import Classifier
 from classifier.decision import Weights
-from classifier.errors import DataError, SettingsError, let_go_of_stdout
+from classifier.errors import DataError, SettingsError
 from classifier.files import (
     CHUNK_ROWS,
     STANDARD_STREAM,
@@ -41,6 +42,7 @@ from classifier.outputs import (
     TextOutput,
     UnfitError,
     score_columns,
+    standard_output,
 )
 
 FLAG_SEPARATOR = ";"  # not a blank, which labels of other models can hold
@@ -80,8 +82,8 @@ def score_file(
         _refuse_taken(rows.columns, labels, source)
         job = None if source == STANDARD_STREAM else _job(classifier, source, column)
         with _part_folder(output, job, resume, form.suffix) as part:
-            _score_chunks(classifier, rows, column, source, form, part, on_chunk)
-            return _join(form, part, output)
+            count = _score_chunks(classifier, rows, column, source, form, part, on_chunk)
+            return _join(form, part, output, count)
 
 
 def _score_chunks(
@@ -92,7 +94,7 @@ def _score_chunks(
     form: Output,
     part: Path,
     on_chunk: Callable[[int], None] | None,
-) -> None:
+) -> int:
     chunks = enumerate(rows.chunks(column))
     done = len(_chunk_files(part, form))
     before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
@@ -113,19 +115,14 @@ def _score_chunks(
             before += len(flags)
             if on_chunk:
                 on_chunk(before)
+    return before
 
 
-def _join(form: Output, part: Path, output: str) -> Summary:
+def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
     chunks = _chunk_files(part, form)
     if output == STANDARD_STREAM:
-        with _writing("standard output"):
-            try:
-                summary = form.join(chunks, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
-            except OSError:
-                let_go_of_stdout()
-                raise
-            return summary
+        with standard_output() as stream:
+            return form.join(chunks, stream)
     with _writing(part):
         whole = part / "joined.part"
         with whole.open("wb") as stream:
@@ -134,6 +131,11 @@ def _join(form: Output, part: Path, output: str) -> Summary:
                     summary = form.join(chunks, compressed)
             else:
                 summary = form.join(chunks, stream)
+        if summary.rows != rows:
+            raise DataError(
+                f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it to "
+                "begin anew."
+            )
         whole.replace(output)
     return summary
 
@@ -180,24 +182,48 @@ def _part_folder(
         return
     part = Path(f"{output}.part")
     begun = part.exists()
-    if begun and not resume:
-        raise DataError(
-            f"{part}: an interrupted run lies there; add --resume to go on with it, or delete it."
-        )
-    if begun:
-        _compare(part, job)
+    if not begun:
+        with _writing(part):
+            part.mkdir()
+    with _alone(part):
+        if begun and not resume:
+            raise DataError(
+                f"{part}: an interrupted run lies there; add --resume to go on with it, or delete "
+                "it."
+            )
+        if begun:
+            _compare(part, job)
+        try:
+            if not begun:
+                with _writing(part):
+                    (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
+            yield part
+        except BaseException as error:
+            of_use = job is not None and not isinstance(error, UnfitError)
+            if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+        shutil.rmtree(part)
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep the folder for this run, until its end. DataError when another has it."""
+    with _writing(part):
+        folder = os.open(part, os.O_RDONLY)
     try:
-        if not begun:
-            with _writing(part):
-                part.mkdir()
-                (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        yield part
-    except BaseException as error:
-        of_use = job is not None and not isinstance(error, UnfitError)
-        if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
-            shutil.rmtree(part, ignore_errors=True)
-        raise
-    shutil.rmtree(part)
+        with _writing(part):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(
+                    f"{part}: another process is at work on this output; wait for its end, or "
+                    "give another --output."
+                ) from None
+            part.stat()  # the other may have deleted it at its end, just now
+        yield
+    finally:
+        os.close(folder)
 
 
 def _compare(part: Path, job: dict[str, Any] | None) -> None:

@@ -15,13 +15,20 @@ from pathlib import Path
 from typing import IO
 
 from classifier.errors import DataError
-from classifier.files import TEXT_COLUMNS, Chunk, file_format, open_input
+from classifier.files import (
+    TEXT_COLUMNS,
+    Chunk,
+    file_format,
+    find_column,
+    has_many_values,
+    open_input,
+)
 from ui.parquet import SAMPLED_ROWS, larger_than, longest_text_column
 
 MEGABYTES = 200
 UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
 MOST_COLUMNS = 500  # cells of each row take memory, even where a file leaves them out
-LONGEST_LINE = 16_000_000  # bytes, of JSON
+LONGEST_LINE = 4_000_000  # bytes, of JSON; escaped as a text in a text it takes up to four times
 PASTED = "pasted.csv"
 
 
@@ -95,9 +102,9 @@ def look_into(path: Path, name: str) -> Source:
             _refuse_wide(len(columns), name)
             if path.suffix == ".parquet" and larger_than(path, UNPACKED_BYTES):
                 raise _too_large(name)
-            known = [column for column in TEXT_COLUMNS if column in columns]
-            if known:
-                return Source(path, name, columns, known[0])
+            known = find_column(columns, TEXT_COLUMNS)
+            if known is not None:
+                return Source(path, name, columns, known)
             head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
         guess = longest_column(head) if head else longest_text_column(path)
         return Source(path, name, columns, guess or columns[0])
@@ -149,6 +156,8 @@ def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
 
 def _with_strings(line: bytes) -> dict[str, str | None] | None:
     """Give a line's cells, each that is no text as one; None for a line that is no object."""
+    if has_many_values(line):
+        return None  # its row will say so
     try:
         cells = json.loads(line)
     except (ValueError, RecursionError):

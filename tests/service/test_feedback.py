@@ -4,12 +4,14 @@ import csv
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sql
@@ -19,7 +21,7 @@ from classifier.service import core
 from classifier.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
 from finetune.data import read_rows
-from tests.running import ROOT, python
+from tests.running import ROOT, python, run
 from tests.service.conftest import KIND, RUDE
 
 
@@ -231,6 +233,34 @@ def test_the_command_exports(tmp_path):
     assert done.stderr == "0 corrected comments\n"
 
 
+def kept(tmp_path, text):
+    """Give the URL of a database with one correction."""
+    database = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
+    with closing(FeedbackStore(database)) as store:
+        store.open()
+        request = SimpleNamespace(
+            text=text, summary={"TOXICITY": 1.0}, spans={}, community="", client_token=None
+        )
+        store.add(request, languages=["en"], scored={}, model="m", weights="w")
+    return database
+
+
+def test_the_command_writes_utf8_whatever_the_terminal_takes(tmp_path):
+    flags = ("--database", kept(tmp_path, "“你”"), "--output", "-")
+    done = command(*flags, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "1 corrected comments\n")
+    assert "“你”" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_standard_output_ends_in_one_sentence(tmp_path):
+    words = f"-m classifier feedback export --database {kept(tmp_path, 'you')} --output -"
+    done = run("sh", "-c", f"{sys.executable} {words} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: writing failed (No space left")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -239,6 +269,7 @@ def test_the_command_exports(tmp_path):
         ("--output", "rows.csv", "--database", "postgresql+psycopg://u:secret@127.0.0.1:1/x"),
         ("--output", "rows.csv", "--database", "postgresql+psycopg://u:secret@127.0.0.1:port/x"),
         ("--output", "rows.csv", "--since", "yesterday"),
+        ("--output", "rows.csv", "--since", "0001-01-01T00:00+14:00"),
     ],
 )
 def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
@@ -250,8 +281,8 @@ def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
     assert not (ROOT / "missing.sqlite3").exists()
 
 
-def command(*flags):
-    return python("-m", "classifier", "feedback", "export", *flags)
+def command(*flags, **environment):
+    return python("-m", "classifier", "feedback", "export", *flags, **environment)
 
 
 def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc():
