@@ -62,15 +62,21 @@ def fit_decision(
     fit = _fit_classes if activation == "softmax" else _fit_labels
     scores, truth = np.asarray(logits, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     counts = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
-    fit_weights = counts
+    fit_weights, absent = counts, []
     if prevalence is not None:
         shares = [prevalence[label] for label in labels]
+        absent = [label for label in labels if not prevalence[label]]
         fit_weights = natural_weights(truth, shares, np.where(counts > 0, counts, 1.0))
     usable = ~np.isnan(scores).any(axis=1) & (fit_weights > 0)
     scores, truth = scores[usable], truth[usable]
     fit_weights, counts = fit_weights[usable], counts[usable]
 
     decision, warnings = fit(scores, truth, fit_weights, labels, criterion)
+    warnings += [
+        f"{label}: no row of the random sample carries it, so how rare it is by nature is not "
+        "known, and its scores are too high; give more of such rows."
+        for label in absent
+    ]
     probabilities, flags = np.zeros(scores.shape), np.zeros(scores.shape, dtype=bool)
     folds = _folds(truth)
     for fold in range(FOLDS):
@@ -173,12 +179,16 @@ def _fit_classes(
 def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, float]:
     """Fit probability = sigmoid(slope × logit + intercept) by weighted log loss (Platt 1999).
 
-    Targets are Platt's: (positives + 1) / (positives + 2) and 1 / (negatives + 2) in place of 1
-    and 0, so that few positives, cleanly separated, do not make the slope endless.
+    Targets are a little less than 1 and more than 0, so that few positives, cleanly separated, do
+    not make the slope endless. Platt takes 1 / (positives + 2) from each positive row and gives
+    1 / (negatives + 2) to each negative one. Here both have the same weight in all, or else a label
+    that is rarer in nature than in these rows would be scored too high.
     """
-    positives, negatives = targets.sum(), len(targets) - targets.sum()
-    aims = np.where(targets == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     shares = weights / weights.sum()
+    kinds = [targets == 1, targets == 0]
+    moved = min(shares[kind].sum() / (kind.sum() + 2) for kind in kinds)
+    positive, negative = (moved / max(shares[kind].sum(), moved) for kind in kinds)
+    aims = np.where(targets == 1, 1 - positive, negative)
 
     def loss(line: Floats) -> tuple[float, Floats]:
         values = line[0] * logits + line[1]
@@ -191,10 +201,16 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
 
 
 def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> float:
-    """Fit the one slope of temperature scaling by weighted log loss (Guo et al. 2017)."""
+    """Fit the one slope of temperature scaling by weighted log loss (Guo et al. 2017).
+
+    Each target gives a little to the other classes, as in _platt: few rows, all judged right,
+    would make the slope endless.
+    """
+    rows, classes = targets.shape
+    aims = (targets * rows + 1) / (rows + classes)
 
     def loss(slope: Floats) -> float:
-        return float(-weights @ (targets * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
+        return float(-weights @ (aims * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
 
     found = minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES])
     return float(found.x[0])

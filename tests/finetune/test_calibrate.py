@@ -65,6 +65,29 @@ def test_few_cleanly_separated_positives_do_not_make_the_slope_endless():
     assert decision.apply(np.array([[2.0]]))[0, 0] == pytest.approx(4 / 5, abs=0.01)
 
 
+def test_scores_of_a_rare_label_are_as_high_as_it_is_rare():
+    """30 of 300 rows carry what 3 of 1,000 comments do."""
+    generator = np.random.default_rng(1)
+    ratios = []
+    for _ in range(20):
+        targets = (np.arange(300) < 30).astype(float)[:, None]
+        logits = generator.normal(0, 1.5, (300, 1)) + 4 * targets - 3
+        fitted = fit_decision(logits, targets, ["threat"], "sigmoid", BEST_F1, {"threat": 0.003})
+        truth = (np.arange(100_000) < 300).astype(float)[:, None]
+        new = generator.normal(0, 1.5, (100_000, 1)) + 4 * truth - 3
+        ratios.append(fitted.decision.apply(new).mean() / 0.003)
+    assert np.median(ratios) == pytest.approx(1, abs=0.3)
+
+
+def test_a_label_that_the_random_sample_lacks_is_warned_of():
+    logits = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 5)
+    fitted = fit_decision(logits, logits > 0, ["rude"], "sigmoid", BEST_F1, {"rude": 0.0})
+    assert fitted.warnings == [
+        "rude: no row of the random sample carries it, so how rare it is by nature is not known, "
+        "and its scores are too high; give more of such rows."
+    ]
+
+
 def test_natural_weights_of_one_label_are_the_prior_shift_correction():
     targets = np.array([1, 1, 0, 0, 0])[:, None]
     weights = natural_weights(targets, [0.1], np.ones(5))
@@ -127,6 +150,13 @@ def test_classes_get_one_temperature():
     assert slopes.pop() == pytest.approx(0.25, rel=0.05)
     assert fitted.decision.labels["a"].threshold is None
     assert fitted.report.calibration_error < 0.03
+
+
+def test_few_rows_all_judged_right_do_not_make_the_temperature_endless():
+    answers = np.arange(20) % 2
+    logits = np.where(np.eye(2)[answers] == 1, 1.0, -1.0)
+    fitted = fit_decision(logits, np.eye(2)[answers], ["a", "b"], "softmax", BEST_F1)
+    assert fitted.decision.apply(logits).max(axis=1) == pytest.approx(21 / 22, abs=0.001)
 
 
 def choose(targets, scores, criterion, weights=None):
