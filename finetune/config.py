@@ -144,8 +144,8 @@ class Settings:
         0,
     )
     fold_lookalikes: bool = setting(
-        "read letters of other alphabets that look Latin as Latin ones (for English, and others "
-        "in Latin script)",
+        "read letters of other alphabets that look Latin as Latin ones and emoji of abuse as "
+        "English words, and skip what the vocabulary has no letter for (for English)",
         False,
     )
     dropout: float = setting("drop this share of hidden values in training", 0.1)

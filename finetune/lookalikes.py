@@ -1,8 +1,11 @@
-"""Letters of other alphabets that look like Latin ones, and a tokenizer step that folds them.
+"""What a tokenizer of English words makes of other letters and of emoji, before it looks for words.
 
-An English word written with a Cyrillic letter is an unknown token to an English model, which is why
-people write it so. The folding is part of the exported tokenizer.json: every reader of the model
-folder gets it, and text in Latin letters passes unchanged.
+Unknown tokens all look the same to a model: an English word with a Cyrillic letter in it, which is
+why people write it so, and every emoji, a heart and a raised finger alike. So letters that look
+Latin are read as Latin ones, emoji that stand for a word of abuse as that word, some abbreviations
+as what they stand for, and what the vocabulary has no letter for is skipped. These steps are part
+of the exported tokenizer.json: every reader of the model folder gets them, and other text in Latin
+letters passes unchanged.
 """
 
 import json
@@ -39,18 +42,60 @@ LOOKALIKES = {
     "z": "ᴢ",
 }
 
+EMOJI = {
+    "fuck you": "🖕",
+    "fuck": "🤬",
+    "shit": "💩",
+    "disgusting": "🤢🤮",
+    "trash": "🗑🚮",
+    "clown": "🤡",
+    "monkey": "🐒🐵🙈🙉🙊🦍🦧",
+    "pig": "🐷🐖🐽",
+    "rat": "🐀🐁🐭",
+    "snake": "🐍",
+    "cockroach": "🪳",
+    "knife": "🔪🗡",
+    "gun": "🔫",
+    "bomb": "💣",
+}
+
+ABBREVIATIONS = {
+    "kill yourself": "kys",
+    "shut the fuck up": "stfu",
+    "get the fuck out": "gtfo",
+}
+
 
 def fold_lookalikes(tokenizer: Tokenizer) -> None:
-    """Put the folding before what the tokenizer does to its text already, unless it is there."""
-    steps: list[normalizers.Normalizer] = [normalizers.NFKC(), normalizers.Lowercase()]
+    """Put these steps around what the tokenizer does to its text already, unless they are there."""
+    steps: list[normalizers.Normalizer] = [
+        normalizers.Replace(Regex(f"[{emoji}]"), f" {word} ") for word, emoji in EMOJI.items()
+    ]
+    steps += [normalizers.NFKC(), normalizers.Lowercase()]
     for letter, others in LOOKALIKES.items():
         steps.append(normalizers.Replace(Regex(f"[{others.lower()}]"), letter))
-    folding = normalizers.Sequence(steps)
-    if tokenizer.normalizer is not None:
-        if _steps(tokenizer.normalizer)[: len(steps)] == _steps(folding):
-            return
-        folding = normalizers.Sequence([*steps, tokenizer.normalizer])
-    tokenizer.normalizer = folding
+    for words, short in ABBREVIATIONS.items():
+        steps.append(normalizers.Replace(Regex(rf"\b{short}\b"), words))
+    own = tokenizer.normalizer
+    if own is not None and _steps(own)[: len(steps)] == _steps(normalizers.Sequence(steps)):
+        return
+    skip = normalizers.Replace(Regex(f"[^\\s{_letters(tokenizer)}]+"), " ")
+    tokenizer.normalizer = normalizers.Sequence([*steps, *([own] if own else []), skip])
+
+
+def _letters(tokenizer: Tokenizer) -> str:
+    """Write the characters of the vocabulary's words as ranges of a regular expression."""
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    places = sorted(
+        {ord(letter) for word in tokenizer.get_vocab() if word not in special for letter in word}
+    )
+    ranges: list[list[int]] = []
+    for place in places:
+        if ranges and place == ranges[-1][1] + 1:
+            ranges[-1][1] = place
+        else:
+            ranges.append([place, place])
+    return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
 
 
 def _steps(normalizer: normalizers.Normalizer) -> list[dict]:

