@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8501
+ADDRESS ?= 127.0.0.1
 
 # Where Linux finds torch without CUDA: 0.2 GB to load instead of several. With an NVIDIA card, or with
 # `make install TORCH_INDEX=`, torch comes from the usual index, whose Linux build has CUDA.
@@ -24,7 +25,7 @@ help: ## list the targets
 install: $(VENV)/installed ## make .venv with everything that runs: classifier, fine-tuning, page
 
 app: install ## serve the page on http://localhost:$PORT (8501)
-	$(RUN) -m streamlit run app.py --server.port $(PORT)
+	$(RUN) -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
 test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline once installed
 	$(RUN) -m ruff check .

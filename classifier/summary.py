@@ -106,8 +106,8 @@ def meaning(classifier: "Classifier") -> str:
         limits = "" if classifier.single_label else " Its thresholds are a plain 50 %."
     else:
         means = (
-            "A score of 80 % means: of 100 comments scored like this one, readers would give the "
-            "label to about 80."
+            "A score of 80 % means: of 100 comments scored like this one, readers like those who "
+            "labelled its data would give the label to about 80."
         )
         limits = f" {thresholds_in_words(decision.criterion, decision.rows)}"
         limits = "" if classifier.single_label else limits
