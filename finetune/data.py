@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import pandas as pd
 
+from classifier.csv_rows import separator
 from classifier.errors import DataError
 
 from .config import Settings
@@ -27,7 +28,11 @@ from .templates import read_templates
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
     # Cells as they stand: "null" is a comment, 007 no number. An empty cell is an empty text.
-    table = pd.read_csv(source, compression=compression, dtype=str, keep_default_na=False)
+    given: dict[str, Any] = {"compression": compression, "dtype": str, "keep_default_na": False}
+    if Path(source).is_file():
+        header = ",".join(pd.read_csv(source, nrows=0, **given).columns)
+        given["sep"] = separator([header])
+    table = pd.read_csv(source, **given)
     if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first cells as its names
         raise ValueError("its rows have more cells than its header")
     return table

@@ -69,6 +69,15 @@ def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, ending: str):
     )
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_can_have_semicolons_or_tabs(tmp_path: Path, mark: str):
+    path = tmp_path / "rows.csv"
+    ROWS.to_csv(path, index=False, sep=mark)
+    rows = read_rows(str(path), settings())
+    assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
+    assert rows["toxic"].tolist() == ROWS["toxic"].tolist()
+
+
 def test_the_label_order_is_the_settings_not_the_files(tmp_path: Path):
     path = tmp_path / "rows.csv"
     ROWS.to_csv(path, index=False)
