@@ -6,8 +6,9 @@ costs nothing, as there is no padding either (int8: 1–4 texts at a time are th
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Logits = NDArray[np.float32]
+
+# Of one call, so many windows a core stand in line at a time: a long text, or an explanation of
+# one, keeps all cores busy, and another caller's comment waits for these and not for all of them.
+IN_LINE = 4
 
 
 class Engine(Protocol):
@@ -85,12 +90,27 @@ class OnnxEngine:
         """Give (windows, labels) from windows of any lengths, at least one of them."""
         if self._process != os.getpid():  # a fork has the pool, but none of its threads
             self._start_pool()
-        run = self._pool.map if len(windows) > 1 else map
-        return np.concatenate(list(run(self._run, windows)))
+        if len(windows) == 1:
+            return self._run(windows[0])
+        return np.concatenate(list(self._in_turn(windows)))
 
     def _start_pool(self) -> None:
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
+        self._in_line = IN_LINE * cores()
         self._process = os.getpid()
+
+    def _in_turn(self, windows: Sequence[TokenIds]) -> Iterator[Logits]:
+        line: deque[Future[Logits]] = deque()
+        try:
+            for ids in windows:
+                if len(line) == self._in_line:
+                    yield line.popleft().result()
+                line.append(self._pool.submit(self._run, ids))
+            while line:
+                yield line.popleft().result()
+        finally:  # after an error, nobody wants the rest
+            for waiting in line:
+                waiting.cancel()
 
     def _run(self, ids: TokenIds) -> Logits:
         batch = ids[np.newaxis]

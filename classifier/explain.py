@@ -17,7 +17,7 @@ from classifier.sentences import sentences
 if TYPE_CHECKING:
     from classifier import Classifier
 
-WORDS_AT_MOST = 60  # of a longer text sentences are left out; it takes one scoring a part
+PARTS_AT_MOST = 60  # it takes one scoring a part; of a text of more words sentences are left out
 PASSAGE = 2_000  # characters; of a longer text, the passage with the highest score is explained
 
 SENTENCE_AT_MOST = 300  # characters; a longer one, or a text without full stops, is cut
@@ -37,7 +37,8 @@ class Explanation:
     """What moves one label's score of a text.
 
     text: what was explained: the whole text, or its passage with the highest score.
-    score: the text's. unit: "word" or "sentence".
+    score: the text's. unit: "word" or "sentence"; "part", where there are so many of them that
+        neighbours go together.
     parts: in the order of the text. An effect of 0.2 means that the score is 20 points of a
         hundred lower without the part; below 0, that it is higher.
     """
@@ -63,10 +64,17 @@ def explain(classifier: "Classifier", text: str, label: str) -> Explanation | No
     place = classifier.labels.index(label)
     passage = _passage(classifier, text, place)
     unit, spans = "word", [match.span() for match in re.finditer(r"\S+", passage)]
-    if len(spans) > WORDS_AT_MOST:
+    if len(spans) > PARTS_AT_MOST:
         shorter = list(_short_sentences(passage))
         if len(shorter) > 1:
             unit, spans = "sentence", shorter
+    if len(spans) > PARTS_AT_MOST:
+        firsts = [number * len(spans) // PARTS_AT_MOST for number in range(PARTS_AT_MOST)]
+        ends = [*firsts[1:], len(spans)]
+        unit = "part"
+        spans = [
+            (spans[first][0], spans[end - 1][1]) for first, end in zip(firsts, ends, strict=True)
+        ]
     if len(spans) < 2:
         return None
     remaining = [passage[:start] + passage[end:] for start, end in spans]
