@@ -3,8 +3,12 @@
 The script that runs for each visitor is ui/navigation.py.
 """
 
+import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 from starlette.routing import BaseRoute
@@ -16,19 +20,40 @@ from classifier.service.core import Service
 from classifier.service.settings import ServiceSettings
 from ui import downloads
 from ui.navigation import tell_failure
+from ui.workspace import end_workspaces
+
+
+def give_up(error: UserError) -> NoReturn:
+    """Say in one sentence why nothing is served, and end at once."""
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    os._exit(EXIT_CODE)  # raised while the server starts, it would be shown as a traceback
+
 
 try:
     SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
 except UserError as error:  # an environment variable that cannot be understood
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(EXIT_CODE) from None
+    give_up(error)
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
 ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE)]
 
+
+@asynccontextmanager
+async def running(server: st.App) -> AsyncIterator[None]:
+    """Start the service with the server; at its end stop it, and remove what visitors handed in."""
+    async with AsyncExitStack() as until_stopped:
+        try:
+            await until_stopped.enter_async_context(lifespan(SERVICE)(server))
+        except UserError as error:  # a model or a database that cannot be used
+            give_up(error)
+        # uvicorn ends by the signal that stopped it, and then nothing is run at exit.
+        until_stopped.callback(end_workspaces)
+        yield
+
+
 app = st.App(
     Path(__file__).parent / "ui" / "navigation.py",
     routes=ROUTES,
-    lifespan=lifespan(SERVICE),
+    lifespan=running,
     on_script_error=tell_failure,
 )

@@ -1,9 +1,13 @@
 """What `streamlit run app.py` serves: the frame around the pages."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -50,15 +54,74 @@ def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkey
     assert not page.text_area
 
 
-def test_a_setting_of_the_service_that_cannot_be_understood_is_one_line(monkeypatch):
-    monkeypatch.setenv("TOXICITY_MAX_WAIT", "soon")
+def refused_start(**environment):
+    """Start the page, which refuses to; give its last line."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == EXIT_CODE
-    assert done.stderr.splitlines()[-1] == "error: TOXICITY_MAX_WAIT: 'soon' is not a number."
     assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_setting_of_the_service_that_cannot_be_understood_is_one_line():
+    line = refused_start(TOXICITY_MAX_WAIT="soon")
+    assert line == "error: TOXICITY_MAX_WAIT: 'soon' is not a number."
+
+
+def test_a_model_or_a_database_that_cannot_be_used_is_one_line(tmp_path):
+    assert refused_start(TOXICITY_MODEL="nope").startswith("error: No model 'nope'.")
+    database = f"sqlite:///{tmp_path}/no/feedback.sqlite3"
+    assert refused_start(TOXICITY_FEEDBACK_DATABASE=database).startswith("error: ")
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
+    folder = tmp_path / "broken"
+    shutil.copytree(ROOT / "models" / "toxic-minilm", folder)
+    (folder / "decision.json").unlink()  # it knows the weights by their sum
+    (folder / "model.onnx").write_bytes(b"no weights")
+    line = refused_start(TOXICITY_MODEL=str(folder))
+    assert "cannot be loaded by ONNX Runtime" in line
+
+
+STOPPED_SERVER = """
+import os, sys, threading, time, app, uvicorn
+from ui.workspace import Workspace
+
+def stop():
+    while not server.started:
+        time.sleep(0.05)
+    os.kill(os.getpid(), int(sys.argv[1]))
+
+visitor = Workspace()
+(visitor.new_folder() / "pasted.csv").write_text("text")
+server = uvicorn.Server(uvicorn.Config(app.app, port=0))
+threading.Thread(target=stop).start()
+print(visitor.folder)
+server.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_stopped_leaves_no_visitors_files(tmp_path, number):
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", STOPPED_SERVER, str(int(number))],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert Path(done.stdout.strip()).parent == tmp_path, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():

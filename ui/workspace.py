@@ -12,10 +12,14 @@ from classifier.errors import SettingsError
 
 WORKSPACE = "workspace"
 
+_LIVING: "weakref.WeakSet[Workspace]" = weakref.WeakSet()
+_CHANGING = threading.Lock()
+
 
 class Workspace:
     """A temporary folder that is removed with this object, and at the latest with the server.
 
+    end(): removes it before that.
     It lives in the visitor's session. Streamlit drops that some minutes after the tab was closed.
     ended is set first, for work that goes on in the background.
     Raises SettingsError where the machine has no place for temporary files.
@@ -30,7 +34,9 @@ class Workspace:
                 f"in TMPDIR ({error.strerror})."
             ) from error
         self.ended = threading.Event()
-        weakref.finalize(self, _end, self.folder, self.ended)
+        self.end = weakref.finalize(self, _end, self.folder, self.ended)
+        with _CHANGING:
+            _LIVING.add(self)
 
     def new_folder(self) -> Path:
         """Make an empty folder within."""
@@ -48,6 +54,14 @@ class Workspace:
 def _end(folder: Path, ended: threading.Event) -> None:
     ended.set()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_workspaces() -> None:
+    """Remove every visitor's folder, for a server that stops."""
+    with _CHANGING:
+        living = list(_LIVING)
+    for place in living:
+        place.end()
 
 
 def workspace() -> Workspace:
