@@ -141,7 +141,8 @@ def _show_result(job: FileJob) -> None:
     )
     st.caption(
         f"Scored with {in_markdown(job.model_name)}. The column flags holds the labels at or above "
-        "the model's own thresholds. In the CSV no cell starts a formula in a spreadsheet."
+        "the model's own thresholds. In the CSV an apostrophe stands before what a spreadsheet "
+        "would take for a formula."
     )
     st.button("Take another file", on_click=_forget)
     _explore(job)

@@ -3,6 +3,10 @@
 A cell that begins with = + - @ (or their full-width forms, or what is invisible before them) is a
 formula to a spreadsheet, and a comment can be one. Such cells get an apostrophe in front, which
 spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
+
+Where a spreadsheet splits at ; (Excel in German and French) or at tabs, the quotes written for
+commas do not hold, and a cell can begin within ours, also after a line's end: an apostrophe stands
+there as well. A space before the sign makes it text; with ;-) no formula begins.
 """
 
 import csv
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 1000
 FORMULA = re.compile(r"[\s\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠\t\r]")
+# What another cell can begin after, and what makes that one a formula.
+WITHIN = re.compile(
+    r"""[;\t\r\n](?=["\x00-\x08\x0b\x0c\x0e-\x1f\u200b\ufeff]*+"""
+    r"""(?:[=+\-@＝＋－＠\t]|\r(?!\n)))(?!-\))"""
+)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -64,4 +73,6 @@ def safe_cell(cell: Any) -> str:
     if isinstance(cell, dict | list):
         cell = json.dumps(cell, ensure_ascii=False, default=str)
     text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+    formula = FORMULA.match(text) and not NUMBER.fullmatch(text)
+    text = WITHIN.sub(r"\g<0>'", text)
+    return f"'{text}" if formula else text
