@@ -13,7 +13,8 @@ SAMPLE_FILE = Path("data") / "sample.csv"
 SAMPLE, UPLOAD = str(SAMPLE_FILE), "Upload labelled comments"
 LAYOUT = (
     "CSV: a header line, then one line a comment, UTF-8. JSON lines: one object a line. "
-    "CSV and JSON lines can be packed with gzip (.csv.gz, .jsonl.gz)."
+    "CSV and JSON lines can be packed with gzip (.csv.gz, .jsonl.gz). "
+    "An Excel file: save it as “CSV UTF-8” first."
 )
 
 

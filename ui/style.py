@@ -51,4 +51,12 @@ a.tox-button { display: inline-block; padding: 0.45rem 0.9rem; border-radius: 0.
 a.tox-button:hover, a.tox-button:focus-visible { border-color: currentColor; }
 a.tox-button small { opacity: 0.8; margin-left: 0.35rem; }
 .tox-table thead .number { white-space: normal; min-width: 4rem; }
+@media (max-width: 30rem) { /* a phone: five columns fit in 360 pixels */
+  .tox-table { font-size: 0.875rem; }
+  .tox-table thead th { font-size: 0.8125rem; }
+  .tox-table th, .tox-table td { padding-right: 0.4rem; }
+  .tox-table th:first-child { min-width: 6rem; }
+  .tox-table .number { padding-left: 0.4rem; }
+  .tox-table thead .number { min-width: 0; }
+}
 </style>"""

@@ -137,6 +137,11 @@ def test_a_phone_shows_each_page_without_scrolling_sideways(visit, path):
     assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
 
 
+def test_the_list_of_models_fits_a_narrow_phone(visit):
+    table = visit("models", width=360).locator(".tox-scroll").first
+    assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+
+
 def test_it_works_inside_another_page(visit, app):
     page = visit("?embed=true")
     score(page, RUDE)
