@@ -1,10 +1,7 @@
 """What `streamlit run app.py` serves: the frame around the pages."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
 from classifier.errors import EXIT_CODE
-
-ROOT = Path(__file__).parent.parent
+from tests.running import ROOT, python
 
 
 def test_streamlit_run_finds_the_application_that_carries_the_routes():
@@ -41,10 +37,8 @@ def test_the_page_itself_needs_neither_torch_nor_transformers():
         "assert not page.exception and not page.error;"
         "print({'torch', 'transformers', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
+    done = python("-c", code)
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkeypatch):
@@ -56,16 +50,7 @@ def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkey
 
 def refused_start(**environment):
     """Start the page, which refuses to; give its last line."""
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "0"]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-m", "streamlit", "run", "app.py", "--server.port", "0", **environment)
     assert done.returncode == EXIT_CODE
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()[-1]
@@ -111,15 +96,7 @@ server.run()
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_stopped_leaves_no_visitors_files(tmp_path, number):
-    done = subprocess.run(
-        [sys.executable, "-u", "-c", STOPPED_SERVER, str(int(number))],
-        cwd=ROOT,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = python("-u", "-c", STOPPED_SERVER, str(int(number)), TMPDIR=str(tmp_path))
     assert Path(done.stdout.strip()).parent == tmp_path, done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -136,9 +113,7 @@ def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
         "    assert not page.exception and not page.error, (name, page.exception)\n"
         "    print(name, [info.value for info in page.info])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr
     assert "train ['Training needs the full installation" in done.stdout
     assert "models ['Measuring needs the full installation" in done.stdout
@@ -146,14 +121,7 @@ def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
 
 def test_many_sessions_score_at_once_with_one_copy_of_the_model():
     """The README's benchmark, small: it speaks to the served page as browsers do."""
-    few = ["--sessions", "5", "--seconds", "4"]
-    done = subprocess.run(
-        [sys.executable, "benchmarks/sessions.py", *few],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("benchmarks/sessions.py", "--sessions", "5", "--seconds", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "errors: 0" in done.stdout
     assert "models loaded by the page: toxic-minilm\n" in done.stdout
