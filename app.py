@@ -35,7 +35,7 @@ except UserError as error:  # an environment variable that cannot be understood
     give_up(error)
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
-ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE)]
+ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE, downloads.base_path())]
 
 
 @asynccontextmanager

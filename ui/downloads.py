@@ -32,7 +32,7 @@ async def download(request: Request) -> Response:
 
 def route() -> Route:
     """Give the route of all downloads, below the path that the page itself is served under."""
-    return Route(f"{_base()}/downloads/{{token}}/{{name}}", download, methods=["GET"])
+    return Route(f"{base_path()}/downloads/{{token}}/{{name}}", download, methods=["GET"])
 
 
 def address(path: Path, name: str) -> str:
@@ -43,7 +43,7 @@ def address(path: Path, name: str) -> str:
         known = (token for token, offered in _offered.items() if offered == path)
         token = next(known, None) or secrets.token_urlsafe(24)
         _offered[token] = path
-    return f"{_base()}/downloads/{token}/{quote(name)}"
+    return f"{base_path()}/downloads/{token}/{quote(name)}"
 
 
 def link(path: Path, name: str, title: str) -> str:
@@ -56,6 +56,7 @@ def link(path: Path, name: str, title: str) -> str:
     )
 
 
-def _base() -> str:
+def base_path() -> str:
+    """Give the path that the page is served below, as /toxicity; an empty one for the root."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return f"/{base}" if base else ""

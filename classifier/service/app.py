@@ -26,16 +26,21 @@ SEND_SECONDS = 60  # nor one who reads slower than this
 PIECE = 65_536  # bytes of an answer handed over at a time
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: Service, base: str = "") -> list[Route]:
     """Give the routes for another Starlette application, such as a Streamlit page's.
 
-    Each leads into an application of our own, so that errors, CORS and limits are ours too. The
-    last ones are for what is not there: the page would answer it, with 200.
+    base: a path, such as /toxicity, that they are served under as well as under none.
+    Each leads into an application of our own, so that errors, CORS and limits are ours too. It is
+    given all below a path's first part: what is not there the page would answer, with 200.
     """
-    inside = create_app(service)
-    paths = [endpoint.path for endpoint in service.endpoints]
-    paths += ["/v1", "/v1/{rest:path}", "/v1alpha1", "/v1alpha1/{rest:path}"]
-    return [Route(path, endpoint=inside) for path in paths]
+    tops = sorted({endpoint.path.split("/")[1] for endpoint in service.endpoints})
+    return [
+        Route(f"{before}/{top}{rest}", endpoint=inside)
+        for before in sorted({"", base})
+        for inside in [create_app(service, before)]
+        for top in tops
+        for rest in ["", "/{rest:path}"]
+    ]
 
 
 def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
@@ -52,8 +57,8 @@ def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[No
     return running
 
 
-def create_app(service: Service) -> Starlette:
-    """Give the service as an application of its own."""
+def create_app(service: Service, base: str = "") -> Starlette:
+    """Give the service as an application of its own, all of it below the path base."""
     middleware = []
     if service.settings.cors_origins:
         middleware.append(
@@ -67,7 +72,9 @@ def create_app(service: Service) -> Starlette:
         )
     return Starlette(
         routes=[
-            Route(endpoint.path, _Handler(service, endpoint), methods=[endpoint.method])
+            Route(
+                base + endpoint.path, _Handler(service, endpoint, base), methods=[endpoint.method]
+            )
             for endpoint in service.endpoints
         ],
         middleware=middleware,
@@ -79,9 +86,10 @@ def create_app(service: Service) -> Starlette:
 class _Handler:
     """An endpoint as an ASGI application: a large request counts until its answer is sent."""
 
-    def __init__(self, service: Service, endpoint: Endpoint):
+    def __init__(self, service: Service, endpoint: Endpoint, base: str):
         self._service = service
         self._endpoint = endpoint
+        self._base = base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as until_sent:
@@ -106,7 +114,8 @@ class _Handler:
             request.headers,
             body,
             client=request.client.host if request.client else "",
-            root=service.settings.public_url.rstrip("/") or _root(request),
+            root=service.settings.public_url.rstrip("/")
+            or f"{request.url.scheme}://{request.url.netloc}{self._base}",
         )
         answer = await service.answer(self._endpoint, call, until_sent)
         return _response(answer, service.draining)
@@ -150,10 +159,6 @@ async def _body(request: Request, service: Service, until_sent: ExitStack) -> by
         message = f"The request's body did not arrive within {BODY_SECONDS} seconds."
         raise RefusedError(408, message, headers={"Connection": "close"}) from None
     return b"".join(parts)
-
-
-def _root(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def _response(answer: Answer, draining: bool = False, kind: type[Response] = Response) -> Response:

@@ -84,7 +84,7 @@ def test_the_slim_packages_are_without_torch(slim):
 
 @pytest.fixture(scope="module")
 def page(image):
-    """What the container's command answers to the health check's question, in a Space."""
+    """What the page that the container's command serves answers, in a Space."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     command = [word.replace("8501", port) for word in [*ENTRY, *COMMAND]]
@@ -158,7 +158,7 @@ def test_the_health_check_asks_this_machine_whatever_proxy_is_set(image):
 def test_the_health_check_fails_where_nothing_answers(image):
     """Ports of its own, so that a page served here does not answer for it."""
     check = (image / "deploy/healthcheck").read_text()
-    assert "8501/_stcore/health" in check
+    assert "8501/health/live" in check
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     answer = run(sys.executable, "-c", re.sub("8501|8080", port, check))

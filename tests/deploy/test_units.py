@@ -50,7 +50,7 @@ def test_the_unit_strips_what_it_does_not_use(service):
 def test_the_proxy_passes_to_where_the_unit_listens(service):
     port = re.search(r"--server.port=(\d+)", service["ExecStart"])[1]
     assert f"reverse_proxy 127.0.0.1:{port}" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
-    assert f"http://127.0.0.1:{port}/_stcore/health" in UPDATE
+    assert f"http://127.0.0.1:{port}/health/ready" in UPDATE
 
 
 def test_cloud_init_is_read_as_what_it_is():

@@ -5,9 +5,13 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
 
 import app
 from classifier.cache import shared_models
+from classifier.service.app import lifespan, routes
+from classifier.service.core import Service
+from classifier.service.settings import ServiceSettings
 from tests.service.conftest import RUDE, Running, listening
 
 
@@ -32,7 +36,8 @@ def test_a_comment_is_scored_beside_the_page(page):
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
 @pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v1/nope", "/v1/a/b", "/v1alpha1", "/v1alpha1/comments:foo"]
+    "path",
+    ["/v1", "/v1/", "/v1/a/b", "/v1alpha1", "/v1alpha1/comments:foo", "/health/nope", "/metrics/x"],
 )
 def test_what_is_not_there_is_told_as_by_the_service_alone(page, running, method, path):
     told = []
@@ -44,6 +49,20 @@ def test_what_is_not_there_is_told_as_by_the_service_alone(page, running, method
     assert told[0] == told[1]
     assert told[0][0] == 404
     assert b"Requested entity not found." in told[0][2]
+
+
+def test_a_page_below_another_path_has_the_service_there_too(embedded):
+    service = Service(ServiceSettings(), load=lambda _: embedded)
+    page = Starlette(routes=routes(service, "/tox"), lifespan=lifespan(service))
+    with listening(page) as url:
+        below = Running(f"{url}/tox", service)
+        assert (
+            below.analyze(RUDE).json["attributeScores"]["TOXICITY"]["summaryScore"]["value"] > 0.8
+        )
+        assert below.get("/$discovery/rest?version=v1alpha1").json["rootUrl"] == f"{url}/tox/"
+        assert below.get("/health/nope").status == 404
+        # A health check inside a container knows nothing of a path.
+        assert Running(url, service).get("/health/ready").status == 200
 
 
 def test_page_and_service_share_one_copy_of_the_model(page):
