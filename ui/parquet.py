@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 ROWS_AT_A_TIME = 10_000
-# Encodings that Arrow can read without repeating a text.
-REPEATING = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
+BYTES_AT_A_TIME = 100_000_000
+# Encodings that keep each text whole, and those that may give it by its number in a list. The one
+# that is left, DELTA_BYTE_ARRAY, says how much of a text is as in the one before it.
+WHOLE = {"PLAIN", "RLE", "BIT_PACKED", "DELTA_LENGTH_BYTE_ARRAY"}
+NUMBERED = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 SAMPLED_ROWS = 200
 
 
@@ -74,26 +77,47 @@ def _open(path: Path, texts_once: list[int] | None = None) -> "ParquetFile":
 
 
 def _sizes(path: Path) -> Iterator[int]:
-    """Give the bytes of ever more of the values. Of texts in rare encodings only as stored."""
+    """Give the bytes of ever more of the values: first as stored, then of texts kept once."""
     file = _open(path)
     columns = [file.schema.column(place) for place in range(len(file.schema))]
-    once: set[int] = set()
-    other: set[int] = set()
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
     size = 0
-    for group in range(file.num_row_groups):
+    for group in groups:
         for place, column in enumerate(columns):
-            found = file.metadata.row_group(group).column(place)
+            part = group.column(place)
             width = max(8, column.length)  # of a value that is no text
-            size += max(found.total_uncompressed_size, width * found.num_values)
+            size += max(part.total_uncompressed_size, width * part.num_values)
             yield size
-            if column.physical_type == "BYTE_ARRAY" and found.has_dictionary_page:
-                (once if set(found.encodings) <= REPEATING else other).add(place)
-    texts = sorted(once - other)
-    if texts:
-        names = [columns[place].path for place in texts]
-        for batch in _open(path, texts).iter_batches(ROWS_AT_A_TIME, columns=names):
+    numbered = []
+    for place, column in enumerate(columns):
+        encodings = {kind for group in groups for kind in group.column(place).encodings}
+        if column.physical_type != "BYTE_ARRAY" or encodings <= WHOLE:
+            continue
+        if encodings <= NUMBERED:
+            numbered.append(place)
+            continue
+        for found in _sizes_of_joined(file, place):
+            size += found
+            yield size
+    if numbered:
+        names = [columns[place].path for place in numbered]
+        for batch in _open(path, numbered).iter_batches(ROWS_AT_A_TIME, columns=names):
             size += sum(map(_text_bytes, batch.columns))
             yield size
+
+
+def _sizes_of_joined(file: "ParquetFile", place: int) -> Iterator[int]:
+    """Give the bytes of texts that are kept as parts of those before them, some at a time."""
+    column = file.schema.column(place)
+    for group in range(file.num_row_groups):
+        found = file.metadata.row_group(group).column(place)
+        longest = max(1, found.total_uncompressed_size)  # that a text can be
+        if column.max_repetition_level:  # one row can hold any number of them
+            yield longest * found.num_values
+            continue
+        rows = max(1, BYTES_AT_A_TIME // longest)
+        for batch in file.iter_batches(rows, row_groups=[group], columns=[column.path]):
+            yield batch.nbytes
 
 
 def _text_bytes(array: "Array") -> int:

@@ -91,14 +91,19 @@ def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "upload").exists()
 
 
+@pytest.mark.parametrize("encoding", ["RLE_DICTIONARY", "DELTA_BYTE_ARRAY"])
 @pytest.mark.parametrize("nested", [False, True])
-def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, nested):
+def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, nested, encoding):
     """A text that stands in each row is kept once: gigabytes fit into a kilobyte."""
     monkeypatch.setattr(upload, "UNPACKED_BYTES", 10_000_000)
     text = "a" * 100_000
     cell = [{"said": [text]}] if nested else text
     stream = io.BytesIO()
-    pq.write_table(pa.table({"text": ["hi"] * 101, "said": [cell] * 101}), stream)
+    table = pa.table({"text": ["hi"] * 101, "said": [cell] * 101})
+    path = "said.list.element.said.list.element" if nested else "said"
+    how = {} if encoding == "RLE_DICTIONARY" else {"column_encoding": {path: encoding}}
+    pq.write_table(table, stream, use_dictionary=not how, **how)
+    assert encoding in str(pq.ParquetFile(stream).metadata.row_group(0).to_dict())
     assert len(stream.getvalue()) < 100_000
     with pytest.raises(DataError, match=r"^bomb.parquet: unpacked it is larger than 10 MB"):
         saved(stream.getvalue(), "bomb.parquet", tmp_path)
