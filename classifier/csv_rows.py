@@ -8,10 +8,11 @@ from classifier.errors import DataError
 
 LONGEST_CELL = 16_000_000  # characters, and of a line and a row too
 MOST_CELLS = 100_000  # in a row
+MOST_BEFORE_HEADER = 1_000_000  # empty lines
 SEPARATORS = ",;\t"  # between cells; Excel writes semicolons where the comma is decimal
 
 # The quotation mark that ends a quoted cell, and what must stand behind it.
-_CLOSING = re.compile(r'(?<!")(?:"")*"(?!")(?P<end> *(?:[,;\t\r\n]|\Z))?')
+_CLOSING = re.compile(r'(?<!")"(?:"")*+(?!")(?P<end> *(?:[,;\t\r\n]|\Z))?')
 
 
 class CsvRows(Iterator[list[str]]):
@@ -81,14 +82,20 @@ def header_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
     for fields in rows:
         if fields:
             break
+        if rows.line == MOST_BEFORE_HEADER:
+            raise DataError(
+                f"{path}: its first {MOST_BEFORE_HEADER:,} lines are empty; expected a header "
+                "line and one line a comment."
+            )
         taken.clear()
     return taken, rows.line - len(taken)
 
 
 def separator(header: list[str]) -> str:
     """Tell what parts the header's cells: commas if they do, else what makes more of them."""
-    line = "".join(header)
-    found = {mark: _count_cells(line, mark, False) for mark in SEPARATORS}
+    # A separator within a quoted cell parts none, whichever of them stands before that cell.
+    line = re.sub(rf'(?:\A|(?<=[{SEPARATORS}]))"[^"]*(?:""[^"]*)*+(?:"|\Z)', "", "".join(header))
+    found = {mark: line.count(mark) for mark in SEPARATORS}
     return SEPARATORS[0] if found[SEPARATORS[0]] else max(found, key=found.__getitem__)
 
 

@@ -31,6 +31,7 @@ BLANK = "blank"
 # A chunk ends with whichever it reaches first, so that memory stays constant.
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 4_000_000
+CHUNK_EMPTY = 100_000  # lines that are no rows
 MOST_VALUES = 200_000  # in a line of JSON; each takes a hundred bytes and more
 
 Bytes = IO[bytes] | gzip.GzipFile
@@ -56,10 +57,12 @@ class Input(Protocol):
     """An open file of comments.
 
     columns: those known from its head; later lines of JSON can have others.
+    text_column: the first of TEXT_COLUMNS that is there, or None.
     rows: how many there are, where that is known beforehand.
     """
 
     columns: list[str]
+    text_column: str | None
     rows: int | None
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
@@ -105,8 +108,8 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
 
 
 def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
-    """Give `wanted`, or else the first of TEXT_COLUMNS that is there; DataError if none is."""
-    found = find_column(source.columns, [wanted] if wanted else TEXT_COLUMNS)
+    """Give `wanted`, or else the input's own; DataError if it is not there."""
+    found = find_column(source.columns, [wanted]) if wanted else source.text_column
     if found is not None:
         return found
     raise DataError(
@@ -149,12 +152,15 @@ class CsvInput:
         if not all(map(_is_utf8, self.columns)):
             raise DataError(f"{path}: the header is not UTF-8; save the file as “CSV UTF-8”.")
         _refuse_equal(self.columns, path)
+        self.text_column = find_column(self.columns, TEXT_COLUMNS)
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
         """Read on to the end. An empty line is a row only where there is one column."""
         one = len(self.columns) == 1
-        filled = (fields or [""] for fields in self._rows if fields or one)
-        for rows in _grouped(self._row(fields, text_column) for fields in filled):
+        for rows in _grouped(
+            self._row(fields or [""], text_column) if fields or one else None
+            for fields in self._rows
+        ):
             yield Chunk(self.columns, [row.cells for row in rows], *_texts_and_reasons(rows))
 
     def _row(self, fields: list[str], text_column: str) -> "_Row":
@@ -178,12 +184,14 @@ class JsonlInput:
     def __init__(self, path: str, stream: Bytes):
         self.rows: int | None = None
         self._lines = enumerate(_bounded_lines(stream, path), start=1)
+        self.text_column: str | None = None  # what the first row says holds for the others
         self._head: list[tuple[int, bytes]] = []
         columns: dict[str, None] = {}
         size = 0
         for number, line in self._lines:
             self._head.append((number, line))
             columns |= dict.fromkeys(_parse(line)[0])
+            self.text_column = self.text_column or find_column(list(columns), TEXT_COLUMNS)
             size += len(line)
             if len(self._head) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 break
@@ -199,10 +207,11 @@ class JsonlInput:
             columns = list(dict.fromkeys(name for row in rows for name in row.cells))
             yield Chunk(columns, [row.cells for row in rows], *_texts_and_reasons(rows))
 
-    def _rows(self, text_column: str) -> Iterator["_Row"]:
+    def _rows(self, text_column: str) -> Iterator["_Row | None"]:
         for lines in (self._head, self._lines):
             for number, line in lines:
                 if not line.strip():
+                    yield None
                     continue
                 cells, reason = _parse(line)
                 text = cells.get(text_column)
@@ -230,6 +239,7 @@ class ParquetInput:
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
         _refuse_equal(self.columns, path)
+        self.text_column = find_column(self.columns, TEXT_COLUMNS)
         self.rows: int | None = self._file.metadata.num_rows
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
@@ -284,14 +294,21 @@ def _texts_and_reasons(rows: list[_Row]) -> tuple[list[str | None], list[str | N
     return texts, reasons
 
 
-def _grouped(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
-    """Cut rows into lists for a chunk each; no rows give one empty list."""
+def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
+    """Cut rows into lists for a chunk each; None is an empty line. No rows give one empty list."""
     group: list[_Row] = []
-    characters = 0
+    characters = empty = 0
     for row in rows:
-        if len(group) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+        if (
+            len(group) == CHUNK_ROWS
+            or characters >= CHUNK_CHARACTERS
+            or empty == CHUNK_EMPTY  # so that whoever waits for a chunk can end the run
+        ):
             yield group
-            group, characters = [], 0
+            group, characters, empty = [], 0, 0
+        if row is None:
+            empty += 1
+            continue
         group.append(row)
         characters += len(row.cells)  # empty ones take memory, too
         characters += sum(len(cell) for cell in row.cells.values() if isinstance(cell, str))

@@ -181,11 +181,10 @@ def _part_folder(
             yield Path(folder)
         return
     part = Path(f"{output}.part")
-    begun = part.exists()
-    if not begun:
-        with _writing(part):
-            part.mkdir()
+    with _writing(part):
+        part.mkdir(exist_ok=True)
     with _alone(part):
+        begun = any(part.iterdir())
         if begun and not resume:
             raise DataError(
                 f"{part}: an interrupted run lies there; add --resume to go on with it, or delete "

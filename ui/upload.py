@@ -16,10 +16,8 @@ from typing import IO
 
 from classifier.errors import DataError
 from classifier.files import (
-    TEXT_COLUMNS,
     Chunk,
     file_format,
-    find_column,
     has_many_values,
     open_input,
 )
@@ -102,9 +100,8 @@ def look_into(path: Path, name: str) -> Source:
             _refuse_wide(len(columns), name)
             if path.suffix == ".parquet" and larger_than(path, UNPACKED_BYTES):
                 raise _too_large(name)
-            known = find_column(columns, TEXT_COLUMNS)
-            if known is not None:
-                return Source(path, name, columns, known)
+            if rows.text_column is not None:
+                return Source(path, name, columns, rows.text_column)
             head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
         guess = longest_column(head) if head else longest_text_column(path)
         return Source(path, name, columns, guess or columns[0])

@@ -119,6 +119,7 @@ def test_unreadable_csv_rows_keep_their_place_and_say_why(tmp_path, score):
         ("id\ttext\n1\ta;b\n", ["id", "text"], ["1", "a;b"]),
         ('"a;b","text"\n1,you\n', ["a;b", "text"], ["1", "you"]),
         ('"a,b";text\n1;you, too\n', ["a,b", "text"], ["1", "you, too"]),
+        ('n;"a, b";text\n1;2;you, too\n', ["n", "a, b", "text"], ["1", "2", "you, too"]),
         ('\n"a,\nb";text\n1;you\n', ["a,\nb", "text"], ["1", "you"]),
         ('n;"a;\nb";text\n1;2;you\n', ["n", "a;\nb", "text"], ["1", "2", "you"]),
         ("a;b\ttext\tc\n1\tyou\t2\n", ["a;b", "text", "c"], ["1", "you", "2"]),
@@ -348,6 +349,16 @@ def test_a_run_keeps_others_from_its_output_until_it_is_done(tmp_path, tiny, mon
     assert sorted(tmp_path.iterdir()) == [source, output]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_came_to_nothing_but_its_folder_keeps_none_from_its_output(
+    tmp_path, tiny, resume
+):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    (tmp_path / "out.csv.part").mkdir()
+    score_file(tiny, str(source), str(tmp_path / "out.csv"), resume=resume)
+    assert sorted(tmp_path.iterdir()) == [source, tmp_path / "out.csv"]
+
+
 def test_chunks_of_which_one_is_missing_are_not_joined(tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(files, "CHUNK_ROWS", 2)
     source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 7])
@@ -516,7 +527,7 @@ def test_commas_in_a_quoted_comment_are_no_cells(tmp_path):
 
 def test_blank_lines_before_the_header_do_not_fill_the_memory(tmp_path):
     source = tmp_path / "in.csv"
-    source.write_text("\n" * 3_000_000 + "text\nyou\n")
+    source.write_text("\n" * 900_000 + "text\nyou\n")
     tracemalloc.start()
     try:
         with files.open_input(str(source), "csv") as rows:
@@ -524,6 +535,32 @@ def test_blank_lines_before_the_header_do_not_fill_the_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+    source.write_text("\n" * 1_000_001 + "text\nyou\n")
+    with (
+        pytest.raises(
+            files.DataError, match=r"in.csv: its first 1,000,000 lines are empty; expected"
+        ),
+        files.open_input(str(source), "csv"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("ending", "head"), [("csv", "text,id\nyou,1\n"), ("jsonl", '{"text": "you"}\n')]
+)
+def test_a_run_over_empty_lines_can_be_ended(tmp_path, ending, head):
+    source = tmp_path / f"in.{ending}"
+    source.write_text(head + "\n" * 250_000 + head.splitlines()[-1])
+    with files.open_input(str(source), "csv") as rows:
+        assert [chunk.texts for chunk in rows.chunks("text")] == [["you"], [], ["you"]]
+
+
+def test_the_column_of_texts_is_what_the_first_object_calls_it(tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "you"}\n{"text": "go", "comment_text": "x"}\n')
+    with files.open_input(str(source), "csv") as rows:
+        assert files.choose_text_column(rows, str(source), None) == "text"
+        assert files.choose_text_column(rows, str(source), "comment_text") == "comment_text"
 
 
 def test_a_line_of_json_with_values_without_end_keeps_its_place_and_is_not_parsed(tmp_path):
