@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from classifier.service.calls import Answer, Call, Endpoint, as_json
-from classifier.service.core import LARGE, Service
+from classifier.service.calls import LARGE, Answer, Call, Endpoint, as_json
+from classifier.service.core import Service
 from classifier.service.refusals import RefusedError, too_large
 
 BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
@@ -94,7 +94,8 @@ class _Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as until_sent:
             response = await self._answered(Request(scope, receive), until_sent)
-            with suppress(TimeoutError):  # the server then ends the connection
+            # The server then takes no more of it, and ends the connection once what it has is read.
+            with suppress(TimeoutError):
                 async with asyncio.timeout(SEND_SECONDS):
                     await response(scope, receive, _in_pieces(send))
 

@@ -7,11 +7,12 @@ import asyncio
 import http
 import re
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from classifier.service.calls import Answer, Call, as_json
+from classifier.service.calls import LARGE, Answer, Call, as_json
 from classifier.service.gather import portions
 from classifier.service.refusals import RefusedError, invalid
 
@@ -33,11 +34,16 @@ async def batch(service: "Service", call: Call) -> Answer:
     parts = _parts(call)
     answers: list[bytes] = []
     size = 0
-    for portion in portions(list(map(len, parts))):
-        full = size > MAX_ANSWERS
-        found = (_answer(service, call, part, full) for part in parts[portion])
-        answers += await asyncio.gather(*found)
-        size += sum(map(len, answers[portion]))
+    counted = len(call.body) > LARGE
+    with ExitStack() as until_built:
+        for portion in portions(list(map(len, parts))):
+            full = size > MAX_ANSWERS
+            found = (_answer(service, call, part, full) for part in parts[portion])
+            answers += await asyncio.gather(*found)
+            size += sum(map(len, answers[portion]))
+            if size > LARGE and not counted:
+                until_built.enter_context(service.large())
+                counted = True
     boundary = f"batch_{uuid.uuid4().hex}"
     mark = f"--{boundary}".encode()
     body = b"".join(mark + b"\r\n" + answer for answer in answers) + mark + b"--\r\n"

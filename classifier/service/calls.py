@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+LARGE = 131_072
+"""A request is large that has more bytes than one comment can take, or whose answer has."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -12,7 +15,8 @@ class Call:
 
     query: the parameters of the URL, the last of each name.
     headers: by their names in small letters.
-    client: the caller's address. root: scheme and host of the service as the caller wrote it.
+    client: the caller's address. root: the address that all paths of the service begin with, as the
+    caller wrote it.
     """
 
     query: Mapping[str, str]

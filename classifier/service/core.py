@@ -14,7 +14,7 @@ from classifier.folder import ModelFolder
 from classifier.models import find_model
 from classifier.service import batch, discovery, native, openapi, perspective
 from classifier.service.attributes import attribute_labels
-from classifier.service.calls import Answer, Call, Endpoint, as_json
+from classifier.service.calls import LARGE, Answer, Call, Endpoint, as_json
 from classifier.service.gate import Gate
 from classifier.service.gather import Gatherer, Scores
 from classifier.service.languages import LanguageDetector
@@ -25,10 +25,9 @@ from classifier.service.settings import ServiceSettings
 
 LOG = logging.getLogger("classifier.service")
 
-# Each can take --max-body in memory, then batch.MAX_ANSWERS; of small ones --max-requests are no
-# burden. A request is large that has more bytes than one comment can take, or whose answer has.
+# Large requests at once. Each can take --max-body in memory, then batch.MAX_ANSWERS; of small ones
+# --max-requests are no burden.
 MAX_LARGE = 32
-LARGE = 131_072
 # Corrections on their way into the database at once, and the seconds that a caller waits for it:
 # one that hangs keeps no more than these from being answered.
 MAX_WRITING = 4

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from classifier.service import batch
-from tests.service.conftest import KIND, RUDE
+from classifier.service import batch, core
+from tests.service.conftest import KIND, RUDE, until
 
 ANALYZE = "/v1alpha1/comments:analyze?key=any&alt=json"
 
@@ -76,6 +76,17 @@ def test_parts_beyond_what_a_batch_may_answer_are_refused(running, monkeypatch):
     assert statuses == [200] * statuses.count(200) + [413] * statuses.count(413)
     assert 5 < statuses.count(413) < 20
     assert "in a smaller batch" in replies[-1][2]["error"]["message"]
+
+
+def test_a_batch_whose_answers_grow_large_counts_while_it_is_built(running, monkeypatch):
+    parts = [part(ask(KIND)) for _ in range(20)]
+    sent, answered = len("".join(parts)) + 200, len(send(running, parts).body)
+    assert sent < answered
+    monkeypatch.setattr(batch, "LARGE", (sent + answered) // 2)
+    assert len(answers(send(running, parts))) == 20
+    until(lambda: not running.service._large)
+    monkeypatch.setattr(core, "MAX_LARGE", 0)
+    assert send(running, parts).status == 503
 
 
 def test_the_key_may_stand_in_the_part_or_at_the_whole(serving, monkeypatch):
