@@ -221,7 +221,7 @@ def _score(cell: Any) -> float:
     """Read a score; NaN for what is none, such as an empty cell. Its comma may be a decimal one."""
     try:
         value = float(cell.replace(",", ".") if isinstance(cell, str) else cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.nan
     return value if 0 <= value <= 1 else np.nan
 

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -206,6 +206,9 @@ def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
         partial.replace(output)
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror}).") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _storable(text: str) -> str:

@@ -140,6 +140,14 @@ def test_scores_with_a_decimal_comma_are_read(embedded, tmp_path):
     assert (agreement.rows, agreement.flagged) == (2, 1)
 
 
+def test_a_score_that_no_float_holds_is_none(embedded, tmp_path):
+    file = tmp_path / "old.jsonl"
+    rows = [{"text": "You fool", "toxicity": score} for score in (0.75, 10**400, 0.5)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    [agreement] = compare(embedded, str(file), threshold=0.7).agreements
+    assert (agreement.rows, agreement.flagged) == (2, 0.5)
+
+
 def test_a_terminal_that_lacks_a_character_gets_the_report_without_it(old):
     done = python("-m", "classifier", "compare", old, PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,7 @@
 """comments:suggestscore, what is kept of it, and how it becomes training data."""
 
 import csv
+import hashlib
 import os
 import shutil
 import subprocess
@@ -222,6 +223,18 @@ def test_a_malformed_correction_is_refused(running, scores):
     body = {"comment": {"text": " "}, "attributeScores": {"A": {"summaryScore": {"value": 1}}}}
     reply = running.post("/v1alpha1/comments:suggestscore", body)
     assert reply.error[1] == "COMMENT_EMPTY"
+
+
+def test_an_export_that_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    with closing(FeedbackStore(kept(tmp_path, RUDE))) as store:
+        store.open()
+        monkeypatch.setattr(hashlib, "sha256", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            export(store, ["toxic"], str(tmp_path / "out.csv"))
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.sqlite3"]
 
 
 def test_the_command_exports(tmp_path):
