@@ -1,33 +1,76 @@
 """Parquet: what a file unpacks to, which of its columns hold texts, and its rows as pandas.
 
-A file keeps a text that is repeated once: one of a kilobyte can hold gigabytes.
+A file keeps a text that is repeated once: one of a kilobyte can hold gigabytes, and what it says
+of its own size can be false. So a process that can do no harm reads it first.
 """
 
+import os
+import resource
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifier.errors import DataError
+from classifier.files import CHUNK_ROWS
+from classifier.models import ROOT
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from pyarrow import Array, DataType, Table
     from pyarrow.parquet import ParquetFile
 
-ROWS_AT_A_TIME = 10_000
-BYTES_AT_A_TIME = 100_000_000
-# Encodings that keep each text whole, and those that may give it by its number in a list. The one
-# that is left, DELTA_BYTE_ARRAY, says how much of a text is as in the one before it.
-WHOLE = {"PLAIN", "RLE", "BIT_PACKED", "DELTA_LENGTH_BYTE_ARRAY"}
-NUMBERED = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+MEMORY = 1_000_000_000  # bytes of address space for who reads an unknown file
+SECONDS = 20  # of a core; a file of 100 MB takes one
+FITS, BROKEN, TOO_LARGE = 0, 2, 3
 SAMPLED_ROWS = 200
+
+_reading_unknown = threading.Lock()  # one at a time, so that many visitors take no more memory
 
 
 def larger_than(path: Path, most: int) -> bool:
-    """Tell whether a file's values take more than `most` bytes; DataError if it is broken."""
-    with _reading(path):
-        return any(size > most for size in _sizes(path))
+    """Tell whether a file's values take more than `most` bytes, or more than MEMORY to read.
+
+    Raises DataError if it is broken.
+    """
+    with _reading_unknown:
+        reader = subprocess.run(
+            [sys.executable, "-m", "ui.parquet", str(path), str(most)],
+            cwd=ROOT,
+            env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # others reserve too much
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if reader.returncode == BROKEN:
+        raise DataError(f"{path}: the Parquet data are broken ({reader.stdout.strip()}).")
+    if reader.returncode > 0 and reader.returncode != TOO_LARGE:
+        raise RuntimeError(reader.stderr)
+    return reader.returncode != FITS  # or ended by a signal, for want of memory or time
+
+
+def _read_unknown(path: str, most: int) -> int:
+    """Read a whole file as scoring does; give FITS, BROKEN or TOO_LARGE."""
+    import pyarrow
+
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS)):
+        with suppress(ValueError, OSError):  # macOS has no limit of address space
+            resource.setrlimit(limit, (value, value))
+    size = 0
+    try:
+        for batch in _open(Path(path)).iter_batches(CHUNK_ROWS, use_threads=False):
+            size += sum(map(_size, batch.columns))
+            if size > most:
+                return TOO_LARGE
+    except MemoryError:
+        return TOO_LARGE
+    except (pyarrow.ArrowException, OSError) as error:
+        print(error)
+        return BROKEN
+    return FITS
 
 
 def longest_text_column(path: Path) -> str | None:
@@ -70,69 +113,27 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: the Parquet data are broken ({error}).") from error
 
 
-def _open(path: Path, texts_once: list[int] | None = None) -> "ParquetFile":
+def _open(path: Path) -> "ParquetFile":
     from pyarrow.parquet import ParquetFile
 
-    return ParquetFile(path, read_dictionary=texts_once, buffer_size=1 << 20, pre_buffer=False)
+    return ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
 
 
-def _sizes(path: Path) -> Iterator[int]:
-    """Give the bytes of ever more of the values: first as stored, then of texts kept once."""
-    file = _open(path)
-    columns = [file.schema.column(place) for place in range(len(file.schema))]
-    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
-    size = 0
-    for group in groups:
-        for place, column in enumerate(columns):
-            part = group.column(place)
-            width = max(8, column.length)  # of a value that is no text
-            size += max(part.total_uncompressed_size, width * part.num_values)
-            yield size
-    numbered = []
-    for place, column in enumerate(columns):
-        encodings = {kind for group in groups for kind in group.column(place).encodings}
-        if column.physical_type != "BYTE_ARRAY" or encodings <= WHOLE:
-            continue
-        if encodings <= NUMBERED:
-            numbered.append(place)
-            continue
-        for found in _sizes_of_joined(file, place):
-            size += found
-            yield size
-    if numbered:
-        names = [columns[place].path for place in numbered]
-        for batch in _open(path, numbered).iter_batches(ROWS_AT_A_TIME, columns=names):
-            size += sum(map(_text_bytes, batch.columns))
-            yield size
-
-
-def _sizes_of_joined(file: "ParquetFile", place: int) -> Iterator[int]:
-    """Give the bytes of texts that are kept as parts of those before them, some at a time."""
-    column = file.schema.column(place)
-    for group in range(file.num_row_groups):
-        found = file.metadata.row_group(group).column(place)
-        longest = max(1, found.total_uncompressed_size)  # that a text can be
-        if column.max_repetition_level:  # one row can hold any number of them
-            yield longest * found.num_values
-            continue
-        rows = max(1, BYTES_AT_A_TIME // longest)
-        for batch in file.iter_batches(rows, row_groups=[group], columns=[column.path]):
-            yield batch.nbytes
-
-
-def _text_bytes(array: "Array") -> int:
-    """Give the bytes of the texts in a column, each as often as it stands there."""
+def _size(array: "Array") -> int:
+    """Give the bytes that a column takes in plain columns, at least eight a value."""
     import pyarrow
     from pyarrow import compute
 
     if pyarrow.types.is_dictionary(array.type):
-        lengths = compute.binary_length(array.dictionary)
-        return compute.sum(lengths.take(array.indices)).as_py() or 0
+        lengths = compute.binary_length(array.dictionary.cast(pyarrow.large_binary()))
+        return (compute.sum(lengths.take(array.indices)).as_py() or 0) + 8 * len(array)
     if pyarrow.types.is_struct(array.type):
-        return sum(map(_text_bytes, array.flatten()))
+        return sum(map(_size, array.flatten()))
     if pyarrow.types.is_map(array.type):
-        return _text_bytes(array.keys) + _text_bytes(array.items)
-    return _text_bytes(array.flatten()) if pyarrow.types.is_nested(array.type) else 0
+        return _size(array.keys) + _size(array.items)
+    if pyarrow.types.is_nested(array.type):
+        return _size(array.flatten()) + 8 * len(array)
+    return max(array.nbytes, 8 * len(array))
 
 
 def is_text(kind: "DataType") -> bool:
@@ -141,3 +142,7 @@ def is_text(kind: "DataType") -> bool:
 
     kind = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
     return str(kind) in {"string", "large_string", "string_view"}
+
+
+if __name__ == "__main__":
+    sys.exit(_read_unknown(sys.argv[1], int(sys.argv[2])))

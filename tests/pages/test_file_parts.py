@@ -416,10 +416,23 @@ def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
     model = "cardiffnlp/twitter-roberta-base-sentiment"
     report = Labelled.read(scored, model, single_label=True).report({})
     assert (report["rows"], report["accuracy"]) == (3, 1.0)
+    table["label"] = ["negative", "LABEL_1", "-1", "2.0"]
+    table.to_parquet(tmp_path / "s.parquet")
+    scored = ScoredFile.read(tmp_path / "s.parquet", labels, "text")
+    assert Labelled.read(scored, model, single_label=True).report({})["rows"] == 3
     table["label"] = ["good"] * 4
     table.to_parquet(tmp_path / "s.parquet")
     with pytest.raises(DataError, match=r"holds 'good'"):
         Labelled.read(scored, model, single_label=True)
+
+
+def test_a_class_that_is_called_by_a_version_keeps_its_name(tmp_path):
+    table = pd.DataFrame({"text": list("ab"), "label": ["v2.0", "v1.0"]})
+    table[score_columns(["v1.0", "v2.0"])] = np.eye(2, dtype=np.float32)
+    table.to_parquet(tmp_path / "s.parquet")
+    scored = ScoredFile.read(tmp_path / "s.parquet", ["v1.0", "v2.0"], "text")
+    targets = Labelled.read(scored, "model", single_label=True).targets
+    assert targets.tolist() == [[0, 1], [1, 0]]
 
 
 def test_classes_called_by_numbers_are_not_taken_for_places(tmp_path):
