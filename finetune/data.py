@@ -5,6 +5,7 @@ then one column a label: 1, 0 or NaN for unknown; single-label tasks have the on
 the class's place in settings.labels.
 """
 
+import gzip
 import hashlib
 import re
 import zlib
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
 
-from classifier.csv_rows import separator
 from classifier.errors import DataError
+from classifier.files import BLANK, CsvInput
 
 from .config import Settings
 from .distil import with_passages, with_teachers
@@ -27,19 +29,24 @@ from .templates import read_templates
 
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
-    # Cells as they stand: "null" is a comment, 007 no number. An empty cell is an empty text.
-    given: dict[str, Any] = {"compression": compression, "dtype": str, "keep_default_na": False}
-    if Path(source).is_file():
-        header = ",".join(pd.read_csv(source, nrows=0, **given).columns)
-        given["sep"] = separator([header])
-    table = pd.read_csv(source, **given)
-    if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first cells as its names
-        raise ValueError("its rows have more cells than its header")
-    return table
+    # As for scoring, cells as they stand: "null" is a comment, 007 no number, an empty cell a text.
+    is_url = source.startswith(URLS)
+    with urlopen(source) if is_url else Path(source).open("rb") as packed:  # noqa: S310 - http
+        table = CsvInput(source, gzip.GzipFile(fileobj=packed) if compression else packed)
+        parts = []
+        for chunk in table.chunks(table.columns[0]):
+            for reason in chunk.reasons:
+                if reason not in (None, BLANK):
+                    raise DataError(f"{source}: {reason}.")
+            parts.append(pd.DataFrame(chunk.cells, columns=table.columns, dtype=str))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
-    return pd.read_json(source, compression=compression, lines=True, dtype=False)
+    try:
+        return pd.read_json(source, compression=compression, lines=True, dtype=False)
+    except TypeError:
+        raise ValueError("one of its lines holds no object") from None
 
 
 READERS = {
@@ -51,6 +58,7 @@ READERS = {
 }
 TRAIN_ONLY = "train only"
 """The column of make_split's own that says which rows settings.train_only names."""
+URLS = ("http://", "https://")
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
 
 
@@ -181,7 +189,7 @@ def _extra_rows(held_out: list[pd.DataFrame], settings: Settings) -> pd.DataFram
             known = label in table
             table[label] = _label(table[label], settings, source) if known else np.nan
         names = table.get(settings.source_column, pd.Series("", index=table.index)).fillna("")
-        table[settings.source_column] = names.mask(names == "", Path(source).stem)
+        table[settings.source_column] = names.mask(names == "", Path(public_url(source)).stem)
         rows = pd.DataFrame({settings.text_column: table[text].map(_as_text)})
         for column in (settings.source_column, "licence", *labels):
             if column in table:
@@ -246,7 +254,7 @@ def read_table(source: str) -> pd.DataFrame:
     Anything else of the form owner/name[:split] is a Hub dataset, read through the Parquet copy
     that the Hub keeps of each (branch refs/convert/parquet). Raises DataError in one sentence.
     """
-    is_url = source.startswith(("http://", "https://"))
+    is_url = source.startswith(URLS)
     is_file = Path(source).is_file() or source.endswith((*READERS, ".gz"))
     if not is_url and not is_file and HUB_NAME.match(source):
         return _read_hub(source)
@@ -421,7 +429,7 @@ def describe_source(source: str) -> dict[str, str]:
 
 def public_url(text: str) -> str:
     """Leave out of a URL what can be secret: user and password, query, fragment."""
-    if not text.startswith(("http://", "https://")):
+    if not re.match(r"\w+://", text):
         return text
     parts = urlsplit(text)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -435,17 +443,15 @@ def _label(column: pd.Series, settings: Settings, source: str) -> pd.Series:
 
 def label_values(column: pd.Series, source: str) -> pd.Series:
     """Turn 0, 1 and -1 or empty for unknown into 0.0, 1.0 and NaN; DataError for others."""
-    values = pd.to_numeric(column, errors="coerce").astype(float)
-    values = values.mask(values == -1)
-    empty = column.isna() | (column.astype(str).str.strip() == "")
-    wrong = ~values.isin([0.0, 1.0]) & ~empty & ~(pd.to_numeric(column, errors="coerce") == -1)
+    values = _numbers(column)
+    wrong = ~values.isin([0.0, 1.0, -1.0]) & (column.map(_as_text) != "")
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(
             f"{source}: column {column.name} holds {_as_text(column.iloc[row])!r} in row "
             f"{row + 1}; expected 0, 1, or -1 or empty for unknown."
         )
-    return values
+    return values.mask(values == -1)
 
 
 def _classes(column: pd.Series, settings: Settings, source: str) -> pd.Series:
@@ -481,14 +487,18 @@ def _sample(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
 
 def weight_values(column: pd.Series, source: str) -> pd.Series:
     """Turn true, false and numbers from 0 up into numbers; DataError for others."""
-    truths = {"true": "1", "false": "0"}
-    texts = column.map(_as_text).str.lower()
-    values = pd.to_numeric(texts.replace(truths), errors="coerce").astype(float)
+    values = _numbers(column)
     if not (np.isfinite(values) & (values >= 0)).all():
         raise DataError(
             f"{source}: weight column {column.name} must hold true, false or a number from 0 up."
         )
     return values
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Read numbers, and true and false as 1 and 0; NaN for what is neither."""
+    texts = column.map(_as_text).str.lower().replace({"true": "1", "false": "0"})
+    return pd.to_numeric(texts, errors="coerce").astype(float)
 
 
 def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:

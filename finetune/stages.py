@@ -201,7 +201,10 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
     folder = _exported(run_folder)
     of_run = record.load(run_folder)
-    of_run["settings"] = {name: _public(value) for name, value in of_run["settings"].items()}
+    named = of_run["settings"]
+    for name in ("train_data", "validation_data", "test_data"):
+        named[name] = public_url(named.get(name, ""))
+    named["extra_data"] = list(map(public_url, named.get("extra_data", [])))
     record.save(of_run, folder)
     write_card(folder, settings.model_name or run_folder.name)
     return {}
@@ -230,13 +233,6 @@ STAGES: dict[str, Stage] = {
     "card": card,
     "publish": publish,
 }
-
-
-def _public(value: Any) -> Any:
-    """Give a setting as others may read it."""
-    if isinstance(value, list):
-        return [_public(item) for item in value]
-    return public_url(value) if isinstance(value, str) else value
 
 
 def _exported(run_folder: Path) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from classifier.errors import DataError
 from finetune.config import Settings
 from finetune.data import (
+    _extra_rows,
     describe_source,
     label_matrix,
     make_split,
@@ -261,6 +262,7 @@ def test_the_natural_mix_is_that_of_a_validation_table_of_its_own(many: Path, tm
 def test_what_others_read_of_a_url_is_no_secret(many: Path):
     url = "https://me:secret@example.org/rows.csv?X-Amz-Signature=secret#secret"
     assert describe_source(url) == {"name": "https://example.org/rows.csv"}
+    assert describe_source("ftp://me:secret@example.org/r.csv")["name"] == "ftp://example.org/r.csv"
     assert describe_source("owner/name") == {"name": "owner/name"}
     assert list(describe_source(str(many))) == ["name", "sha256"]
 
@@ -297,6 +299,13 @@ def test_a_weight_column_that_the_test_file_lacks_is_missed(many: Path, tmp_path
         make_split(given)
 
 
+def test_labels_may_be_true_or_false(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("comment_text,toxic,threat\na,true,False\nb,FALSE,\nc,-1,True\n")
+    rows = read_rows(str(path), settings())
+    assert rows[["toxic", "threat"]].fillna(-1).to_numpy().tolist() == [[1, 0], [0, -1], [-1, 1]]
+
+
 def test_excluded_values_are_left_out(many: Path):
     rows = read_rows(str(many), settings(), exclude={"natural": ["false"]})
     assert len(rows) == 1000
@@ -314,7 +323,16 @@ BAD_FILES = {
     "broken.jsonl": (b'{"comment_text": ', "cannot be read as jsonl"),
     "broken.csv.gz": (b"not gzip", "cannot be read as csv"),
     "cut.csv.gz": (gzip.compress(b"comment_text,toxic,threat\n" * 9)[:-9], "cannot be read as csv"),
-    "commas.csv": (b"comment_text,toxic,threat\nhi,0,0,\n", "more cells than its header"),
+    "commas.csv": (b"comment_text,toxic,threat\nhi,0,0,\n", "line 2 has 4 cells, not 3"),
+    "few.csv": (b"comment_text,toxic,threat\nhi,0,0\nho,1\n", "line 3 has 2 cells, not 3"),
+    "quote.csv": (
+        b'id,comment_text,toxic,threat\n1,"oh no,0,0\n2,hi,0,0\n3,"ho" she said,0,0\n',
+        "line 2: a quotation mark opens a cell that ends in line 4",
+    ),
+    "null.jsonl": (
+        b'{"comment_text": "a", "toxic": 1, "threat": 0}\nnull\n',
+        "one of its lines holds no object",
+    ),
     "table.xlsx": (b"", "give .csv"),
 }
 
@@ -396,11 +414,20 @@ def test_a_url_is_read(tmp_path: Path):
 
     with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
         file.write(json.dumps({"comment_text": "hi", "toxic": 1, "threat": 0}) + "\n")
+    semicolons = b'id;comment_text;toxic\n1;"""oh, no""";1\n'
+    (tmp_path / "rows.csv").write_bytes(semicolons)
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(semicolons))
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         assert read_table(address + "rows.jsonl.gz?download=1")["toxic"].tolist() == [1]
+        assert read_table(address + "rows.csv?key=secret")["comment_text"].tolist() == ['"oh, no"']
+        assert read_table(address + "rows.csv.gz")["toxic"].tolist() == ["1"]
+        extra = settings(
+            extra_data=[address + "rows.csv?key=secret&v=1.0"], extra_text_column="comment_text"
+        )
+        assert _extra_rows([], extra)["source"].tolist() == ["rows"]
         with pytest.raises(DataError, match="404"):
             read_table(address + "other.csv")
         server.shutdown()

@@ -90,12 +90,15 @@ def test_a_stage_can_run_again_by_itself(run: Path):
 def test_no_secret_of_an_address_comes_into_the_model_folder(run: Path):
     whole = record.load(run)
     url = "https://me:secret@example.org/rows.csv?signature=secret"
-    record.save(whole | {"settings": whole["settings"] | {"extra_data": [url]}}, run)
+    licence = "CC BY, see http://[licence?x and more"
+    other = {"extra_data": [url], "base_licence": licence}
+    record.save(whole | {"settings": whole["settings"] | other}, run)
     assert main(["card", "--output-dir", str(run)]) == 0
     for name in ("run.json", "README.md"):
         text = (run / "model" / name).read_text()
         assert "secret" not in text
     assert "https://example.org/rows.csv" in (run / "model" / "run.json").read_text()
+    assert licence in (run / "model" / "run.json").read_text()
     record.save(whole, run)
     assert main(["card", "--output-dir", str(run)]) == 0
 
