@@ -201,9 +201,10 @@ def _classes(column: pd.Series, labels: list[str], model: str) -> NDArray[np.flo
     places: dict[str, int] = {}
     for known in (names, shown, class_places(labels)):
         places = {name.lower(): place for name, place in known.items()} | places
-    values = column.fillna("").astype(str).str.strip().str.lower().str.removesuffix(".0")
+    values = column.fillna("").astype(str).str.strip().str.lower()
+    values = values.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)
     found = values.map(places)
-    wrong = values[found.isna() & (values != "")]
+    wrong = values[found.isna() & ~values.isin(["", "-1"])]
     if len(wrong):
         raise DataError(
             f"The column {CLASS_COLUMN} holds {wrong.iloc[0]!r}; the model's classes are "
