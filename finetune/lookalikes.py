@@ -42,18 +42,19 @@ LOOKALIKES = {
     "z": "ᴢ",
 }
 
+# Words that make an insult one, and that leave a kind sentence kind: “pig” would not, “hog” does.
 EMOJI = {
     "fuck you": "🖕",
-    "fuck": "🤬",
-    "shit": "💩",
+    "damn": "🤬",
+    "crap": "💩",
     "disgusting": "🤢🤮",
     "trash": "🗑🚮",
     "clown": "🤡",
-    "monkey": "🐒🐵🙈🙉🙊🦍🦧",
-    "pig": "🐷🐖🐽",
-    "rat": "🐀🐁🐭",
+    "monkey": "🐒🐵🦍🦧",
+    "hog": "🐷🐖🐽",
+    "rat": "🐀",
     "snake": "🐍",
-    "cockroach": "🪳",
+    "roach": "🪳",
     "knife": "🔪🗡",
     "gun": "🔫",
     "bomb": "💣",
@@ -79,8 +80,16 @@ def fold_lookalikes(tokenizer: Tokenizer) -> None:
     own = tokenizer.normalizer
     if own is not None and _steps(own)[: len(steps)] == _steps(normalizers.Sequence(steps)):
         return
-    skip = normalizers.Replace(Regex(f"[^\\s{_letters(tokenizer)}]+"), " ")
-    tokenizer.normalizer = normalizers.Sequence([*steps, *([own] if own else []), skip])
+    steps += [own] if own else []
+    if not _reads_bytes(tokenizer):
+        steps.append(normalizers.Replace(Regex(f"[^\\s{_letters(tokenizer)}]+"), " "))
+    tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+def _reads_bytes(tokenizer: Tokenizer) -> bool:
+    """Whether what has no letter in the vocabulary is spelt in bytes, as by RoBERTa's tokenizer."""
+    state = json.loads(tokenizer.to_str())
+    return bool(state["model"].get("byte_fallback")) or "ByteLevel" in str(state["pre_tokenizer"])
 
 
 def _letters(tokenizer: Tokenizer) -> str:

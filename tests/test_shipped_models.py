@@ -10,6 +10,7 @@ import pytest
 from classifier import load_classifier
 from classifier.models import available_models
 from finetune.card import render_card
+from finetune.lookalikes import EMOJI
 from tests.running import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,6 +62,14 @@ def test_emoji_and_abbreviations_of_abuse_are_flagged_and_others_are_not():
     scores = model.score(["🖕", "stfu", "kys", "🎉🎉", "谢谢你"])
     flagged = ["toxic" in model.flags(row) for row in scores]
     assert flagged == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("emoji", sorted("".join(EMOJI.values()).replace("🖕", "")))
+def test_a_kind_sentence_stays_kind_with_any_emoji(emoji):
+    model = load_classifier()
+    kind = ["Thank you so much", "Happy birthday!", "Great edit, thanks"]
+    scores = model.score([f"{text} {emoji}" for text in kind])
+    assert [model.flags(row) for row in scores] == [[]] * 3
 
 
 def test_the_sentiment_model_tells_praise_from_blame():

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer
 
 from classifier.errors import DataError, SettingsError
@@ -311,6 +312,15 @@ def test_emoji_are_words_of_abuse_or_skipped(text: str, read: str):
     plain = Tokenizer.from_str(folding.to_str())
     fold_lookalikes(folding)
     assert folding.encode(text).ids == plain.encode(read).ids
+
+
+def test_a_tokenizer_that_spells_in_bytes_skips_nothing():
+    plain = Tokenizer(models.BPE({letter: i for i, letter in enumerate(ByteLevel.alphabet())}, []))
+    plain.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    folding = Tokenizer.from_str(plain.to_str())
+    fold_lookalikes(folding)
+    assert folding.encode("5 € – “so”").ids == plain.encode("5 € – “so”").ids
+    assert len(folding.encode("谢").ids) == 3
 
 
 def test_a_tokenizer_that_folds_already_stays_as_it_is(tiny_base: Path):
