@@ -29,7 +29,7 @@ from .templates import read_templates
 
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
-    # As for scoring, cells as they stand: "null" is a comment, 007 no number, an empty cell a text.
+    # Cells as they stand, as for scoring: "null" is a comment, 007 no number, an empty cell a text.
     is_url = source.startswith(URLS)
     with urlopen(source) if is_url else Path(source).open("rb") as packed:  # noqa: S310 - http
         table = CsvInput(source, gzip.GzipFile(fileobj=packed) if compression else packed)

@@ -426,22 +426,14 @@ def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
         Labelled.read(scored, model, single_label=True)
 
 
-def test_a_class_that_is_called_by_a_version_keeps_its_name(tmp_path):
-    table = pd.DataFrame({"text": list("ab"), "label": ["v2.0", "v1.0"]})
-    table[score_columns(["v1.0", "v2.0"])] = np.eye(2, dtype=np.float32)
+@pytest.mark.parametrize("labels", [["1", "0"], ["v1.0", "v2.0"]])
+def test_classes_whose_names_look_like_numbers_keep_them(tmp_path, labels):
+    table = pd.DataFrame({"text": list("ab"), "label": labels[::-1]})
+    table[score_columns(labels)] = np.eye(2, dtype=np.float32)
     table.to_parquet(tmp_path / "s.parquet")
-    scored = ScoredFile.read(tmp_path / "s.parquet", ["v1.0", "v2.0"], "text")
+    scored = ScoredFile.read(tmp_path / "s.parquet", labels, "text")
     targets = Labelled.read(scored, "model", single_label=True).targets
     assert targets.tolist() == [[0, 1], [1, 0]]
-
-
-def test_classes_called_by_numbers_are_not_taken_for_places(tmp_path):
-    table = pd.DataFrame({"text": list("ab"), "label": ["1", "0"]})
-    table[score_columns(["1", "0"])] = np.eye(2, dtype=np.float32)
-    table.to_parquet(tmp_path / "s.parquet")
-    scored = ScoredFile.read(tmp_path / "s.parquet", ["1", "0"], "text")
-    targets = Labelled.read(scored, "model", single_label=True).targets
-    assert targets.tolist() == [[1, 0], [0, 1]]
 
 
 def test_labels_without_names_are_found_by_those_of_the_models_card(tmp_path):
