@@ -93,14 +93,16 @@ def header_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
 
 def separator(header: list[str]) -> str:
     """Tell what parts the header's cells: commas if they do, else what makes more of them."""
-    # A separator within a quoted cell parts none, whichever of them stands before that cell.
-    line = re.sub(rf'(?:\A|(?<=[{SEPARATORS}]))"[^"]*(?:""[^"]*)*+(?:"|\Z)', "", "".join(header))
+    line = _unquoted("".join(header), SEPARATORS)
     found = {mark: line.count(mark) for mark in SEPARATORS}
     return SEPARATORS[0] if found[SEPARATORS[0]] else max(found, key=found.__getitem__)
 
 
 def _count_cells(line: str, separator: str, goes_on: bool) -> int:
     """Count the cells that end in a line; goes_on: it begins inside of a quoted one."""
-    mark = re.escape(separator)
-    quoted = rf'(?:\A|(?<={mark}))"[^"]*(?:""[^"]*)*+(?:"|\Z)'
-    return re.sub(quoted, "", '"' * goes_on + line).count(separator)
+    return _unquoted('"' * goes_on + line, separator).count(separator)
+
+
+def _unquoted(line: str, separators: str) -> str:
+    """Leave out quoted cells: one begins with the line, or after any of these separators."""
+    return re.sub(rf'(?:\A|(?<=[{separators}]))"[^"]*(?:""[^"]*)*+(?:"|\Z)', "", line)

@@ -443,12 +443,13 @@ def _label(column: pd.Series, settings: Settings, source: str) -> pd.Series:
 
 def label_values(column: pd.Series, source: str) -> pd.Series:
     """Turn 0, 1 and -1 or empty for unknown into 0.0, 1.0 and NaN; DataError for others."""
-    values = _numbers(column)
-    wrong = ~values.isin([0.0, 1.0, -1.0]) & (column.map(_as_text) != "")
+    texts = column.map(_as_text)
+    values = _numbers(texts)
+    wrong = ~values.isin([0.0, 1.0, -1.0]) & (texts != "")
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(
-            f"{source}: column {column.name} holds {_as_text(column.iloc[row])!r} in row "
+            f"{source}: column {column.name} holds {texts.iloc[row]!r} in row "
             f"{row + 1}; expected 0, 1, or -1 or empty for unknown."
         )
     return values.mask(values == -1)
@@ -487,7 +488,7 @@ def _sample(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
 
 def weight_values(column: pd.Series, source: str) -> pd.Series:
     """Turn true, false and numbers from 0 up into numbers; DataError for others."""
-    values = _numbers(column)
+    values = _numbers(column.map(_as_text))
     if not (np.isfinite(values) & (values >= 0)).all():
         raise DataError(
             f"{source}: weight column {column.name} must hold true, false or a number from 0 up."
@@ -495,10 +496,10 @@ def weight_values(column: pd.Series, source: str) -> pd.Series:
     return values
 
 
-def _numbers(column: pd.Series) -> pd.Series:
+def _numbers(texts: pd.Series) -> pd.Series:
     """Read numbers, and true and false as 1 and 0; NaN for what is neither."""
-    texts = column.map(_as_text).str.lower().replace({"true": "1", "false": "0"})
-    return pd.to_numeric(texts, errors="coerce").astype(float)
+    numbers = texts.str.lower().replace({"true": "1", "false": "0"})
+    return pd.to_numeric(numbers, errors="coerce").astype(float)
 
 
 def _groups(rows: pd.DataFrame, settings: Settings) -> np.ndarray:

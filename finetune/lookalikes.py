@@ -2,8 +2,8 @@
 
 Unknown tokens all look the same to a model: an English word with a Cyrillic letter in it, which is
 why people write it so, and every emoji, a heart and a raised finger alike. So letters that look
-Latin are read as Latin ones, emoji that stand for a word of abuse as that word, some abbreviations
-as what they stand for, and what the vocabulary has no letter for is skipped. These steps are part
+Latin are read as Latin ones, emoji that can insult as a word that can, some abbreviations as
+what they stand for, and what the vocabulary has no letter for is skipped. These steps are part
 of the exported tokenizer.json: every reader of the model folder gets them, and other text in Latin
 letters passes unchanged.
 """
@@ -42,7 +42,8 @@ LOOKALIKES = {
     "z": "ᴢ",
 }
 
-# Words that make an insult one, and that leave a kind sentence kind: “pig” would not, “hog” does.
+# But for the first, the mildest words that tell an insult: “thank you” with “hog” behind it stays
+# kind, and with “pig” does not.
 EMOJI = {
     "fuck you": "🖕",
     "damn": "🤬",

@@ -34,13 +34,15 @@ def routes(service: Service, base: str = "") -> list[Route]:
     given all below a path's first part: what is not there the page would answer, with 200.
     """
     tops = sorted({endpoint.path.split("/")[1] for endpoint in service.endpoints})
-    return [
-        Route(f"{before}/{top}{rest}", endpoint=inside)
-        for before in sorted({"", base})
-        for inside in [create_app(service, before)]
-        for top in tops
-        for rest in ["", "/{rest:path}"]
-    ]
+    found = []
+    for before in sorted({"", base}):
+        inside = create_app(service, before)
+        for top in tops:
+            found += [
+                Route(f"{before}/{top}", endpoint=inside),
+                Route(f"{before}/{top}/{{rest:path}}", endpoint=inside),
+            ]
+    return found
 
 
 def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
