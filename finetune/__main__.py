@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the stages that the command line names. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments[:1] == ["publish"]:
+        if _is_publish_command(arguments):
             _publish(_publish_parser().parse_args(arguments[1:]))
         else:
             _run(_parser().parse_args(arguments))
@@ -38,6 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command, for a run with --resume, goes on", file=sys.stderr)
         return 130
     return 0
+
+
+def _is_publish_command(arguments: list[str]) -> bool:
+    """Whether `publish` is the subcommand, which takes a MODEL, and not the stage of a run.
+
+    The stage takes settings (publish --output-dir RUN); the subcommand needs MODEL and --to.
+    """
+    if arguments[:1] != ["publish"]:
+        return False
+    following = arguments[1:]
+    has_model = bool(following) and not following[0].startswith("-") and following[0] not in STAGES
+    return has_model or any(word.split("=")[0] in ("--to", "-h", "--help") for word in following)
 
 
 def _run(flags: argparse.Namespace) -> None:

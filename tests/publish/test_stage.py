@@ -49,6 +49,22 @@ def test_a_run_publishes_at_its_end_what_its_config_says(hub, run):
     assert json.loads((run / "run.json").read_text())["published"] == [f"ann/first@{commit}"]
 
 
+@pytest.mark.parametrize("publish_first", [True, False])
+def test_the_stage_publish_is_reached_in_any_order_of_its_words(hub, run, publish_first):
+    main(["card", "--output-dir", str(run)])
+    flags = ["--output-dir", str(run), "--publish-to", "hub:ann/first"]
+    words = ["publish", *flags] if publish_first else [*flags, "publish"]
+    assert main(words) == 0
+    assert hub.repositories["ann/first"].commits
+
+
+def test_publish_with_a_model_or_without_a_target_is_the_subcommand(run, capsys):
+    for words in (["publish", str(run)], ["publish", "--to", "hub:ann/first"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "the following arguments are required" in capsys.readouterr().err
+
+
 def test_a_run_that_fails_its_gate_keeps_its_model_and_ends_with_the_gates_code(hub, run, capsys):
     assert main(["card", "publish", *config(run, 0.99)]) == 3
     assert hub.repositories == {}
