@@ -85,13 +85,12 @@ class Classifier:
     @property
     def single_label(self) -> bool:
         """Whether the labels exclude each other."""
-        return self.decision.activation == "softmax"
+        return self.decision.single_label
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """From which score on each label is flagged; empty where the labels exclude each other."""
-        labels = self.decision.labels.items()
-        return {name: label.threshold for name, label in labels if label.threshold is not None}
+        """The score from which on each label is flagged; empty for a single-label model."""
+        return self.decision.thresholds
 
     def score(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
         """Score texts: calibrated probabilities, (texts × labels), each in [0, 1].
@@ -128,12 +127,8 @@ class Classifier:
         scores: (labels,), a row of what score() returns. Where labels exclude each other, the
         likeliest is the one that is named.
         """
-        if np.isnan(scores).all():
-            return []
-        if self.single_label:
-            return [self.labels[int(np.argmax(scores))]]
-        pairs = zip(self.thresholds.items(), scores, strict=True)
-        return [label for (label, threshold), score in pairs if score >= np.float32(threshold)]
+        [flags] = self.decision.flags(scores[None])
+        return [label for label, flagged in zip(self.labels, flags, strict=True) if flagged]
 
     def _present_logits(self, texts: list[str]) -> Iterator[NDArray[np.float32]]:
         cut = self._windows.cut(texts)

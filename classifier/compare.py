@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier import Classifier, is_blank
+from classifier.decision import midway, reaches
 from classifier.errors import DataError, SettingsError
 from classifier.files import Chunk, choose_text_column, open_input
 from classifier.service.attributes import ATTRIBUTES_OF_LABEL, attribute_labels
@@ -156,8 +157,8 @@ def matched_threshold(theirs: Scores, ours: Scores, threshold: float) -> float:
     flagged = np.append(np.cumsum(counts[::-1])[::-1], 0)  # from each score on; then beyond all
     place = int(np.abs(flagged - count).argmin())
     if place == len(scores):
-        return float(np.nextafter(scores[-1], np.inf))
-    return float(scores[max(0, place - 1) : place + 1].mean())
+        return float(np.nextafter(np.float32(scores[-1]), np.float32(np.inf)))
+    return float(midway(scores[place - 1], scores[place]) if place else scores[0])
 
 
 def report(comparison: Comparison) -> str:
@@ -229,14 +230,14 @@ def _score(cell: Any) -> float:
 def _agreement(column: _Column, old: float) -> Agreement:
     theirs, ours = np.concatenate(column.theirs), np.concatenate(column.ours)
     threshold = matched_threshold(theirs, ours, old)
-    flagged, matched = theirs >= old, ours >= threshold
+    flagged, matched = theirs >= old, reaches(ours, threshold)
     either = flagged | matched
     return Agreement(
         column.attribute,
         len(theirs),
         float(flagged.mean()),
         threshold,
-        float((flagged == (ours >= old)).mean()),
+        float((flagged == reaches(ours, old)).mean()),
         float((flagged == matched).mean()),
         float((flagged & matched).sum() / either.sum()) if either.any() else 1.0,
         _spearman(theirs, ours),

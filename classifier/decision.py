@@ -14,17 +14,49 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from classifier.errors import ModelError
 
 FILE_NAME = "decision.json"
 ACTIVATIONS = ("sigmoid", "softmax")
+
+
+def reaches(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores are at or above thresholds; NaN never is.
+
+    Both are compared as float32, which scores are: as float64, the threshold 0.7 is above
+    float32(0.7), and a score of exactly 0.7 would miss it.
+    scores, thresholds: of shapes that broadcast. Returns bool of the common shape.
+    """
+    return np.asarray(scores, dtype=np.float32) >= np.asarray(thresholds, dtype=np.float32)
+
+
+def midway(lower: ArrayLike, upper: ArrayLike) -> NDArray[np.float64]:
+    """A threshold that upper reaches and lower does not: halfway, where rounding moves neither.
+
+    Between neighbouring float32 values nothing is halfway; there it is upper itself.
+    """
+    low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+    middle = (low + high) / 2
+    return np.where(reaches(low, middle), high, middle)
+
+
+def likeliest(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Mark the highest score of each row, the first of equal ones; none in a row with NaN.
+
+    scores: (rows, labels), of a single-label model. Returns bool of the same shape.
+    """
+    flags = np.zeros(scores.shape, dtype=bool)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    flags[rows, scores[rows].argmax(axis=1)] = True
+    return flags
 
 
 @dataclass(frozen=True)
@@ -108,6 +140,30 @@ class Decision:
     def calibrated(self) -> bool:
         """Whether the figures were fitted to a weight file."""
         return self.weights is not None
+
+    @property
+    def single_label(self) -> bool:
+        """Whether a text has exactly one of the labels."""
+        return self.activation == "softmax"
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The score from which on each label is flagged; empty for a single-label model."""
+        found = {name: label.threshold for name, label in self.labels.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def flags(
+        self, scores: NDArray[np.floating], thresholds: Mapping[str, float] | None = None
+    ) -> NDArray[np.bool_]:
+        """Decide which labels texts carry: (rows, labels), bool; none for a row of NaN.
+
+        scores: (rows, labels), from apply(). A single-label model flags the likeliest label.
+        thresholds: by label, in place of those here; they may name some labels only.
+        """
+        if self.single_label:
+            return likeliest(scores)
+        chosen = self.thresholds | dict(thresholds or {})
+        return reaches(scores, [chosen[label] for label in self.labels])
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -42,17 +42,19 @@ def rank(
     scores: (labels,), a row of classifier.score() that is not blank. Equal scores keep the
     model's label order. thresholds: by label, in place of the model's own.
     """
-    limits = {**classifier.thresholds, **(thresholds or {})}
-    if classifier.single_label:
-        limits = {}
-    likeliest = int(np.argmax(scores))
-    rows = []
-    for place, label in enumerate(classifier.labels):
-        limit = limits.get(label)
-        # as Classifier.flags compares: a float32 score with the threshold as one
-        flagged = place == likeliest if limit is None else scores[place] >= np.float32(limit)
-        name = label_name(label, classifier.name)
-        rows.append(LabelScore(label, name, float(scores[place]), limit, bool(flagged)))
+    decision = classifier.decision
+    limits = {} if decision.single_label else decision.thresholds | dict(thresholds or {})
+    [flags] = decision.flags(scores[None], thresholds)
+    rows = [
+        LabelScore(
+            label,
+            label_name(label, classifier.name),
+            float(score),
+            limits.get(label),
+            bool(flagged),
+        )
+        for label, score, flagged in zip(classifier.labels, scores, flags, strict=True)
+    ]
     return sorted(rows, key=lambda row: -row.score)
 
 

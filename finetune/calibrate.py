@@ -84,12 +84,12 @@ def fit_decision(
         of_others, _ = fit(scores[others], truth[others], fit_weights[others], labels, criterion)
         probabilities[own] = of_others.apply(scores[own])
         if activation == "sigmoid":
-            flags[own] = probabilities[own] >= _thresholds(of_others)
+            flags[own] = of_others.flags(probabilities[own])
     report: Report
     if activation == "softmax":
         report = evaluate_classes(truth, probabilities, labels, counts)
     else:
-        chosen = dict(zip(labels, _thresholds(decision), strict=True))
+        chosen = decision.thresholds
         report = evaluate_labels(truth, probabilities, labels, chosen, counts, flags=flags)
     return Fitted(decision, report, warnings)
 
@@ -214,10 +214,6 @@ def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> fl
 
     found = minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES])
     return float(found.x[0])
-
-
-def _thresholds(decision: Decision) -> Floats:
-    return np.array([label.threshold for label in decision.labels.values()], dtype=np.float64)
 
 
 def _folds(targets: Floats) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from classifier.decision import reaches
 from finetune.report import (
     Bin,
     ClassesReport,
@@ -55,7 +56,7 @@ def evaluate_labels(
     """
     table = _Table.of(targets, probabilities, labels, weights)
     at_thresholds = (
-        table.scores >= np.array([thresholds[label] for label in labels])
+        reaches(table.scores, [thresholds[label] for label in labels])
         if flags is None
         else flags[table.kept]
     )
@@ -70,7 +71,7 @@ def evaluate_labels(
         labels=figures,
         means=_means(figures),
         roc_auc_error=_roc_auc_error(table, resamples, seed) if resamples else None,
-        original_at_half=_original_figures(table, table.scores >= 0.5),
+        original_at_half=_original_figures(table, reaches(table.scores, 0.5)),
         original_at_thresholds=_original_figures(table, at_thresholds),
         notes=_notes(figures),
     )
@@ -192,7 +193,7 @@ def _label_figures(
     truth, scores = table.targets[known, column], table.scores[known, column]
     weights, total = table.weights[known], table.weights[known].sum()
     confusion = _confusion(truth, flags[known], weights)
-    at_half = _confusion(truth, scores >= 0.5, weights)
+    at_half = _confusion(truth, reaches(scores, 0.5), weights)
     points = reliability(truth, scores, weights)
     roc_auc = average_precision = None
     if 0 < truth.sum() < len(truth):  # else there is nothing to rank

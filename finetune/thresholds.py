@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.decision import midway
 from classifier.errors import SettingsError
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,7 @@ def choose_threshold(
     hits = np.cumsum((weights * targets)[order])[last_of_ties]
     flagged = np.cumsum(weights[order])[last_of_ties]
     distinct = descending[last_of_ties]
-    places = (distinct + np.append(distinct[1:], 0.0)) / 2
+    places = midway(np.append(distinct[1:], 0.0), distinct)
     precisions, recalls = hits / flagged, hits / hits[-1]
 
     met = True

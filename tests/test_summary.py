@@ -13,12 +13,9 @@ from classifier.summary import meaning, most_telling, percent, rank, sentence
 
 
 def ranked(scores, thresholds, own=None):
-    model = SimpleNamespace(
-        name="toxic-minilm",
-        labels=list(scores),
-        thresholds=thresholds,
-        single_label=not thresholds,
-    )
+    labels = {label: LabelDecision(threshold=thresholds.get(label)) for label in scores}
+    decision = Decision("sigmoid" if thresholds else "softmax", labels)
+    model = SimpleNamespace(name="toxic-minilm", labels=list(scores), decision=decision)
     return rank(model, np.array(list(scores.values()), dtype=np.float32), own)
 
 
@@ -85,11 +82,11 @@ def test_the_most_telling_score_is_the_one_furthest_over_its_threshold():
 
 
 def test_a_label_without_a_name_gets_the_one_on_its_models_card():
+    labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
     model = SimpleNamespace(
         name="cardiffnlp/twitter-roberta-base-sentiment@main",
-        labels=["LABEL_0", "LABEL_1", "LABEL_2"],
-        thresholds={},
-        single_label=True,
+        labels=labels,
+        decision=Decision.uncalibrated(labels, "softmax"),
     )
     assert sentence(rank(model, np.array([0.7, 0.2, 0.1]))) == "Most likely negative."
 

@@ -7,6 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from classifier.catalog import label_name
+from classifier.decision import reaches
 from classifier.outputs import FLAGS, REASON, score_columns
 from ui import charts
 from ui.scored import ScoredFile
@@ -53,7 +54,7 @@ def choose_thresholds(
 def _count(scored: ScoredFile, label: str, chosen: Mapping[str, float]) -> str:
     if label in chosen:
         column = scored.scores[:, scored.labels.index(label)]
-        rows, what = int((column >= np.float32(chosen[label])).sum()), "flagged"
+        rows, what = int(reaches(column, chosen[label]).sum()), "flagged"
     else:
         rows, what = int(scored.flags({})[:, scored.labels.index(label)].sum()), "likeliest"
     total = int(scored.scored.sum())

@@ -15,6 +15,7 @@ import pyarrow.compute
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from classifier.decision import likeliest, reaches
 from classifier.outputs import REASON, score_columns
 from ui.parquet import as_frame
 
@@ -70,12 +71,8 @@ class ScoredFile:
         Where labels exclude each other (no thresholds), the likeliest one of each row.
         """
         if not thresholds:
-            likeliest = np.zeros(self.scores.shape, dtype=bool)
-            rows = np.flatnonzero(self.scored)
-            likeliest[rows, self.scores[rows].argmax(axis=1)] = True
-            return likeliest
-        limits = np.array([thresholds[label] for label in self.labels], dtype=np.float32)
-        return self.scores >= limits  # NaN reaches nothing
+            return likeliest(self.scores)
+        return reaches(self.scores, [thresholds[label] for label in self.labels])
 
     def histogram(self, label: str) -> list[int]:
         """Count the scores of a label in 20 bands of equal width."""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from classifier.decision import reaches
 from finetune.report import plain
 
 from .operating_points import THRESHOLDS
@@ -111,7 +112,7 @@ def measure_function(
     bad: what the cases of 1 are called.
     """
     should, values = np.asarray(truth, dtype=bool), np.asarray(scores, dtype=float)
-    right = (values >= np.float32(threshold)) == should
+    right = reaches(values, threshold) == should
     best_accuracy, best_threshold = _best(should, values)
     return FunctionReport(
         source=source,
@@ -126,8 +127,7 @@ def measure_function(
         best_accuracy=best_accuracy,
         best_threshold=best_threshold,
         accuracy_at={
-            f"{limit:g}": float(((values >= np.float32(limit)) == should).mean())
-            for limit in THRESHOLDS
+            f"{limit:g}": float((reaches(values, limit) == should).mean()) for limit in THRESHOLDS
         },
         functionalities=_groups(functionalities, should, right),
         targets=_groups(targets, should, right) if targets is not None else [],

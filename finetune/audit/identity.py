@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from classifier.decision import reaches
 from finetune.report import plain, ratio
 
 from .operating_points import THRESHOLDS
@@ -151,7 +152,7 @@ def measure_identity(
     truth, values = np.asarray(bad, dtype=float), np.asarray(scores, dtype=float)
     known = ~np.isnan(truth) & ~np.isnan(values)
     is_bad, values = truth[known] == 1, values[known]
-    flagged = values >= np.float32(threshold)
+    flagged = reaches(values, threshold)
     masks = {term: np.asarray(mask)[known] for term, mask in mentions.items()}
     without = ~np.logical_or.reduce([np.zeros(len(values), dtype=bool), *masks.values()])
     figures = [_term(term, mask, is_bad, values, flagged) for term, mask in masks.items()]
@@ -167,8 +168,7 @@ def measure_identity(
             for name in AUCS
         },
         worst_rate_at={
-            f"{limit:g}": _worst_rate(masks, is_bad, values >= np.float32(limit))
-            for limit in THRESHOLDS
+            f"{limit:g}": _worst_rate(masks, is_bad, reaches(values, limit)) for limit in THRESHOLDS
         },
         terms=background + figures,
         kinds=_kinds(np.asarray(kinds)[known], is_bad, flagged) if kinds is not None else [],

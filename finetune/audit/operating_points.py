@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -139,9 +138,7 @@ def measure_operating_points(
     from finetune.evaluate import evaluate_labels
 
     def report(limits: Mapping[str, float]) -> LabelsReport:
-        # A score in float32 is compared with a threshold in float32, as Classifier.flags does.
-        exact = {label: float(np.float32(limit)) for label, limit in limits.items()}
-        return evaluate_labels(targets, probabilities, labels, exact, weights)
+        return evaluate_labels(targets, probabilities, labels, limits, weights)
 
     at_own = report(thresholds)
     own = at_own.labels

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from classifier.decision import reaches
 from finetune.noise import KINDS, Noise
 from finetune.report import plain, ratio
 
@@ -168,7 +169,7 @@ def measure_robustness(
     """
     truth, scores = np.asarray(targets, dtype=float), np.asarray(clean, dtype=float)
     row_weights = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=float)
-    limits = np.array([thresholds[label] for label in labels], dtype=np.float32)
+    limits = [thresholds[label] for label in labels]
     before = _aucs(truth, scores, row_weights)
     kinds = []
     for kind, values in disguised.items():
@@ -180,7 +181,7 @@ def measure_robustness(
             if old is not None and new is not None
         }
         worst = max(lost, key=lost.__getitem__, default=None)
-        flags, flags_now = scores >= limits, noisy >= limits
+        flags, flags_now = reaches(scores, limits), reaches(noisy, limits)
         cells = np.broadcast_to(row_weights[:, None], flags.shape)
         kinds.append(
             KindRobustness(
