@@ -31,7 +31,7 @@ USER 1000
 ENV PATH=/venv/bin:$PATH \
     HF_HOME=/home/user/.cache/huggingface \
     PYTHONUNBUFFERED=1
-# The page; and 8080 where the command is: python -m classifier serve --host 0.0.0.0
+# The page; and 8080 where the command is: python -m comment_toxicity serve --host 0.0.0.0
 EXPOSE 8501 8080
 HEALTHCHECK --start-period=30s CMD ["deploy/healthcheck"]
 ENTRYPOINT ["deploy/entrypoint"]

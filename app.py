@@ -13,11 +13,11 @@ from typing import NoReturn
 import streamlit as st
 from starlette.routing import BaseRoute
 
-from classifier.cache import shared_models
-from classifier.errors import EXIT_CODE, UserError
-from classifier.service.app import lifespan, routes
-from classifier.service.core import Service
-from classifier.service.settings import ServiceSettings
+from comment_toxicity.cache import shared_models
+from comment_toxicity.errors import EXIT_CODE, UserError
+from comment_toxicity.service.routes import lifespan, routes
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import ServiceSettings
 from ui import downloads
 from ui.navigation import tell_failure
 from ui.workspace import end_workspaces

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from classifier import Classifier, load_classifier
-from classifier.errors import EXIT_CODE, DataError, SettingsError, UserError, let_go_of_stdout
+from comment_toxicity import Classifier, load_classifier
+from comment_toxicity.errors import EXIT_CODE, DataError, SettingsError, UserError, let_go_of_stdout
 from finetune.config import Settings
-from finetune.data import describe_source, label_matrix, read_rows, read_table, row_weights
-from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.data.split import describe_source, label_matrix, read_rows, read_table, row_weights
+from finetune.measure.evaluate import evaluate_classes, evaluate_labels
+from finetune.measure.report import Report
 from finetune.output import check_output, writing
 from finetune.record import write_whole
-from finetune.report import Report
 
 SAMPLE_DATA = Path(__file__).parent / "data" / "sample.csv"
 WEIGHT_COLUMN = "weight"

@@ -14,10 +14,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from yardstick import ROOT, count, print_table, save_bert_base
+from common import ROOT, count, print_table, save_bert_base
 
 OURS = """
-from classifier import load_classifier
+from comment_toxicity import load_classifier
 scores = load_classifier({model!r}).score([{text!r}])
 """
 PIPELINE = """

@@ -2,8 +2,8 @@
 
     python benchmarks/load.py --data FILE
 
-Starts `python -m classifier serve` in a process of its own and sends comments:analyze requests
-over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long. “64
+Starts `python -m comment_toxicity serve` in a process of its own and sends comments:analyze
+requests over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long. “64
 callers”: each sends its next comment when it has the answer to the last, so all 64 always wait.
 “10 × overload”: ten times as many callers send at ten times the rate that was just reached,
 whatever is answered; “after it”: 64 callers again. Callers and service share the machine's cores.
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from yardstick import ROOT, count, flags_of, print_table, read_comments, run
+from common import ROOT, count, flags_of, print_table, read_comments, run
 
 PATH = "/v1alpha1/comments:analyze?key=any"
 GIVE_UP = 5.0  # seconds without an answer
@@ -221,10 +221,10 @@ def row(
 
 def start(port: int, workers: int, model: str) -> subprocess.Popen[bytes]:
     """Start the service; return when it is ready. Raises ModelError for an unknown model."""
-    from classifier.models import find_model
+    from comment_toxicity.fetch.find import find_model
 
     find_model(model)
-    command = [sys.executable, "-m", "classifier", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "comment_toxicity", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--model", model]
     service = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     for _ in range(600):

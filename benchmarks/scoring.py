@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from yardstick import (
+from common import (
     count,
     durations,
     encoder_parameters,
@@ -49,7 +49,7 @@ def main() -> int:
 
 def measure(flags: argparse.Namespace) -> None:
     """Score the comments in every way, then one comment alone, then multiply matrices."""
-    from classifier import load_classifier
+    from comment_toxicity import load_classifier
 
     comments = read_comments(flags.data, flags.text_column, flags.comments)
     texts = comments[flags.text_column].astype(str).tolist()

@@ -161,7 +161,7 @@ async def measure(port: int, process: psutil.Process, sessions: int, seconds: fl
 
 def serve(port: str, loads: str) -> None:
     """Run the app as `streamlit run` does, and note each loading of a model in a file."""
-    import classifier
+    from comment_toxicity import classifier
 
     load = classifier.load_classifier
 

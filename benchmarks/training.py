@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from yardstick import (
+from common import (
     ROOT,
     count,
     encoder_parameters,
@@ -57,7 +57,7 @@ def measure(flags: argparse.Namespace) -> None:
 
 def measure_bert_base(flags: argparse.Namespace) -> None:
     """Train on comments as the original recipe does, and as ours."""
-    from classifier.errors import DataError
+    from comment_toxicity.errors import DataError
     from finetune.config import Settings, from_toml
 
     with TemporaryDirectory() as scratch:
@@ -133,8 +133,8 @@ def _original(rows: Any, settings: Any, steps: int) -> float:
 
 
 def _tokenized(rows: Any, settings: Any) -> Any:
-    from finetune.dataset import CommentDataset
-    from finetune.train import load_base
+    from finetune.train.dataset import CommentDataset
+    from finetune.train.train import load_base
 
     tokenizer, _ = load_base(settings)
     texts = rows[settings.text_column].tolist()
@@ -159,8 +159,8 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     """Train as finetune does; give examples/s, and the parameters of the encoder."""
     import numpy as np
 
-    from finetune.dataset import Collator, SimilarLengthSampler
-    from finetune.train import (
+    from finetune.train.dataset import Collator, SimilarLengthSampler
+    from finetune.train.train import (
         CommentTrainer,
         LabelLoss,
         gains_by_bf16,

@@ -9,11 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from classifier.errors import EXIT_CODE, GATE_EXIT_CODE, GateError, SettingsError, UserError
-
-from . import record
-from .config import Settings, add_flags, checked, from_flags, from_toml
-from .stages import STAGES, is_first_process, run_stages
+from comment_toxicity.errors import EXIT_CODE, GATE_EXIT_CODE, GateError, SettingsError, UserError
+from finetune import record
+from finetune.config import Settings, add_flags, checked, from_flags, from_toml
+from finetune.stages import STAGES, is_first_process, run_stages
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,15 +68,15 @@ def _run(flags: argparse.Namespace) -> None:
 
 
 def _publish(flags: argparse.Namespace) -> None:
-    from .publish import publish
+    from finetune.publish.publish import publish
 
     publish(flags.model, flags.to, flags.require, flags.private, flags.tag, flags.dry_run)
 
 
 def _check_publishing(settings: Settings, names: list[str]) -> None:
     """See before hours of training whether what comes last can be done."""
-    from .gate import Condition
-    from .publish import parse_target
+    from finetune.publish.conditions import Condition
+    from finetune.publish.publish import parse_target
 
     if not settings.publish_to:
         raise SettingsError("the stage publish wants to know where to: --publish-to hub:OWNER/NAME")

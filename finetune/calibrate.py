@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
-from classifier.decision import Decision, LabelDecision
-from finetune.evaluate import evaluate_classes, evaluate_labels
-from finetune.report import Report
+from comment_toxicity.decision import Decision, LabelDecision
+from finetune.measure.evaluate import evaluate_classes, evaluate_labels
+from finetune.measure.report import Report
 from finetune.thresholds import Criterion, choose_threshold
 
 Floats = NDArray[np.float64]

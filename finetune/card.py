@@ -13,10 +13,10 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from classifier.decision import FILE_NAME as DECISION_FILE
-from classifier.decision import Decision
-from classifier.errors import ModelError
-from finetune.audit.record import Audit
+from comment_toxicity.decision import FILE_NAME as DECISION_FILE
+from comment_toxicity.decision import Decision
+from comment_toxicity.errors import ModelError
+from finetune.audit.audit import Audit
 from finetune.audit.section import audit_section
 from finetune.record import write_whole
 
@@ -181,7 +181,7 @@ def usage(name: str, plain: bool) -> str:
     parts = [
         f"""\
 ```python
-from classifier import load_classifier
+from comment_toxicity import load_classifier
 
 classifier = load_classifier({json.dumps(name)})  # or this folder's path
 scores = classifier.score(["Thank you, that was helpful."])  # comments × labels, in [0, 1]

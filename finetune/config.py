@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from classifier.errors import SettingsError
-
-from .thresholds import Criterion
+from comment_toxicity.errors import SettingsError
+from finetune.thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")

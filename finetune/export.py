@@ -1,4 +1,4 @@
-"""A trained model → the folder that classifier/ reads: weights, config and tokenizer.
+"""A trained model → the folder that comment_toxicity/ reads: weights, config and tokenizer.
 
 model.safetensors is the model as trained, in fp32. model.onnx is the same function for CPUs:
 weights int8 with a scale for each output channel, activations int8 with a scale drawn at each run,
@@ -26,7 +26,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from classifier.errors import ModelError
+from comment_toxicity.errors import ModelError
 
 
 def export_model(
@@ -114,7 +114,7 @@ def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
 
 def _save_tokenizer(tokenizer: Any, folder: Path, max_length: int) -> None:
     tokenizer.model_max_length = max_length
-    # classifier/ cuts windows itself; a truncation left in tokenizer.json would lose text unseen.
+    # comment_toxicity/ cuts windows itself; a truncation left in tokenizer.json would lose text unseen.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     for name in ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of"):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from classifier.errors import SettingsError
+from comment_toxicity.errors import SettingsError
 
 
 def check_output(path: Path | None) -> None:

@@ -22,10 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.errors import EXIT_CODE, DataError, UserError
-
-from .data import read_table
-from .output import check_output, writing
+from comment_toxicity.errors import EXIT_CODE, DataError, UserError
+from finetune.data.split import read_table
+from finetune.output import check_output, writing
 
 INNER = "hutto_ICWSM_2014.tar.gz"
 SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, takes no side mostly

@@ -11,9 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from classifier.errors import SettingsError
-
-from .config import AFTER_TRAINING, Settings
+from comment_toxicity.errors import SettingsError
+from finetune.config import AFTER_TRAINING, Settings
 
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "onnx", "scikit-learn", "pandas")
 FILE_NAME = "run.json"

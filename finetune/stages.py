@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classifier.decision import FILE_NAME as DECISION_FILE
-from classifier.decision import Weights
-from classifier.errors import SettingsError
-
-from . import record
-from .calibrate import fit_decision
-from .config import Settings
-from .data import (
+from comment_toxicity.decision import FILE_NAME as DECISION_FILE
+from comment_toxicity.decision import Weights
+from comment_toxicity.errors import SettingsError
+from finetune import record
+from finetune.calibrate import fit_decision
+from finetune.config import Settings
+from finetune.data.split import (
     Split,
     describe_source,
     label_matrix,
@@ -37,9 +36,9 @@ from .data import (
     row_weights,
     save_split,
 )
-from .evaluate import evaluate_classes, evaluate_labels
-from .report import Report
-from .thresholds import Criterion
+from finetune.measure.evaluate import evaluate_classes, evaluate_labels
+from finetune.measure.report import Report
+from finetune.thresholds import Criterion
 
 Stage = Callable[[Settings, Path, bool], dict[str, Any]]
 
@@ -100,7 +99,7 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     if resume and trained.is_file() and "training" in record.load(run_folder):
         print("   done before")
         return {}
-    from .train import train as fine_tune
+    from finetune.train.train import train as fine_tune
 
     # Under torchrun the others may be here before the first has written the split.
     written = is_first_process() or (resume and "data" in record.load(run_folder))
@@ -110,8 +109,8 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
 def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Write the model folder, and compare its logits with the trained model's."""
-    from .export import export_model
-    from .train import torch_logits
+    from finetune.export import export_model
+    from finetune.train.train import torch_logits
 
     trained, folder = run_folder / "trained", run_folder / "model"
     if not (trained / "config.json").is_file():
@@ -121,9 +120,8 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     )
     if "onnx" not in settings.formats:
         return {"export": {}}
-    from classifier import load_classifier
-
-    from .export import compare_scores
+    from comment_toxicity import load_classifier
+    from finetune.export import compare_scores
 
     rows = _split(run_folder).validation
     exported = load_classifier(str(folder))
@@ -139,7 +137,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
 
 def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Fit calibration and thresholds of the exported weights to the validation rows."""
-    from classifier import load_classifier
+    from comment_toxicity import load_classifier
 
     folder, split = _exported(run_folder), _split(run_folder)
     for of_earlier_decision in (DECISION_FILE, "metrics.json", "audit.json"):
@@ -164,9 +162,8 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
 
 def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Measure the exported, calibrated model on the test rows."""
-    from classifier import load_classifier
-
-    from .pictures import draw_confusion, draw_curves, draw_reliability
+    from comment_toxicity import load_classifier
+    from finetune.measure.plots import draw_confusion, draw_curves, draw_reliability
 
     folder, split = _exported(run_folder), _split(run_folder)
     if split.test is None:
@@ -197,7 +194,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
 
 def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Write the model card from what the other stages left."""
-    from .card import write_card
+    from finetune.card import write_card
 
     folder = _exported(run_folder)
     of_run = record.load(run_folder)
@@ -212,7 +209,7 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
 def publish(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Publish the model folder, if it meets the conditions; see publish.py."""
-    from .publish import publish as send
+    from finetune.publish.publish import publish as send
 
     names = send(
         _exported(run_folder),

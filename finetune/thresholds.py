@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.decision import midway
-from classifier.errors import SettingsError
+from comment_toxicity.decision import midway
+from comment_toxicity.errors import SettingsError
 
 Floats = NDArray[np.float64]
 F1_PLATEAU = 0.01

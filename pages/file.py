@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from classifier.errors import UserError
+from comment_toxicity.errors import UserError
 from ui import session
-from ui.ask_file import ask_for_column, ask_for_upload
 from ui.downloads import link
-from ui.explore import browse, choose_thresholds
-from ui.file_job import FileJob, Progress
-from ui.measure import can_measure, label_columns, report_on
+from ui.files.ask import ask_for_column, ask_for_upload
+from ui.files.explore import browse, choose_thresholds
+from ui.files.job import FileJob, Progress
+from ui.files.labelled import can_measure, label_columns, report_on
+from ui.files.upload import Source, save_lines
 from ui.picker import load_model, pick_model, tell
 from ui.report import show_report
 from ui.text import in_markdown
-from ui.upload import Source, save_lines
 from ui.workspace import workspace
 
 SOURCE, JOB, UPLOADS = "source", "file job", "uploads"

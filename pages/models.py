@@ -5,21 +5,21 @@ import time
 import numpy as np
 import streamlit as st
 
-from classifier import Classifier
-from classifier.catalog import definition, label_name
-from classifier.errors import UserError
-from classifier.hub_check import check_hub_model
-from classifier.summary import meaning, percent
+from comment_toxicity import Classifier
+from comment_toxicity.errors import UserError
 from ui import session
-from ui.audit import show_audit
+from ui.catalog import definition, label_name
+from ui.comment import table
 from ui.examples import SAMPLES
-from ui.measuring import measure_here
-from ui.model_facts import ModelFacts, description, facts
+from ui.models.audit_tab import show_audit
+from ui.models.facts import ModelFacts, description, facts
+from ui.models.hub_check import check_hub_model
+from ui.models.measure_tab import measure_here
 from ui.picker import FROM_HUB, kind, load_model, pick_model, pickable, tell
 from ui.report import figure, show_reliability, show_report
-from ui.scores import table
 from ui.settings import HUB_TYPED, PageSettings
 from ui.text import in_markdown
+from ui.words import meaning, percent
 
 LATENCY = "latency"
 

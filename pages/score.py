@@ -7,14 +7,14 @@ or logged.
 import numpy as np
 import streamlit as st
 
-from classifier import Classifier
-from classifier.cache import State, shared_models
-from classifier.explain import explain
-from classifier.summary import LabelScore, meaning, most_telling, percent, rank
-from ui import scores, session
+from comment_toxicity import Classifier
+from comment_toxicity.cache import State, shared_models
+from comment_toxicity.explain import explain
+from ui import comment, session
 from ui.examples import HARMS, SAMPLES
 from ui.picker import load_model, pick_model, pick_second_model
 from ui.text import in_markdown, shortened
+from ui.words import LabelScore, meaning, most_telling, percent, rank
 
 # Scored in a few seconds on two cores. It is no max_chars of the text area: with that, Streamlit
 # ignores a longer paste without a word.
@@ -89,7 +89,7 @@ def _results(models: list[Classifier], text: str) -> None:
                 )
                 continue
             ranked = rank(model, found, session.thresholds(model.name))
-            st.html(scores.result(ranked))
+            st.html(comment.result(ranked))
             own = " You set thresholds of your own on the Models page."
             st.caption(in_markdown(meaning(model)) + own * bool(session.thresholds(model.name)))
             _explanation(model, text, ranked)
@@ -115,7 +115,7 @@ def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None
         return
     if not found.whole:
         st.caption("Of this long comment, the passage with the highest score:")
-    st.html(scores.marked(found))
+    st.html(comment.marked(found))
     if not found.strongest():
         st.caption(f"No single {found.unit} moves this score by a point or more.")
         return
@@ -124,7 +124,7 @@ def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None
         "A dotted line: it lowers it."
     )
     with st.expander("The same as a table"):
-        st.html(scores.effects_table(found))
+        st.html(comment.effects_table(found))
 
 
 def _samples(models: list[Classifier]) -> None:
@@ -145,7 +145,7 @@ def _sample_table(name: str, version: State, _model: Classifier) -> str:
         shown = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
         rows.append((shortened(sample), *shown))
     header = ("comment", "highest", "second")[: 1 + len(_model.labels)]
-    return scores.table(header, rows, numbers=len(header) - 1)
+    return comment.table(header, rows, numbers=len(header) - 1)
 
 
 main()

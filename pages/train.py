@@ -6,18 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from classifier.catalog import label_name
-from classifier.errors import UserError
+from comment_toxicity.errors import UserError
 from ui import charts
-from ui.model_facts import facts
+from ui.catalog import label_name
+from ui.models.facts import facts
 from ui.navigation import PAGES
 from ui.picker import MODEL, tell
-from ui.publishing import show_publishing
 from ui.report import show_report
 from ui.settings import TRAINING, PageSettings
 from ui.text import in_markdown
-from ui.train_form import ask_for_run
-from ui.training import DONE, FAILED, RUNNING, STOPPED, Status, Training
+from ui.train.form import ask_for_run
+from ui.train.publish import show_publishing
+from ui.train.run import DONE, FAILED, RUNNING, STOPPED, Status, Training
 
 LOG_LINES = 60
 STAGES = {

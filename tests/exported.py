@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from classifier.decision import Decision, LabelDecision, Weights
-from classifier.folder import ModelFolder
+from comment_toxicity.decision import Decision, LabelDecision, Weights
+from comment_toxicity.folder import ModelFolder
 from finetune.export import export_model
 
 

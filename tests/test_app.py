@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
-from classifier.errors import EXIT_CODE
+from comment_toxicity.errors import EXIT_CODE
 from tests.running import ROOT, python
 
 

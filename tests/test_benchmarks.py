@@ -9,12 +9,12 @@ from tests.running import ROOT, python
 
 
 @pytest.fixture
-def yardstick(monkeypatch):
+def common(monkeypatch):
     """The module as the benchmarks import it: they are started as files."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import yardstick
+    import common
 
-    return yardstick
+    return common
 
 
 @pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions"])
@@ -65,7 +65,7 @@ def test_what_cannot_be_measured_ends_in_one_sentence(tmp_path, flags, message):
     assert "Traceback" not in answer.stderr
 
 
-def test_a_start_is_timed_and_weighed(yardstick):
+def test_a_start_is_timed_and_weighed(common):
     from cold_start import start
 
     seconds, peak = start("held = bytearray(50_000_000)")
@@ -73,8 +73,8 @@ def test_a_start_is_timed_and_weighed(yardstick):
     assert 50e6 < peak < 150e6
 
 
-def test_a_table_is_markdown_with_its_columns_aligned(yardstick, capsys):
-    yardstick.print_table(["way", "texts/s"], [["ours", 1234.5], ["theirs", 6.789]])
+def test_a_table_is_markdown_with_its_columns_aligned(common, capsys):
+    common.print_table(["way", "texts/s"], [["ours", 1234.5], ["theirs", 6.789]])
     assert capsys.readouterr().out.splitlines() == [
         "| way    | texts/s |",
         "|--------|--------:|",
@@ -83,7 +83,7 @@ def test_a_table_is_markdown_with_its_columns_aligned(yardstick, capsys):
     ]
 
 
-def test_training_minilm_is_a_share_of_the_matrix_rate(yardstick, capsys):
+def test_training_minilm_is_a_share_of_the_matrix_rate(common, capsys):
     from training import measure_minilm
 
     measure_minilm(argparse.Namespace(steps=1, seconds=0))
@@ -92,11 +92,11 @@ def test_training_minilm_is_a_share_of_the_matrix_rate(yardstick, capsys):
     assert 0 < float(row.split("|")[-2]) < 2
 
 
-def test_comments_are_as_long_as_those_of_the_file(yardstick, tmp_path):
+def test_comments_are_as_long_as_those_of_the_file(common, tmp_path):
     texts = pd.Series(["a" * length for length in range(1, 1001)])
     table = tmp_path / "comments.csv"
     pd.DataFrame({"comment_text": texts.sample(frac=1, random_state=3)}).to_csv(table)
-    lengths = yardstick.read_comments(str(table), "comment_text", 10)["comment_text"].str.len()
+    lengths = common.read_comments(str(table), "comment_text", 10)["comment_text"].str.len()
     assert sorted(lengths) == [51, 151, 251, 351, 451, 551, 651, 751, 851, 951]
     assert lengths.tolist() != sorted(lengths)
-    assert len(yardstick.read_comments(str(table), "comment_text", 2000)) == 1000
+    assert len(common.read_comments(str(table), "comment_text", 2000)) == 1000

@@ -120,7 +120,7 @@ def check_curl(words):
         if local := re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)([^?]*)", word):
             port, path = local.groups()
             assert port in re.search(r"^EXPOSE (.+)$", DOCKERFILE, re.M)[1].split()
-            sources = [*(ROOT / "classifier").rglob("*.py"), ROOT / "deploy/healthcheck"]
+            sources = [*(ROOT / "comment_toxicity").rglob("*.py"), ROOT / "deploy/healthcheck"]
             assert any(path in source.read_text(encoding="utf-8") for source in sources), path
 
 
@@ -178,7 +178,7 @@ def test_a_command_shown_works(command):
     CHECKS[program](words)
 
 
-SCORING = [words for words in all_of("python") if words[:3] == ["-m", "classifier", "score"]]
+SCORING = [words for words in all_of("python") if words[:3] == ["-m", "comment_toxicity", "score"]]
 
 
 @pytest.mark.parametrize("words", SCORING, ids=" ".join)

@@ -57,7 +57,7 @@ def test_what_a_document_links_to_is_there(document):
 def test_everything_in_the_readmes_tree_is_there():
     tree = README.split("## The tree")[1].split("```")[1]
     names = re.findall(r"^(\S+)", tree, re.M)
-    assert {"app.py", "classifier/", "finetune/", "test_model.py"} <= set(names)
+    assert {"app.py", "comment_toxicity/", "finetune/", "test_model.py"} <= set(names)
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
@@ -174,7 +174,13 @@ __import__(module)
 @pytest.mark.parametrize(
     "module",
     [
-        *("app", "test_model", "classifier", "classifier.__main__", "classifier.service.server"),
+        *(
+            "app",
+            "test_model",
+            "comment_toxicity",
+            "comment_toxicity.__main__",
+            "comment_toxicity.service.server",
+        ),
         *("finetune", "finetune.__main__", "finetune.audit.__main__"),
     ],
 )

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from classifier import load_classifier
-from classifier.models import available_models
+from comment_toxicity import load_classifier
+from comment_toxicity.fetch.find import available_models
 from finetune.card import render_card
-from finetune.lookalikes import EMOJI
+from finetune.data.confusables import EMOJI
 from tests.running import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

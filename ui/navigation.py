@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from classifier.cache import shared_models
-from classifier.errors import UserError
+from comment_toxicity.cache import shared_models
+from comment_toxicity.errors import UserError
 from ui.picker import tell
 from ui.settings import PageSettings
 from ui.style import STYLE

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from classifier import Classifier, models
-from classifier.cache import shared_models
-from classifier.catalog import HUB_MODELS
-from classifier.errors import UserError
+from comment_toxicity import Classifier
+from comment_toxicity.cache import shared_models
+from comment_toxicity.errors import UserError
+from comment_toxicity.fetch import find
 from ui import session
+from ui.catalog import HUB_MODELS
 from ui.settings import PageSettings
 from ui.text import LONGEST_ERROR, in_markdown, shortened
 
@@ -17,14 +18,14 @@ MODEL = "model"
 
 def pickable() -> list[str]:
     """List all models that can be picked: those that are here, then those on the Hub."""
-    local = models.available_models() or [models.EMBEDDED]
+    local = find.available_models() or [find.EMBEDDED]
     hub = [*HUB_MODELS, *PageSettings.read().hub_models, *session.typed_models()]
     return list(dict.fromkeys([*local, *hub]))
 
 
 def kind(name: str) -> str:
     """Say where a model comes from, in two or three words."""
-    if name == models.EMBEDDED:
+    if name == find.EMBEDDED:
         return "shipped, needs no network"
     if name.startswith("runs/"):
         return "trained here"

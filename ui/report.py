@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from classifier.catalog import label_name
-from ui import charts, scores
+from ui import charts, comment
+from ui.catalog import label_name
 from ui.text import in_markdown
 
 Report = Mapping[str, Any]
@@ -67,7 +67,7 @@ def report_table(report: Report, model: str) -> str:
     ]
     means = (report["means"].get(name) for name in COLUMNS)
     rows.append(["mean", *("" if value is None else figure(value) for value in means)])
-    return scores.table(("label", *COLUMNS.values()), rows, numbers=len(COLUMNS))
+    return comment.table(("label", *COLUMNS.values()), rows, numbers=len(COLUMNS))
 
 
 def _original(report: Report) -> str:
@@ -76,7 +76,7 @@ def _original(report: Report) -> str:
         [title, *(figure(value) for value in report[key].values())] for key, title in names.items()
     ]
     header = ("all labels together", "label accuracy", "exact match", "precision", "recall")
-    return scores.table(header, rows, numbers=4)
+    return comment.table(header, rows, numbers=4)
 
 
 def show_reliability(report: Report, model: str) -> None:

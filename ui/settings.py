@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from classifier.errors import SettingsError
-from classifier.models import HUB_ID
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.fetch.find import HUB_ID
 
 PUBLIC = "TOXICITY_PUBLIC"
 TRAINING = "TOXICITY_TRAINING"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from classifier.errors import SettingsError
+from comment_toxicity.errors import SettingsError
 
 WORKSPACE = "workspace"
 

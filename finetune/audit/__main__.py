@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from classifier.errors import EXIT_CODE, SettingsError, UserError, let_go_of_stdout
-from classifier.models import ROOT
+from comment_toxicity.errors import EXIT_CODE, SettingsError, UserError, let_go_of_stdout
+from comment_toxicity.fetch.find import ROOT
+from finetune.audit.audit import FILE_NAME, Audit
+from finetune.audit.glance import at_a_glance, compare, glance_table
+from finetune.audit.run import FILES, MEASURES, Subject, take
+from finetune.audit.tables import as_text
+from finetune.audit.trade_off import trade_off
 from finetune.output import check_output, writing
 from finetune.record import write_whole
-
-from .glance import at_a_glance, compare, glance_table
-from .measures import FILES, MEASURES, Subject, take
-from .record import FILE_NAME, Audit
-from .tables import as_text
-from .trade_off import trade_off
 
 
 def main(arguments: list[str] | None = None) -> int:

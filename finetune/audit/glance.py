@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from .function import FunctionReport
-from .identity import IdentityReport
-from .record import Audit
-from .tables import as_text, shown
+from finetune.audit.audit import Audit
+from finetune.audit.hatecheck import FunctionReport
+from finetune.audit.identity import IdentityReport
+from finetune.audit.tables import as_text, shown
 
 
 def at_a_glance(audit: Audit, folder: Path | None = None) -> pd.DataFrame:

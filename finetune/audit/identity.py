@@ -18,12 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from classifier.decision import reaches
-from finetune.report import plain, ratio
-
-from .operating_points import THRESHOLDS
-from .ranking import power_mean, roc_auc
-from .tables import as_text, frame_of, mean, shown
+from comment_toxicity.decision import reaches
+from finetune.audit.operating_points import THRESHOLDS
+from finetune.audit.ranking import power_mean, roc_auc
+from finetune.audit.tables import as_text, frame_of, mean, shown
+from finetune.measure.report import plain, ratio
 
 AT_LEAST = 5  # rows of a kind; below, a term's figure would be chance
 AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")

@@ -1,7 +1,7 @@
 """What each threshold gives, and whether the probabilities say what they mean.
 
 For each label: precision, recall, F1 and the share of all rows flagged at several thresholds and at
-the model's own; and reliability with its calibration error, as finetune/evaluate.py has them.
+the model's own; and reliability with its calibration error, as finetune/measure/evaluate.py has them.
 """
 
 import dataclasses
@@ -12,9 +12,8 @@ from typing import Any, Self
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from finetune.report import Bin, LabelFigures, LabelsReport, plain
-
-from .tables import as_text
+from finetune.audit.tables import as_text
+from finetune.measure.report import Bin, LabelFigures, LabelsReport, plain
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -135,7 +134,7 @@ def measure_operating_points(
     targets: (rows, labels), 0, 1 or NaN.  probabilities: (rows, labels); NaN rows are left out.
     thresholds: by label.  weights: (rows,), how much a row counts; those of 0 are left out.
     """
-    from finetune.evaluate import evaluate_labels
+    from finetune.measure.evaluate import evaluate_labels
 
     def report(limits: Mapping[str, float]) -> LabelsReport:
         return evaluate_labels(targets, probabilities, labels, limits, weights)

@@ -1,6 +1,6 @@
 """Whether scores hold when words are disguised: misspelt, spaced out, in leetspeak, and so on.
 
-The ways of disguising are finetune/noise.py's, which training can use as well; so two more are held
+The ways of disguising are finetune/data/noise.py's, which training can use as well; so two more are held
 out, and show how the model does with tricks that it has never met.
 """
 
@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from classifier.decision import reaches
-from finetune.noise import KINDS, Noise
-from finetune.report import plain, ratio
-
-from .ranking import roc_auc
-from .tables import as_text, frame_of, mean, shown
+from comment_toxicity.decision import reaches
+from finetune.audit.ranking import roc_auc
+from finetune.audit.tables import as_text, frame_of, mean, shown
+from finetune.data.noise import KINDS, Noise
+from finetune.measure.report import plain, ratio
 
 Floats = NDArray[np.float64]
 WORD = re.compile(r"[^\W\d_]{4,}")

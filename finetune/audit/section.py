@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from .function import FunctionReport
-from .identity import IdentityReport
-from .operating_points import OperatingPoint, OperatingReport
-from .record import Audit
-from .robustness import RobustnessReport
-from .transfer import TransferReport
+from finetune.audit.audit import Audit
+from finetune.audit.hatecheck import FunctionReport
+from finetune.audit.identity import IdentityReport
+from finetune.audit.operating_points import OperatingPoint, OperatingReport
+from finetune.audit.robustness import RobustnessReport
+from finetune.audit.transfer import TransferReport
 
 WORST = 8  # identity terms shown; audit.json has them all
 POINTS = (0.1, 0.3, 0.5, 0.7, 0.9)

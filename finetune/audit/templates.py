@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.errors import DataError
-from classifier.models import ROOT
+from comment_toxicity.errors import DataError
+from comment_toxicity.fetch.find import ROOT
 
 FILE = ROOT / "data" / "identity_templates.toml"
 BACKGROUND = ""

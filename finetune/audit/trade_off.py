@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .record import Audit
+from finetune.audit.audit import Audit
 
 
 def trade_off(audit: Audit, label: str) -> pd.DataFrame:

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from finetune.report import plain
-
-from .ranking import roc_auc
-from .tables import as_text, frame_of, mean
+from finetune.audit.ranking import roc_auc
+from finetune.audit.tables import as_text, frame_of, mean
+from finetune.measure.report import plain
 
 AT_LEAST = 10  # rows with a label, and without; below, its figures would be chance
 

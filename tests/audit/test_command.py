@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classifier.decision import Weights
-from classifier.models import ROOT
-from finetune.audit import measures
+from comment_toxicity.decision import Weights
+from comment_toxicity.fetch.find import ROOT
+from finetune.audit import run
 from finetune.audit.__main__ import main
-from finetune.audit.function import measure_function
+from finetune.audit.audit import Audit
 from finetune.audit.glance import at_a_glance, compare, glance_table
-from finetune.audit.record import Audit
+from finetune.audit.hatecheck import measure_function
 from finetune.audit.section import TITLE, audit_section
 from finetune.audit.tables import as_text
 from finetune.audit.trade_off import trade_off
@@ -65,7 +65,7 @@ def load_from(folder):
 def folder(tmp_path, monkeypatch):
     """A model folder; every name means the word list in it."""
     folder = make_folder(tmp_path)
-    monkeypatch.setattr(measures, "load_classifier", load_from(folder))
+    monkeypatch.setattr(run, "load_classifier", load_from(folder))
     return folder
 
 
@@ -104,7 +104,7 @@ def measured(files, tmp_path_factory):
     """The audit.json of all measures of the word list."""
     folder = make_folder(tmp_path_factory.mktemp("measured"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "load_classifier", load_from(folder))
+        patch.setattr(run, "load_classifier", load_from(folder))
         assert main([*files, "--summary", "--save"]) == 0
     return folder / "audit.json"
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from finetune.audit.function import measure_function
+from finetune.audit.hatecheck import measure_function
 from finetune.audit.identity import AT_LEAST, measure_identity
 from finetune.audit.operating_points import THRESHOLDS, measure_operating_points
 from finetune.audit.ranking import power_mean, roc_auc
 from finetune.audit.robustness import DISGUISES, HELD_OUT, disguise, draw_rows, measure_robustness
 from finetune.audit.transfer import measure_transfer
-from finetune.noise import KINDS
+from finetune.data.noise import KINDS
 
 # Identity: five harmless and five bad rows about A, and as many about B.
 BAD = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1] * 2)

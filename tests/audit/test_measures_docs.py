@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from finetune.audit.__main__ import main
-from finetune.audit.measures import MEASURES
+from finetune.audit.run import MEASURES
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_the_example_of_the_docs_runs():
 
 
 def test_reading_an_audit_needs_neither_torch_nor_scikit_learn():
-    check = "import sys, finetune.audit.record; print(*sys.modules)"
+    check = "import sys, finetune.audit.audit; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from classifier.errors import DataError
+from comment_toxicity.errors import DataError
 from finetune.audit.templates import FILE, load_templates
 
 

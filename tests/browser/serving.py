@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PARTS = ["app.py", "classifier", "finetune", "pages", "ui", ".streamlit", "data/sample.csv"]
+PARTS = ["app.py", "comment_toxicity", "finetune", "pages", "ui", ".streamlit", "data/sample.csv"]
 MODELS = ["toxic-minilm"]
 
 

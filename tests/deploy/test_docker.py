@@ -73,7 +73,7 @@ def test_the_slim_packages_open_every_page(slim):
 
 
 def test_the_slim_packages_score_a_file(slim):
-    answer = slim("-m", "classifier", "score", "data/sample.csv", "--output", "-")
+    answer = slim("-m", "comment_toxicity", "score", "data/sample.csv", "--output", "-")
     assert answer.returncode == 0, answer.stderr
     assert "toxic_score" in answer.stdout.splitlines()[0]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from classifier.errors import SettingsError
+from comment_toxicity.errors import SettingsError
 from finetune.calibrate import fit_decision, natural_weights
-from finetune.evaluate import calibration_error, reliability
+from finetune.measure.evaluate import calibration_error, reliability
 from finetune.thresholds import Criterion, choose_threshold
 
 BEST_F1 = Criterion.parse("best-f1")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import yaml
 
-from classifier.decision import Decision, Weights
-from classifier.errors import ModelError
+from comment_toxicity.decision import Decision, Weights
+from comment_toxicity.errors import ModelError
 from finetune.calibrate import fit_decision
 from finetune.card import render_card, write_card
-from finetune.evaluate import evaluate_classes, evaluate_labels
+from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.thresholds import Criterion
 
 LABELS = ["toxic", "insult"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.errors import SettingsError
+from comment_toxicity.errors import SettingsError
 from finetune.__main__ import main
 from finetune.config import Settings, add_flags, from_flags, from_toml
 from tests.running import ROOT

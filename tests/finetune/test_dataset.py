@@ -10,10 +10,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-from classifier.errors import ModelError, SettingsError
+from comment_toxicity.errors import ModelError, SettingsError
 from finetune.config import Settings
-from finetune.dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
-from finetune.train import (
+from finetune.train.dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
+from finetune.train.train import (
     LabelLoss,
     base_folder,
     encoder_layers,

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.evaluate import (
+from finetune.measure.evaluate import (
     calibration_error,
     evaluate_classes,
     evaluate_labels,

@@ -18,7 +18,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from classifier.errors import ModelError
+from comment_toxicity.errors import ModelError
 from finetune import export
 from finetune.export import BertGraph, Graph, compare_scores, export_model
 
@@ -157,7 +157,7 @@ def test_a_full_disk_is_said_in_one_sentence_and_leaves_the_older_export(tiny_ba
 
 EXPORT_OR_SAY_WHY = """
 import sys
-from classifier.errors import ModelError
+from comment_toxicity.errors import ModelError
 from finetune.export import export_model
 try:
     export_model(sys.argv[1], sys.argv[2], ["safetensors"])

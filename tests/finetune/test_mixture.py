@@ -9,15 +9,15 @@ from tokenizers import Tokenizer, models
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer
 
-from classifier.errors import DataError, SettingsError
+from comment_toxicity.errors import DataError, SettingsError
 from finetune import stages
 from finetune.config import Settings
-from finetune.data import make_split, text_key
-from finetune.lookalikes import LOOKALIKES, fold_lookalikes
-from finetune.noise import KINDS, add_noise
+from finetune.data.confusables import LOOKALIKES, fold_lookalikes
+from finetune.data.noise import KINDS, add_noise
+from finetune.data.split import make_split, text_key
+from finetune.data.templates import read_templates
 from finetune.rated_sentences import nearly_in
-from finetune.templates import read_templates
-from finetune.train import base_folder, load_base, noisy
+from finetune.train.train import base_folder, load_base, noisy
 from tests.running import ROOT
 
 TEXT = "You are a complete idiot, and everybody here knows that."

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier import load_classifier
+from comment_toxicity import load_classifier
 from finetune import record
 from finetune.__main__ import main
 from tests.running import ROOT

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from classifier.decision import Decision
-from classifier.errors import SettingsError
+from comment_toxicity.decision import Decision
+from comment_toxicity.errors import SettingsError
 from finetune import record
 from finetune.config import Settings
 from finetune.stages import STAGES

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from finetune.__main__ import main
 from finetune.record import alone
-from finetune.train import CurvesCallback
+from finetune.train.train import CurvesCallback
 
 SMALL = [
     "--batch-size",
@@ -160,11 +160,11 @@ def test_a_resumed_run_keeps_the_precision_that_was_tried_first(
 ):
     run = tmp_path / "run"
     command = flags(comments, tiny_base, run, "--precision", "auto", "--max-steps", "4")
-    monkeypatch.setattr("finetune.train.gains_by_bf16", lambda _: False)
+    monkeypatch.setattr("finetune.train.train.gains_by_bf16", lambda _: False)
     with monkeypatch.context() as patched:
         interrupt(patched, evaluation=1)
         assert main(command) == 130
-    monkeypatch.setattr("finetune.train.gains_by_bf16", lambda _: True)
+    monkeypatch.setattr("finetune.train.train.gains_by_bf16", lambda _: True)
     assert main([*command, "--resume"]) == 0
     assert json.loads((run / "run.json").read_text())["bf16"] is False
 

@@ -7,9 +7,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from classifier.cache import shared_models
-from classifier.decision import Decision, LabelDecision, Weights
-from classifier.folder import ModelFolder
+from comment_toxicity.cache import shared_models
+from comment_toxicity.decision import Decision, LabelDecision, Weights
+from comment_toxicity.folder import ModelFolder
 from tests.pages.standins import visit
 
 
@@ -26,8 +26,8 @@ def serve(monkeypatch) -> Callable[..., AppTest]:
     """Return a function that opens a page with these models in its picker, by name."""
 
     def open_page(page="score", **models):
-        monkeypatch.setattr("classifier.models.available_models", lambda: list(models))
-        monkeypatch.setattr("classifier.load_classifier", models.__getitem__)
+        monkeypatch.setattr("comment_toxicity.fetch.find.available_models", lambda: list(models))
+        monkeypatch.setattr("comment_toxicity.classifier.load_classifier", models.__getitem__)
         return visit(page)
 
     return open_page

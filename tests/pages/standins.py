@@ -7,7 +7,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from classifier.decision import Decision, LabelDecision, Weights
+from comment_toxicity.decision import Decision, LabelDecision, Weights
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT, PAGES = ROOT / "ui" / "navigation.py", ROOT / "pages"

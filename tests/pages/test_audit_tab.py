@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from classifier.decision import Weights
-from finetune.audit.function import measure_function
+from comment_toxicity.decision import Weights
+from finetune.audit.audit import Audit
+from finetune.audit.hatecheck import measure_function
 from finetune.audit.identity import measure_identity
 from finetune.audit.operating_points import measure_operating_points
-from finetune.audit.record import Audit
 from finetune.audit.robustness import measure_robustness
 from finetune.audit.transfer import TransferReport, measure_transfer
 from tests.pages.standins import ROOT, html, visit
-from ui import ask_file  # noqa: F401  (before a test puts its own models in the place of ours)
+from ui.files import ask  # noqa: F401  (before a test puts its own models in the place of ours)
 
 BAD = np.array([0] * 5 + [1] * 5 + [0] * 10)
 SCORES = np.array([0.6, 0.6, 0.6, 0.1, 0.1] + [0.9] * 5 + [0.6] + [0.1] * 9)
@@ -30,7 +30,7 @@ def folder(monkeypatch, tmp_path, exported_tiny):
     """The embedded model's folder, which is the tiny model; nothing is measured yet."""
     path = tmp_path / "models" / "toxic-minilm"
     shutil.copytree(exported_tiny, path)
-    monkeypatch.setattr("classifier.models.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
     return path
 
 
@@ -182,7 +182,7 @@ def test_a_slim_installation_shows_an_audit(folder, whole):
     code = (
         "import sys; from pathlib import Path\n"
         "sys.modules |= dict.fromkeys(['torch', 'transformers', 'sklearn', 'scipy'])\n"
-        "import classifier.models; classifier.models.ROOT = Path(sys.argv[1])\n"
+        "import comment_toxicity.fetch.find; comment_toxicity.fetch.find.ROOT = Path(sys.argv[1])\n"
         "from streamlit.testing.v1 import AppTest\n"
         "page = AppTest.from_file('pages/models.py', default_timeout=60).run()\n"
         "assert not page.exception, page.exception\n"

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from tests.pages.standins import Choice, FixedScores, html
-from ui import file_job
 from ui.downloads import _offered
-from ui.file_job import FileJob, slices
-from ui.upload import save_lines
+from ui.files import job
+from ui.files.job import FileJob, slices
+from ui.files.upload import save_lines
 
 CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
 
@@ -231,7 +231,7 @@ def test_a_result_that_cannot_be_written_is_told_without_the_servers_paths(with_
 
 
 def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
-    monkeypatch.setattr(file_job, "MOST_ROWS", 2)
+    monkeypatch.setattr(job, "MOST_ROWS", 2)
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)

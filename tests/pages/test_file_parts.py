@@ -18,16 +18,16 @@ import streamlit as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from classifier.errors import DataError
-from classifier.outputs import score_columns
+from comment_toxicity.errors import DataError
+from comment_toxicity.files.write import score_columns
 from tests.pages.standins import FixedScores
-from ui import upload
 from ui.downloads import _offered, address, route
-from ui.measure import Labelled, OperatingPoints, label_columns
-from ui.safe_csv import safe_cell, write_safe_csv
-from ui.scored import ScoredFile
+from ui.files import upload
+from ui.files.labelled import Labelled, OperatingPoints, label_columns
+from ui.files.safe_csv import safe_cell, write_safe_csv
+from ui.files.scored_file import ScoredFile
+from ui.files.upload import save_lines, save_upload
 from ui.text import in_markdown, shortened
-from ui.upload import save_lines, save_upload
 
 
 def saved(content, name, tmp_path):
@@ -396,7 +396,7 @@ def test_a_million_rows_without_scores_are_counted_at_once(tmp_path):
 
 
 def test_measuring_gives_what_evaluate_gives(scored):
-    from finetune.evaluate import evaluate_labels
+    from finetune.measure.evaluate import evaluate_labels
 
     labelled = Labelled.read(scored, "model", single_label=False)
     assert labelled.labels == ["toxic"]
@@ -484,7 +484,7 @@ def test_a_long_text_is_shortened_to_a_line():
 
 
 def test_stand_in_models_are_like_real_ones(tiny_base):
-    from classifier import load_classifier
+    from comment_toxicity import load_classifier
 
     real = load_classifier(tiny_base)
     for name in ("name", "labels", "thresholds", "single_label", "calibrated", "decision"):

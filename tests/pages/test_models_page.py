@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from classifier import hub_check, load_classifier
-from classifier.decision import Decision, LabelDecision
-from classifier.errors import ModelError
+from comment_toxicity import load_classifier
+from comment_toxicity.decision import Decision, LabelDecision
+from comment_toxicity.errors import ModelError
 from tests.pages.standins import Choice, html, visit
-from ui.measure import Labelled
-from ui.model_facts import facts
-from ui.operating import decision_file, with_thresholds
-from ui.scored import ScoredFile
+from ui.files.labelled import Labelled
+from ui.files.scored_file import ScoredFile
+from ui.models import hub_check
+from ui.models.facts import facts
+from ui.models.operating_point import decision_file, with_thresholds
 from ui.settings import PageSettings
 
 COMMENTS = (
@@ -28,7 +29,7 @@ def with_tiny(monkeypatch, tmp_path, exported_tiny):
     """A root whose models/ holds the embedded name and another; both are the tiny model."""
     for name in ("toxic-minilm", "other"):
         shutil.copytree(exported_tiny, tmp_path / "models" / name)
-    monkeypatch.setattr("classifier.models.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
     return tmp_path
 
 
@@ -395,14 +396,16 @@ def test_an_empty_setting_is_none():
     ],
 )
 def test_a_setting_that_cannot_be_understood_is_named(variables):
-    from classifier.errors import SettingsError
+    from comment_toxicity.errors import SettingsError
 
     with pytest.raises(SettingsError, match=next(iter(variables))):
         PageSettings.read(variables)
 
 
 def test_the_facts_are_read_without_the_weights(with_tiny, monkeypatch):
-    monkeypatch.setattr("classifier.load_classifier", lambda name: pytest.fail("loaded"))
+    monkeypatch.setattr(
+        "comment_toxicity.classifier.load_classifier", lambda name: pytest.fail("loaded")
+    )
     known = facts("other")
     assert len(known.folder.labels) == 6
     assert known.megabytes > 0

@@ -6,9 +6,9 @@ from html import unescape
 
 import pytest
 
-from classifier import load_classifier
-from classifier.cache import shared_models
-from classifier.errors import ModelError
+from comment_toxicity import load_classifier
+from comment_toxicity.cache import shared_models
+from comment_toxicity.errors import ModelError
 from tests.pages.standins import Choice, FixedScores, WordCounts, html, shown, visit
 from ui.examples import SAMPLES
 
@@ -129,7 +129,7 @@ def test_label_names_of_a_strange_model_are_shown_as_text(serve):
 def test_a_model_is_loaded_once_whatever_is_typed_and_by_whom(serve, monkeypatch):
     first = submit(serve(a=FixedScores()), TYPED)
     loaded = []
-    monkeypatch.setattr("classifier.load_classifier", loaded.append)
+    monkeypatch.setattr("comment_toxicity.classifier.load_classifier", loaded.append)
     submit(first, "something else")
     second = submit(visit(), "another comment")
     assert loaded == []
@@ -256,7 +256,7 @@ def test_a_real_model_gives_the_scores_that_the_page_shows(serve, tiny_base):
 
 
 def test_where_there_is_no_model_the_page_says_what_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("classifier.models.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     page = visit()
     assert "toxic" in page.error[0].value
@@ -268,7 +268,7 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_sentence_as_text(serve, mo
         raise ModelError(f"models/{name}: no *model.onnx*; copy the whole folder anew.")
 
     serve(a=FixedScores())
-    monkeypatch.setattr("classifier.load_classifier", fail)
+    monkeypatch.setattr("comment_toxicity.classifier.load_classifier", fail)
     shared_models().clear()
     page = visit()
     assert [re.sub(r"\\(.)", r"\1", error.value) for error in page.error] == [
@@ -284,7 +284,7 @@ def test_a_comment_is_not_called_missing_where_only_the_model_is(serve, monkeypa
 
     page = serve(a=FixedScores())
     shared_models().clear()
-    monkeypatch.setattr("classifier.load_classifier", fail)
+    monkeypatch.setattr("comment_toxicity.classifier.load_classifier", fail)
     submit(page, "you fool")
     assert len(page.error) == 1
     assert not page.info

@@ -6,13 +6,13 @@ import tomllib
 
 import pytest
 
-from classifier.errors import DataError, PublishError, SettingsError
+from comment_toxicity.errors import DataError, PublishError, SettingsError
 from finetune.config import from_toml
 from tests.pages.standins import visit
-from ui import publishing, train_form, training
-from ui.training import Training, as_toml, without_overwritten
-from ui.training_rows import classes_of, look_at_rows
-from ui.upload import look_into
+from ui.files.upload import look_into
+from ui.train import form, publish
+from ui.train.rows import classes_of, look_at_rows
+from ui.train.run import Training, as_toml, without_overwritten
 
 # Stands in for finetune: prints, writes a curve, and waits for a file called "go".
 RUN = """
@@ -45,8 +45,8 @@ def server(monkeypatch, tmp_path):
     """A server whose runs lie in tmp_path/runs and are the script above."""
     script = tmp_path / "run.py"
     script.write_text(RUN)
-    monkeypatch.setattr(training, "command", lambda: [sys.executable, str(script)])
-    monkeypatch.setattr(training, "GRACE", 5.0)
+    monkeypatch.setattr("ui.train.run.command", lambda: [sys.executable, str(script)])
+    monkeypatch.setattr("ui.train.run.GRACE", 5.0)
     monkeypatch.setattr(Training.__init__, "__defaults__", (tmp_path / "runs",))
     run = Training()
     yield run
@@ -269,10 +269,8 @@ def test_of_strangers_only_listed_base_models_are_taken(server, monkeypatch):
 
 def test_the_column_with_the_comments_can_be_chosen_and_a_file_is_read_once(server, monkeypatch):
     read = []
-    counted = train_form.look_at_rows
-    monkeypatch.setattr(
-        train_form, "look_at_rows", lambda *given: read.append(given) or counted(*given)
-    )
+    counted = form.look_at_rows
+    monkeypatch.setattr(form, "look_at_rows", lambda *given: read.append(given) or counted(*given))
     page = visit("train")
     page.segmented_control[0].select("Upload labelled comments").run()
     rows = b"text,said,rude\n" + b"a note that is long,hi,0\na note,ho,1\n" * 10
@@ -331,11 +329,11 @@ def test_without_a_token_the_page_says_what_is_missing(server, monkeypatch):
 
 
 def test_with_a_token_the_page_says_whose_and_pushes(server, monkeypatch):
-    from finetune.to_hub import HubAccess
+    from finetune.publish.hub import HubAccess
 
-    monkeypatch.setattr("finetune.to_hub.hub_access", lambda: HubAccess("ann", True))
+    monkeypatch.setattr("finetune.publish.hub.hub_access", lambda: HubAccess("ann", True))
     pushed = []
-    monkeypatch.setattr(publishing, "push", lambda *given: pushed.append(given) or "done")
+    monkeypatch.setattr(publish, "push", lambda *given: pushed.append(given) or "done")
     begin(server)
     end(server)
     page = visit("train")
@@ -358,6 +356,6 @@ def test_strangers_cannot_push_with_the_servers_token(server, monkeypatch):
 
 def test_a_push_that_fails_gives_the_commands_sentence(monkeypatch):
     with pytest.raises(PublishError, match="not of the form"):
-        publishing.push("runs/mine", "no owner", True)
+        publish.push("runs/mine", "no owner", True)
     with pytest.raises(PublishError, match=r"^No model 'runs/nothing-here'"):
-        publishing.push("runs/nothing-here", "ann/mine", True)
+        publish.push("runs/nothing-here", "ann/mine", True)

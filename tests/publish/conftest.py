@@ -89,7 +89,7 @@ def first_objects(s3_server: S3) -> dict[str, Any]:
 @pytest.fixture
 def published(s3: S3, finished: Path, first_objects: dict[str, Any]) -> str:
     """s3://models/toxic/first, where `finished` is published with the tag v1."""
-    from finetune.publish import publish
+    from finetune.publish.publish import publish
 
     name = "s3://models/toxic/first"
     if first_objects:

@@ -9,11 +9,11 @@ import shutil
 import numpy as np
 import pytest
 
-from classifier import ModelError, load_classifier
-from classifier.errors import PublishError, SettingsError
+from comment_toxicity import ModelError, load_classifier
+from comment_toxicity.errors import PublishError, SettingsError
 from finetune.__main__ import main
-from finetune.publish import publish
-from finetune.to_hub import hub_access
+from finetune.publish.hub import hub_access
+from finetune.publish.publish import publish
 from tests.publish.conftest import TEXTS, write_metrics
 from tests.publish.hub_server import Repository
 
@@ -478,7 +478,7 @@ def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypa
         hub.fail("GET", "/api/models/ann/first$", 500)
     else:
         hub.stop()
-    with caplog.at_level(logging.WARNING, "classifier"):
+    with caplog.at_level(logging.WARNING, "comment_toxicity"):
         found = load_classifier(NAME)
     assert np.array_equal(found.score(TEXTS), expected)
     assert "ann/first: the Hub cannot be reached; using what was fetched before" in caplog.text

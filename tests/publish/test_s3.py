@@ -11,13 +11,13 @@ import boto3
 import numpy as np
 import pytest
 
-from classifier import ModelError, load_classifier
-from classifier.errors import PublishError
-from classifier.from_hub import SMALL_FILES, WEIGHT_PATTERNS
-from classifier.from_s3 import FILE_NAME
+from comment_toxicity import ModelError, load_classifier
+from comment_toxicity.errors import PublishError
+from comment_toxicity.fetch.hub import SMALL_FILES, WEIGHT_PATTERNS
+from comment_toxicity.fetch.s3 import FILE_NAME
 from finetune.__main__ import main
-from finetune.bundle import MODEL_FILES
-from finetune.publish import publish
+from finetune.publish.bundle import MODEL_FILES
+from finetune.publish.publish import publish
 from tests.publish.conftest import TEXTS, write_metrics
 
 NAME = "s3://models/toxic/first"
@@ -279,7 +279,7 @@ def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, 
     expected = load_classifier(name).score(TEXTS)
     for _ in range(3):
         s3.fail("GET", "/current.json|/v1.json", "close")
-    with caplog.at_level(logging.WARNING, "classifier"):
+    with caplog.at_level(logging.WARNING, "comment_toxicity"):
         found = load_classifier(name)
     assert np.array_equal(found.score(TEXTS), expected)
     assert "cannot be reached; using what was fetched before" in caplog.text
@@ -310,7 +310,7 @@ def test_where_files_stay_cut_short_the_cache_is_used_and_that_is_said(
     publish(model, [NAME])
     for _ in range(5):  # as often as the client asks again
         s3.fail("GET", "/metrics.json", "half")
-    with caplog.at_level(logging.WARNING, "classifier"):
+    with caplog.at_level(logging.WARNING, "comment_toxicity"):
         assert load_classifier(NAME).calibrated
     assert "cannot be reached; using what was fetched before" in caplog.text
     assert not load_classifier(NAME).calibrated

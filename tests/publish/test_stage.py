@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from classifier import load_classifier
-from classifier.errors import SettingsError
+from comment_toxicity import load_classifier
+from comment_toxicity.errors import SettingsError
 from finetune import record
 from finetune.__main__ import main
 from finetune.config import Settings, from_toml

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from classifier import load_classifier
-from classifier.service.app import create_app
-from classifier.service.core import Service
-from classifier.service.settings import ServiceSettings
+from comment_toxicity import load_classifier
+from comment_toxicity.service.routes import create_app
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import ServiceSettings
 
 KIND = "Thank you, that was very helpful."
 RUDE = "You are an idiot and nobody wants you here."

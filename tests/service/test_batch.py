@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from classifier.service import batch, core
+from comment_toxicity.service import batch, service
 from tests.service.conftest import KIND, RUDE, until
 
 ANALYZE = "/v1alpha1/comments:analyze?key=any&alt=json"
@@ -85,7 +85,7 @@ def test_a_batch_whose_answers_grow_large_counts_while_it_is_built(running, monk
     monkeypatch.setattr(batch, "LARGE", (sent + answered) // 2)
     assert len(answers(send(running, parts))) == 20
     until(lambda: not running.service._large)
-    monkeypatch.setattr(core, "MAX_LARGE", 0)
+    monkeypatch.setattr(service, "MAX_LARGE", 0)
     assert send(running, parts).status == 503
 
 

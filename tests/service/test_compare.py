@@ -1,4 +1,4 @@
-"""`python -m classifier compare`: old scores beside ours."""
+"""`python -m comment_toxicity compare`: old scores beside ours."""
 
 import csv
 import json
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from classifier.compare import compare, matched_threshold, report
-from classifier.errors import DataError, SettingsError
+from comment_toxicity.errors import DataError, SettingsError
+from comment_toxicity.service.compare import compare, matched_threshold, report
 from tests.running import ROOT, python, run
 from tests.service.conftest import KIND, RUDE
 
@@ -67,7 +67,7 @@ def test_the_rank_correlation_is_spearmans_with_ties(embedded, tmp_path):
 
 def test_a_file_in_many_chunks_gives_what_one_gives(embedded, old, monkeypatch):
     whole = compare(embedded, old)
-    monkeypatch.setattr("classifier.files.CHUNK_ROWS", 2)
+    monkeypatch.setattr("comment_toxicity.files.read.CHUNK_ROWS", 2)
     assert compare(embedded, old) == whole
 
 
@@ -149,14 +149,14 @@ def test_a_score_that_no_float_holds_is_none(embedded, tmp_path):
 
 
 def test_a_terminal_that_lacks_a_character_gets_the_report_without_it(old):
-    done = python("-m", "classifier", "compare", old, PYTHONIOENCODING="latin-1")
+    done = python("-m", "comment_toxicity", "compare", old, PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr) == (0, "")
     assert "| TOXICITY | 6 | 1.000 |" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
 def test_a_full_standard_output_ends_in_one_sentence(old):
-    done = run("sh", "-c", f"{sys.executable} -m classifier compare {old} > /dev/full")
+    done = run("sh", "-c", f"{sys.executable} -m comment_toxicity compare {old} > /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard output: writing failed (No space left")
     assert done.stderr.count("\n") == 1
@@ -164,7 +164,7 @@ def test_a_full_standard_output_ends_in_one_sentence(old):
 
 def test_the_command_prints_the_report(old):
     done = subprocess.run(
-        [sys.executable, "-m", "classifier", "compare", old, "--threshold", "0.5"],
+        [sys.executable, "-m", "comment_toxicity", "compare", old, "--threshold", "0.5"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.__main__ import parser
+from comment_toxicity.__main__ import parser
 from tests.service.conftest import request
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def blocks(text, language):
 
 def commands():
     lines = "".join(blocks(PERSPECTIVE + API, "bash")).splitlines()
-    return [line for line in lines if line.startswith("python -m classifier ")]
+    return [line for line in lines if line.startswith("python -m comment_toxicity ")]
 
 
 @pytest.mark.parametrize("line", commands())

@@ -17,11 +17,11 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sql
 
-from classifier.errors import SettingsError
-from classifier.service import core
-from classifier.service.feedback import TABLE, FeedbackStore, export, since
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.service import service
+from comment_toxicity.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
-from finetune.data import read_rows
+from finetune.data.split import read_rows
 from tests.running import ROOT, python, run
 from tests.service.conftest import KIND, RUDE
 
@@ -188,13 +188,13 @@ def test_a_database_that_fails_is_no_error_of_the_callers(serving, database, cap
 def test_a_database_that_hangs_keeps_no_others_waiting(serving, database, monkeypatch):
     gone_on = threading.Event()
     monkeypatch.setattr(FeedbackStore, "add", lambda *_, **__: gone_on.wait(60))
-    monkeypatch.setattr(core, "MAX_WRITING_SECONDS", 1)
+    monkeypatch.setattr(service, "MAX_WRITING_SECONDS", 1)
     with serving(feedback_database=database) as running, ThreadPoolExecutor() as callers:
         try:
             started = time.monotonic()
             waiting = [
                 callers.submit(running.suggest, f"{RUDE} {number}", {"TOXICITY": 1})
-                for number in range(core.MAX_WRITING)
+                for number in range(service.MAX_WRITING)
             ]
             assert {reply.result().status for reply in waiting} == {503}
             refused = running.suggest(RUDE, {"TOXICITY": 1})  # the four still hang
@@ -267,7 +267,7 @@ def test_the_command_writes_utf8_whatever_the_terminal_takes(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
 def test_a_full_standard_output_ends_in_one_sentence(tmp_path):
-    words = f"-m classifier feedback export --database {kept(tmp_path, 'you')} --output -"
+    words = f"-m comment_toxicity feedback export --database {kept(tmp_path, 'you')} --output -"
     done = run("sh", "-c", f"{sys.executable} {words} > /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard output: writing failed (No space left")
@@ -295,7 +295,7 @@ def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
 
 
 def command(*flags, **environment):
-    return python("-m", "classifier", "feedback", "export", *flags, **environment)
+    return python("-m", "comment_toxicity", "feedback", "export", *flags, **environment)
 
 
 def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.service.languages import LanguageDetector
+from comment_toxicity.service.languages import LanguageDetector
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.csv"
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from limits.errors import StorageError
 
-from classifier.errors import SettingsError
-from classifier.service.core import Service
-from classifier.service.settings import ServiceSettings
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import ServiceSettings
 from tests.service.conftest import KIND, RUDE, until
 
 
@@ -178,7 +178,7 @@ def test_one_who_sends_far_too_much_is_told_so_all_the_same(running):
 
 
 def test_only_so_many_large_bodies_are_held_at_a_time(serving, monkeypatch):
-    monkeypatch.setattr("classifier.service.core.MAX_LARGE", 1)
+    monkeypatch.setattr("comment_toxicity.service.service.MAX_LARGE", 1)
     large = {"texts": [KIND, "x" * 200_000]}
     with serving() as running:
         address = urlsplit(running.url)
@@ -223,7 +223,7 @@ def test_a_large_answer_counts_until_it_has_been_read(running):
 
 
 def test_one_who_never_reads_is_not_waited_for(running, monkeypatch):
-    monkeypatch.setattr("classifier.service.app.SEND_SECONDS", 0.5)
+    monkeypatch.setattr("comment_toxicity.service.routes.SEND_SECONDS", 0.5)
     with closing(unread(running)):
         until(lambda: not running.service._large, seconds=10)
 
@@ -231,8 +231,8 @@ def test_one_who_never_reads_is_not_waited_for(running, monkeypatch):
 def test_a_small_request_with_a_large_answer_is_refused_where_too_many_are_held(
     running, monkeypatch
 ):
-    monkeypatch.setattr("classifier.service.core.MAX_LARGE", 0)
-    monkeypatch.setattr("classifier.service.core.LARGE", 1000)
+    monkeypatch.setattr("comment_toxicity.service.service.MAX_LARGE", 0)
+    monkeypatch.setattr("comment_toxicity.service.service.LARGE", 1000)
     reply = running.post("/v1/score", {"texts": ["a"] * 100})
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
 
@@ -245,7 +245,7 @@ def test_what_comes_back_as_it_was_sent_is_bounded(running):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
-    monkeypatch.setattr("classifier.service.app.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("comment_toxicity.service.routes.BODY_SECONDS", 0.2)
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
         line.sendall(b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")

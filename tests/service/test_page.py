@@ -8,10 +8,10 @@ import pytest
 from starlette.applications import Starlette
 
 import app
-from classifier.cache import shared_models
-from classifier.service.app import lifespan, routes
-from classifier.service.core import Service
-from classifier.service.settings import ServiceSettings
+from comment_toxicity.cache import shared_models
+from comment_toxicity.service.routes import lifespan, routes
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import ServiceSettings
 from tests.service.conftest import RUDE, Running, listening
 
 

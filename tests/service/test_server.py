@@ -1,4 +1,4 @@
-"""`python -m classifier serve` as it is started and stopped: real processes."""
+"""`python -m comment_toxicity serve` as it is started and stopped: real processes."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ import pytest
 from tests.service.conftest import KIND, RUDE, request, until
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "classifier", "serve")
+COMMAND = (sys.executable, "-m", "comment_toxicity", "serve")
 
 
 def free_port():
@@ -62,7 +62,7 @@ def body(text):
 def test_it_starts_without_torch_transformers_or_streamlit():
     code = (
         "import asyncio, sys\n"
-        "from classifier.service.server import worker\n"
+        "from comment_toxicity.service.server import worker\n"
         "app = worker()\n"
         "async def start():\n"
         "    async with app.router.lifespan_context(app): pass\n"
@@ -196,7 +196,7 @@ def test_a_port_that_is_taken_is_told_before_the_model_is_loaded():
 
 def test_a_worker_that_died_waits_no_more(tmp_path):
     code = (
-        "from classifier.service.metrics import Metrics\n"
+        "from comment_toxicity.service.metrics import Metrics\n"
         "metrics = Metrics()\n"
         "metrics.waiting.set({})\n"
         "print(metrics.page().body.decode())"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from classifier.service.spans import MAX_SPANS, sentence_spans, utf16_places
+from comment_toxicity.service.spans import MAX_SPANS, sentence_spans, utf16_places
 
 
 def parts(text):

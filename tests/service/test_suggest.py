@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from classifier.service.feedback import FeedbackStore
+from comment_toxicity.service.feedback import FeedbackStore
 from tests.service.conftest import KIND, RUDE
 
 

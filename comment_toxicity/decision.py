@@ -1,0 +1,242 @@
+"""From a model's logits to a decision: calibration and thresholds, for one very weight file.
+
+decision.json of a model folder is read, written and applied here and nowhere else:
+
+    {"weights": {"file": "model.onnx", "sha256": "…"}, "activation": "sigmoid",
+     "criterion": "best-f1", "rows": 5365,
+     "labels": {"toxic": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5,
+                          "positives": 512, "precision": 0.7, "recall": 0.8}, …}}
+
+probability = activation(slope × logit + intercept), label by label.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from comment_toxicity.errors import ModelError
+
+FILE_NAME = "decision.json"
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+def reaches(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores are at or above thresholds; NaN never is.
+
+    Both are compared as float32, which scores are: as float64, the threshold 0.7 is above
+    float32(0.7), and a score of exactly 0.7 would miss it.
+    scores, thresholds: of shapes that broadcast. Returns bool of the common shape.
+    """
+    return np.asarray(scores, dtype=np.float32) >= np.asarray(thresholds, dtype=np.float32)
+
+
+def midway(lower: ArrayLike, upper: ArrayLike) -> NDArray[np.float64]:
+    """A threshold that upper reaches and lower does not: halfway, where rounding moves neither.
+
+    Between neighbouring float32 values nothing is halfway; there it is upper itself.
+    """
+    low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+    middle = (low + high) / 2
+    return np.where(reaches(low, middle), high, middle)
+
+
+def likeliest(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Mark the highest score of each row, the first of equal ones; none in a row with NaN.
+
+    scores: (rows, labels), of a single-label model. Returns bool of the same shape.
+    """
+    flags = np.zeros(scores.shape, dtype=bool)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    flags[rows, scores[rows].argmax(axis=1)] = True
+    return flags
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight file that the figures below were fitted to; its name is relative to the folder."""
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no text."""
+        if not isinstance(self.file, str) or not isinstance(self.sha256, str):
+            raise ValueError("the weights' file or sha256 is not a text")
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Name and hash of the weight file at `path`."""
+        with path.open("rb") as stream:
+            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+@dataclass(frozen=True)
+class LabelDecision:
+    """How one label's logit becomes a probability, and from which probability on it is flagged.
+
+    threshold is None where the labels exclude each other: there the likeliest one is the decision.
+    positives, precision and recall tell how the threshold did on the rows it was chosen on.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    threshold: float | None = 0.5
+    positives: int | None = None
+    precision: float | None = None
+    recall: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no number, or no share where there has to be one."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name not in ("slope", "intercept"):
+                continue
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value):
+                raise ValueError(f"{field.name} is {value!r}, not a number")
+            if field.name in ("threshold", "precision", "recall") and not 0 <= value <= 1:
+                raise ValueError(f"{field.name} is {value!r}, not from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Calibration and thresholds of all labels, in the model's label order.
+
+    activation: "sigmoid" (a comment can carry several labels, or none) or "softmax" (exactly one).
+    weights: None means that nothing was fitted: plain probabilities, thresholds of 0.5.
+    criterion, rows: how the thresholds were chosen, on how many validation rows.
+    """
+
+    activation: str
+    labels: dict[str, LabelDecision]
+    weights: Weights | None = None
+    criterion: str | None = None
+    rows: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a text, a number or a threshold that is none."""
+        if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
+            raise ValueError("criterion is not a text, or rows not a number")
+        if self.activation == "sigmoid":
+            for name, label in self.labels.items():
+                if label.threshold is None:
+                    raise ValueError(f"{name} has no threshold")
+
+    @classmethod
+    def uncalibrated(cls, labels: list[str], activation: str) -> Self:
+        """The decision of a model that brings no decision.json: its plain probabilities."""
+        threshold = 0.5 if activation == "sigmoid" else None
+        return cls(activation, {label: LabelDecision(threshold=threshold) for label in labels})
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the figures were fitted to a weight file."""
+        return self.weights is not None
+
+    @property
+    def single_label(self) -> bool:
+        """Whether a text has exactly one of the labels."""
+        return self.activation == "softmax"
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The score from which on each label is flagged; empty for a single-label model."""
+        found = {name: label.threshold for name, label in self.labels.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def flags(
+        self, scores: NDArray[np.floating], thresholds: Mapping[str, float] | None = None
+    ) -> NDArray[np.bool_]:
+        """Decide which labels texts carry: (rows, labels), bool; none for a row of NaN.
+
+        scores: (rows, labels), from apply(). A single-label model flags the likeliest label.
+        thresholds: by label, in place of those here; they may name some labels only.
+        """
+        if self.single_label:
+            return likeliest(scores)
+        chosen = self.thresholds | dict(thresholds or {})
+        return reaches(scores, [chosen[label] for label in self.labels])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read folder/decision.json. ModelError when it is missing or not of the form above."""
+        path = Path(folder) / FILE_NAME
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            decision = cls(
+                activation=record["activation"],
+                labels={name: LabelDecision(**label) for name, label in record["labels"].items()},
+                weights=Weights(**record["weights"]),
+                criterion=record["criterion"],
+                rows=record["rows"],
+            )
+        except FileNotFoundError as error:
+            raise ModelError(
+                f"{path}: no such file; write it with finetune's calibrate."
+            ) from error
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(
+                f"{path}: not a decision file ({error!r}); write it anew with finetune's calibrate."
+            ) from error
+        if decision.activation not in ACTIVATIONS:
+            raise ModelError(
+                f"{path}: unknown activation {decision.activation!r}; "
+                f"expected one of {', '.join(ACTIVATIONS)}."
+            )
+        return decision
+
+    def save(self, folder: Path) -> None:
+        """Write folder/decision.json, whole or not at all."""
+        path = Path(folder) / FILE_NAME
+        partial = path.with_suffix(".json.part")
+        record = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
+        partial.write_text(record + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    def verify(self, folder: Path) -> None:
+        """Raise ModelError unless the folder holds the weight file that this was fitted to.
+
+        Calibration belongs to one set of weights: with others the probabilities would be wrong
+        without a sign of it.
+        """
+        if self.weights is None:
+            return
+        path = Path(folder) / self.weights.file
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: missing, though {FILE_NAME} beside it names it; "
+                "copy the whole folder anew."
+            )
+        found = Weights.of(path).sha256
+        if found != self.weights.sha256:
+            raise ModelError(
+                f"{path}: not the weights that {FILE_NAME} was made for (its sha256 begins with "
+                f"{found[:12]}, expected {self.weights.sha256[:12]}); "
+                "copy the whole folder anew or run finetune's calibrate on it."
+            )
+
+    def apply(self, logits: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Turn logits into calibrated probabilities.
+
+        logits: (texts, labels), in the model's label order; a row of NaN stays one.
+        Returns float32 of the same shape, each value in [0, 1]; rows sum to 1 for softmax only.
+        """
+        slopes = np.array([label.slope for label in self.labels.values()])
+        intercepts = np.array([label.intercept for label in self.labels.values()])
+        calibrated = slopes * logits.astype(np.float64) + intercepts
+        if self.activation == "sigmoid":
+            probabilities = 0.5 + 0.5 * np.tanh(0.5 * calibrated)  # 1 / (1 + e⁻ˣ), no overflow
+        else:
+            odds = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))
+            probabilities = odds / odds.sum(axis=1, keepdims=True)
+        return probabilities.astype(np.float32)

@@ -1,0 +1,113 @@
+"""Which parts of a comment move a label's score: leave each out, and score what remains.
+
+Occlusion (Zeiler and Fergus 2014), through Classifier.score itself: whatever the model, the effects
+are differences between scores that the page could show. They tell what the model looked at, not
+whether it was right to.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from comment_toxicity.text import sentences
+
+if TYPE_CHECKING:
+    from comment_toxicity.classifier import Classifier
+
+PARTS_AT_MOST = 60  # it takes one scoring a part; of a text of more words sentences are left out
+PASSAGE = 2_000  # characters; of a longer text, the passage with the highest score is explained
+
+SENTENCE_AT_MOST = 300  # characters; a longer one, or a text without full stops, is cut
+
+
+@dataclass(frozen=True)
+class Part:
+    """text[start:end] of an explanation's text, and by how much the score falls without it."""
+
+    start: int
+    end: int
+    effect: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What moves one label's score of a text.
+
+    text: what was explained: the whole text, or its passage with the highest score.
+    score: the text's. unit: "word" or "sentence"; "part", where there are so many of them that
+        neighbours go together.
+    parts: in the order of the text. An effect of 0.2 means that the score is 20 points of a
+        hundred lower without the part; below 0, that it is higher.
+    """
+
+    label: str
+    text: str
+    whole: bool
+    unit: str
+    score: float
+    parts: list[Part]
+
+    def strongest(self, least: float = 0.01, most: int = 10) -> list[Part]:
+        """Give the parts that move the score by `least` or more, the strongest first."""
+        moving = [part for part in self.parts if abs(part.effect) >= least]
+        return sorted(moving, key=lambda part: -abs(part.effect))[:most]
+
+
+def explain(classifier: "Classifier", text: str, label: str) -> Explanation | None:
+    """Leave out each word, of a long text each sentence, and see what becomes of label's score.
+
+    None where there is nothing to leave out: a blank text, or a single word.
+    """
+    place = classifier.labels.index(label)
+    passage = _passage(classifier, text, place)
+    unit, spans = "word", [match.span() for match in re.finditer(r"\S+", passage)]
+    if len(spans) > PARTS_AT_MOST:
+        shorter = list(_short_sentences(passage))
+        if len(shorter) > 1:
+            unit, spans = "sentence", shorter
+    if len(spans) > PARTS_AT_MOST:
+        firsts = [number * len(spans) // PARTS_AT_MOST for number in range(PARTS_AT_MOST)]
+        ends = [*firsts[1:], len(spans)]
+        unit = "part"
+        spans = [
+            (spans[first][0], spans[end - 1][1]) for first, end in zip(firsts, ends, strict=True)
+        ]
+    if len(spans) < 2:
+        return None
+    remaining = [passage[:start] + passage[end:] for start, end in spans]
+    score, *without = (float(row[place]) for row in classifier.score([passage, *remaining]))
+    parts = [
+        Part(start, end, score - left) for (start, end), left in zip(spans, without, strict=True)
+    ]
+    return Explanation(label, passage, passage == text, unit, score, parts)
+
+
+def _passage(classifier: "Classifier", text: str, place: int) -> str:
+    """Give a short text as it is; of a long one, the run of sentences that scores highest."""
+    if len(text) <= PASSAGE:
+        return text
+    passages, begin, end = [], 0, 0
+    for start, stop in _short_sentences(text):
+        if stop - begin > PASSAGE:
+            passages.append(text[begin:end])
+            begin = start
+        end = stop
+    passages.append(text[begin:end])
+    passages = [passage for passage in passages if passage.strip()]
+    if not passages:
+        return ""
+    return passages[int(np.argmax(classifier.score(passages)[:, place]))]
+
+
+def _short_sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Give the spans of sentences; of one longer than SENTENCE_AT_MOST, of its parts."""
+    for start, end in sentences(text):
+        while end - start > SENTENCE_AT_MOST:
+            cut = text.rfind(" ", start + 1, start + SENTENCE_AT_MOST)
+            cut = cut if cut > 0 else start + SENTENCE_AT_MOST
+            yield start, cut
+            start = cut
+        yield start, end

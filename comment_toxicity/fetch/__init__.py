@@ -1,0 +1,1 @@
+"""A model's name → its folder on disk: here, from the Hub, or from S3."""

@@ -1,0 +1,176 @@
+"""A model on S3, or what speaks its language → its folder in a cache, hashes checked.
+
+finetune/publish/s3.py writes this:
+
+    PREFIX/versions/VERSION/…               the files of a model folder, never changed again
+    PREFIX/versions/VERSION/manifest.json   their names, sizes and SHA-256, written after them
+    PREFIX/current.json                     {"version": VERSION}, written last
+    PREFIX/tags/TAG.json                    the same, for a version that somebody gave a name
+
+VERSION is the beginning of the manifest's SHA-256, so all that is read can be checked against it.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from comment_toxicity.errors import ModelError
+from comment_toxicity.fetch.s3_client import Place, one_sentence, read_small, s3_client, unreachable
+
+logger = logging.getLogger(__name__)
+
+POINTER = "current.json"
+MANIFEST = "manifest.json"
+VERSION = re.compile(r"[0-9a-f]{32}")
+FILE_NAME = re.compile(r"\w[\w.-]*\.(json|txt|md|model|codes|onnx|safetensors)", re.ASCII)
+
+
+def s3_folder(uri: str) -> Path:
+    """Fetch a model and give its folder; what was fetched before is not fetched again.
+
+    Where the endpoint cannot be reached, the cached model is taken, and a warning is logged.
+    Raises ModelError when there is no such model, no access to it, neither network nor cache, or
+    when a file is not what the manifest says.
+    """
+    try:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError as error:  # where only what the embedded models need is installed
+        raise ModelError(f"{uri}: S3 needs one more package here: pip install boto3") from error
+    from huggingface_hub import cached_assets_path
+
+    place = Place.parse(uri)
+    with one_sentence(str(place), ModelError):
+        client = s3_client(anonymous=True)
+        where = f"{client.meta.endpoint_url} {place.bucket} {place.prefix}"
+        name = f"{place.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+        cache = Path(cached_assets_path("comment-toxicity", namespace="s3", subfolder=name))
+        known = cache / (f"{place.revision}.tag" if place.revision else "current.version")
+        if place.revision and VERSION.fullmatch(place.revision) and _whole(cache / place.revision):
+            return cache / place.revision
+        try:
+            version = _version(client, place)
+            folder = cache / version
+            if not _whole(folder):
+                _download(client, place, version, folder)
+            known.write_text(version, encoding="utf-8")
+            return folder
+        except (Boto3Error, BotoCoreError, ClientError) as error:
+            if not unreachable(error):
+                raise
+            folder = cache / known.read_text(encoding="utf-8") if known.is_file() else known
+            if not _whole(folder):
+                raise
+        logger.warning(
+            "%s: %s cannot be reached; using what was fetched before (version %s).",
+            place,
+            client.meta.endpoint_url,
+            folder.name[:12],
+        )
+        return folder
+
+
+def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | None:
+    """Give the version that a pointer names, and the pointer's ETag; None where there is none."""
+    found = read_small(client, place, *parts)
+    if found is None:
+        return None
+    try:
+        version = json.loads(found[0])["version"]
+        if VERSION.fullmatch(version):
+            return version, found[1]
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ModelError(f"{place}: {'/'.join(parts)} there names no version; publish the model anew.")
+
+
+def read_manifest(client: Any, place: Place, version: str) -> bytes | None:
+    """Give the manifest of a version, checked; None when there is none."""
+    found = read_small(client, place, "versions", version, MANIFEST)
+    if found is not None and not _is_of(found[0], version):
+        raise ModelError(f"{place}: the manifest of {version} is not the one that was published.")
+    return found and found[0]
+
+
+def _version(client: Any, place: Place) -> str:
+    if place.revision is None:
+        found = read_pointer(client, place, POINTER)
+        if found is None:
+            raise ModelError(f"{place}: no model is published there ({POINTER} is missing).")
+        return found[0]
+    found = read_pointer(client, place, "tags", f"{place.revision}.json")
+    if found is not None:
+        return found[0]
+    if VERSION.fullmatch(place.revision):
+        return place.revision
+    raise ModelError(f"{place}: the model there has no version and no tag of this name.")
+
+
+def _download(client: Any, place: Place, version: str, folder: Path) -> None:
+    manifest = read_manifest(client, place, version)
+    if manifest is None:
+        raise ModelError(f"{place}: there is no version {version}.")
+    part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+    try:
+        (part / MANIFEST).write_bytes(manifest)
+        for name in _files(manifest, place):
+            client.download_file(place.bucket, place.key("versions", version, name), part / name)
+        broken = _broken_files(part)
+        if broken:
+            raise ModelError(
+                f"{place}: {broken[0]} there is not the file that was published; publish it anew."
+            )
+        shutil.rmtree(folder, ignore_errors=True)  # a broken one
+        try:
+            part.rename(folder)
+        except OSError:
+            if not _whole(folder):  # else another process was quicker
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _files(manifest: bytes, place: Place | Path) -> dict[str, str]:
+    """Read the names and hashes; a name cannot lead out of the folder, nor be a pickle's."""
+    try:
+        hashes = {name: file["sha256"] for name, file in json.loads(manifest)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{place}: its manifest cannot be read; publish the model anew."
+        ) from error
+    foreign = [name for name in hashes if not FILE_NAME.fullmatch(name)]
+    if foreign:
+        raise ModelError(f"{place}: {foreign[0]!r} is no file of a model folder, so none is taken.")
+    return hashes
+
+
+def _broken_files(folder: Path) -> list[str]:
+    """Name the files of the manifest that are missing or have another content."""
+
+    def found(path: Path) -> str:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    hashes = _files((folder / MANIFEST).read_bytes(), folder)
+    return [
+        name
+        for name, expected in hashes.items()
+        if not (folder / name).is_file() or found(folder / name) != expected
+    ]
+
+
+def _whole(folder: Path) -> bool:
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+    except OSError:
+        return False
+    return _is_of(manifest, folder.name) and not _broken_files(folder)
+
+
+def _is_of(manifest: bytes, version: str) -> bool:
+    return hashlib.sha256(manifest).hexdigest()[:32] == version

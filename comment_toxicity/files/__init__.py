@@ -1,0 +1,1 @@
+"""Files of comments → the same rows with scores."""

@@ -1,0 +1,254 @@
+"""A file of comments → the same file with scores: in constant memory, whole or not at all.
+
+Scored chunks go to OUTPUT.part/, each written at one stroke; when all are there they are joined
+into OUTPUT. So an interrupted run leaves no half-written OUTPUT, and --resume goes on after the
+last whole chunk. OUTPUT.part/ holds
+
+    job.json               what is scored with what, to be compared on --resume
+    00000000.jsonl, …      the chunks; .parquet where OUTPUT is
+"""
+
+import dataclasses
+import fcntl
+import gzip
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from comment_toxicity.classifier import Classifier
+from comment_toxicity.decision import Weights
+from comment_toxicity.errors import DataError, SettingsError
+from comment_toxicity.files.read import (
+    CHUNK_ROWS,
+    STANDARD_STREAM,
+    Input,
+    choose_text_column,
+    file_format,
+    open_input,
+)
+from comment_toxicity.files.write import (
+    FLAGS,
+    REASON,
+    Output,
+    ParquetOutput,
+    Summary,
+    TextOutput,
+    UnfitError,
+    score_columns,
+    standard_output,
+)
+
+FLAG_SEPARATOR = ";"  # not a blank, which labels of other models can hold
+
+
+def score_file(
+    classifier: Classifier,
+    source: str,
+    output: str,
+    text_column: str | None = None,
+    stream_format: str = "csv",
+    resume: bool = False,
+    on_chunk: Callable[[int], None] | None = None,
+) -> Summary:
+    """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
+
+    source, output: paths whose endings tell the format, or "-" for a standard stream, which is
+    in `stream_format`. text_column: None takes comment_text or text.
+    on_chunk: called after each chunk with the number of rows that are done, in place of the
+    progress bar; what it raises ends the run like an interruption.
+    Raises DataError or SettingsError, with `output` untouched.
+    """
+    kind = file_format(output, stream_format)
+    if output == STANDARD_STREAM and kind == "parquet":
+        raise SettingsError("Parquet cannot be written to standard output; give a file.")
+    if resume and STANDARD_STREAM in (source, output):
+        raise SettingsError("--resume needs files: a standard stream cannot be read or sent again.")
+    if source != STANDARD_STREAM and Path(source).resolve() == Path(output).resolve():
+        raise SettingsError(f"{output}: is the input too; give another --output.")
+    if Path(output).is_dir():
+        raise SettingsError(f"{output}: is a folder; give a file as --output.")
+    labels = classifier.labels
+    form: Output = ParquetOutput(labels) if kind == "parquet" else TextOutput(labels, kind)
+
+    with open_input(source, stream_format) as rows:
+        column = choose_text_column(rows, source, text_column)
+        _refuse_taken(rows.columns, labels, source)
+        job = None if source == STANDARD_STREAM else _job(classifier, source, column)
+        with _part_folder(output, job, resume, form.suffix) as part:
+            count = _score_chunks(classifier, rows, column, source, form, part, on_chunk)
+            return _join(form, part, output, count)
+
+
+def _score_chunks(
+    classifier: Classifier,
+    rows: Input,
+    column: str,
+    source: str,
+    form: Output,
+    part: Path,
+    on_chunk: Callable[[int], None] | None,
+) -> int:
+    chunks = enumerate(rows.chunks(column))
+    done = len(_chunk_files(part, form))
+    before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
+    hidden = None if on_chunk is None else True
+    with tqdm(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
+        for number, chunk in chunks:
+            _refuse_taken(chunk.columns, classifier.labels, source)
+            scores = classifier.score(chunk.texts)
+            flags = [
+                None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
+                for text, row in zip(chunk.texts, scores, strict=True)
+            ]
+            with _writing(part):
+                partial = part / "chunk.part"
+                form.write(partial, chunk, scores, flags)
+                partial.replace(part / f"{number:08d}{form.suffix}")
+            bar.update(len(flags))
+            before += len(flags)
+            if on_chunk:
+                on_chunk(before)
+    return before
+
+
+def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
+    chunks = _chunk_files(part, form)
+    if output == STANDARD_STREAM:
+        with standard_output() as stream:
+            return form.join(chunks, stream)
+    with _writing(part):
+        whole = part / "joined.part"
+        with whole.open("wb") as stream:
+            if output.lower().endswith(".gz"):
+                with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as compressed:
+                    summary = form.join(chunks, compressed)
+            else:
+                summary = form.join(chunks, stream)
+        if summary.rows != rows:
+            raise DataError(
+                f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it to "
+                "begin anew."
+            )
+        whole.replace(output)
+    return summary
+
+
+def _chunk_files(part: Path, form: Output) -> list[Path]:
+    return sorted(part.glob(f"[0-9]*{form.suffix}"))
+
+
+def _refuse_taken(columns: list[str], labels: list[str], source: str) -> None:
+    taken = [name for name in (*score_columns(labels), FLAGS, REASON) if name in columns]
+    if taken:
+        raise DataError(
+            f"{source}: has a column {taken[0]!r} already, which would hold the result; "
+            "rename it or leave it out."
+        )
+
+
+def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
+    """Describe what makes the chunks what they are, so that no two halves of two are joined."""
+    status = Path(source).stat()
+    return {
+        "input": {
+            "path": str(Path(source).resolve()),
+            "bytes": status.st_size,
+            "modified": status.st_mtime_ns,
+        },
+        "text column": column,
+        "model": {
+            "weights": Weights.of(classifier.folder.weights).sha256,
+            "decision": dataclasses.asdict(classifier.decision),
+        },
+        "rows in a chunk": CHUNK_ROWS,
+    }
+
+
+@contextmanager
+def _part_folder(
+    output: str, job: dict[str, Any] | None, resume: bool, suffix: str
+) -> Iterator[Path]:
+    """Give the folder for chunks, and remove it after success, or when it cannot be of use."""
+    if output == STANDARD_STREAM:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    part = Path(f"{output}.part")
+    with _writing(part):
+        part.mkdir(exist_ok=True)
+    with _alone(part):
+        begun = any(part.iterdir())
+        if begun and not resume:
+            raise DataError(
+                f"{part}: an interrupted run lies there; add --resume to go on with it, or delete "
+                "it."
+            )
+        if begun:
+            _compare(part, job)
+        try:
+            if not begun:
+                with _writing(part):
+                    (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
+            yield part
+        except BaseException as error:
+            of_use = job is not None and not isinstance(error, UnfitError)
+            if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+        shutil.rmtree(part)
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep the folder for this run, until its end. DataError when another has it."""
+    with _writing(part):
+        folder = os.open(part, os.O_RDONLY)
+    try:
+        with _writing(part):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(
+                    f"{part}: another process is at work on this output; wait for its end, or "
+                    "give another --output."
+                ) from None
+            part.stat()  # the other may have deleted it at its end, just now
+        yield
+    finally:
+        os.close(folder)
+
+
+def _compare(part: Path, job: dict[str, Any] | None) -> None:
+    try:
+        begun = json.loads((part / "job.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        begun = None
+    now = json.loads(json.dumps(job))
+    if begun is None or now is None:
+        raise DataError(f"{part}: not a run that can be gone on with; delete it to begin anew.")
+    for what, value in now.items():
+        if begun.get(what) != value:
+            raise DataError(
+                f"{part}: was begun with another {what}; "
+                "give the same again to go on, or delete it to begin anew."
+            )
+
+
+@contextmanager
+def _writing(where: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{where}: writing failed ({error.strerror or error}); make room or mend the path and "
+            "try again, with --resume where OUTPUT.part/ is left."
+        ) from error

@@ -1,0 +1,195 @@
+"""A model folder, read without loading its weights: labels, window length, weight file, decision.
+
+Only json and hashing here: the embedded model must be ready before torch could be imported.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from comment_toxicity.decision import FILE_NAME as DECISION_FILE
+from comment_toxicity.decision import Decision
+from comment_toxicity.errors import ModelError
+
+# What a folder without decision.json may hold, best first.
+WEIGHT_FILES = (
+    "model.onnx",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+FALLBACK_WINDOW = 512  # tokens; what BERT-type models take when their files do not say
+SHORTEST_WINDOW = 8  # tokens; a few beside the special ones
+ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
+
+# Harms that a comment can do several of at once, and what a label for none of them is called.
+HARM = re.compile(
+    r"(severe_)?toxic(ity)?|obscen(e|ity)|profan(e|ity)|threat(ening)?|violence|insult(ing)?|"
+    r"identity_(hate|attack)|hate(_speech|ful)?|harassment|offensive|sexual(ly)?(_explicit)?"
+)
+NONE_OF_THEM = re.compile(
+    r"(non|not|no)(_.*|hate|toxic|offensive)?|neither|neutral|none|normal|ok|okay|clean|safe|benign"
+)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What a reader must know before it loads the weights.
+
+    labels: in the order of the logits.
+    window: tokens that the model takes at a time, [CLS] and [SEP] included.
+    weights: the weight file.
+    decision: calibration and thresholds; uncalibrated when the folder brings none.
+    """
+
+    path: Path
+    labels: list[str]
+    window: int
+    weights: Path
+    decision: Decision
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the folder at `path`.
+
+        Raises ModelError when a file is missing or broken, when decision.json belongs to other
+        weights or other labels, or when the folder wants its own code to be run.
+        """
+        config = _json(path / "config.json")
+        tokenizer = _json(path / "tokenizer_config.json", default={})
+        for name, content in (("config.json", config), ("tokenizer_config.json", tokenizer)):
+            if "auto_map" in content:
+                raise ModelError(
+                    f"{path / name}: this model brings its own Python code (auto_map), "
+                    "which is never run here; choose a model of a type that transformers knows."
+                )
+        labels = _labels(config, path)
+        if (path / DECISION_FILE).is_file():
+            decision = Decision.load(path)
+            if decision.weights is None or decision.weights.file not in WEIGHT_FILES[:2]:
+                raise ModelError(
+                    f"{path / DECISION_FILE}: names no weight file that it could be for (expected "
+                    f"{' or '.join(WEIGHT_FILES[:2])}); write it anew with finetune's calibrate."
+                )
+            decision.verify(path)
+            if list(decision.labels) != labels:
+                raise ModelError(
+                    f"{path / DECISION_FILE}: made for the labels {', '.join(decision.labels)}, "
+                    f"but config.json has {', '.join(labels)}; copy the whole folder anew."
+                )
+        else:
+            decision = Decision.uncalibrated(labels, activation(config, labels, path))
+        window = _window(config, tokenizer, path)
+        return cls(path, labels, window, _weights(path, decision), decision)
+
+
+def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
+    """Tell whether the labels are judged one by one ("sigmoid") or exclude each other ("softmax").
+
+    The config's problem_type says so. Where it is missing, the labels have to:
+    - one label: sigmoid;
+    - two or more known harms (toxic, threat, insult, …), and no label that means “none of these”
+      (neutral, non-toxic, neither, …): a comment can do several at once, so sigmoid;
+    - all others (POSITIVE and NEGATIVE, LABEL_0 …, stars, topics): softmax, as transformers does.
+    A regression model gives no probabilities: ModelError.
+    """
+    problem = config.get("problem_type")
+    if problem == "regression":
+        raise ModelError(f"{path}: a regression model, which gives no probabilities of labels.")
+    if problem == "multi_label_classification" or len(labels) == 1:
+        return "sigmoid"
+    if problem == "single_label_classification":
+        return "softmax"
+    names = [re.sub(r"[\s/-]+", "_", label.strip().lower()) for label in labels]
+    harms = sum(HARM.fullmatch(name) is not None for name in names)
+    exclusive = any(NONE_OF_THEM.fullmatch(name) for name in names)
+    return "sigmoid" if harms >= 2 and not exclusive else "softmax"
+
+
+def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if default is not None:
+            return default
+        raise ModelError(
+            f"{path}: missing, so {path.parent} is not a whole model folder; copy it anew."
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
+    return content
+
+
+def _labels(config: dict[str, Any], path: Path) -> list[str]:
+    try:
+        if "id2label" in config:
+            named = config["id2label"]
+        else:  # transformers leaves out what is its default: two labels without a name
+            named = {number: f"LABEL_{number}" for number in range(config.get("num_labels", 2))}
+        numbered = {int(number): str(label) for number, label in named.items()}
+        labels = [numbered[number] for number in range(len(numbered))]
+    except KeyError:
+        raise ModelError(
+            f"{path / 'config.json'}: id2label does not count from 0 without a gap."
+        ) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path / 'config.json'}: id2label is not a table of labels.") from error
+    twice = [label for label, times in Counter(labels).items() if times > 1]
+    if twice:
+        raise ModelError(f"{path / 'config.json'}: id2label has the label {twice[0]!r} twice.")
+    return labels
+
+
+def _window(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> int:
+    positions = config.get("max_position_embeddings") or FALLBACK_WINDOW
+    try:
+        if config.get("model_type") in ROBERTA_LIKE:
+            positions -= 2  # their positions are counted from 2
+        # tokenizers that know no limit say 10**30
+        window = int(min(positions, tokenizer.get("model_max_length") or positions))
+    except (TypeError, ValueError, OverflowError):
+        window = 0
+    if window < SHORTEST_WINDOW:
+        raise ModelError(
+            f"{path}: max_position_embeddings in config.json or model_max_length in "
+            "tokenizer_config.json is no length of a text in tokens; copy the folder anew."
+        )
+    return window
+
+
+def _weights(path: Path, decision: Decision) -> Path:
+    if decision.weights is not None:
+        return path / decision.weights.file
+    for name in WEIGHT_FILES:
+        if (path / name).is_file():
+            if name.endswith(".index.json"):
+                _check_shards(path / name)
+            return path / name
+    raise ModelError(
+        f"{path}: no weight file (looked for {', '.join(WEIGHT_FILES)}); copy the folder anew."
+    )
+
+
+def _check_shards(index: Path) -> None:
+    """See that the files are there among which an index shares the weights out."""
+    names = _json(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise ModelError(f"{index}: names no weight file; copy the folder anew.")
+    files = {str(name) for name in names.values()}
+    outside = [name for name in files if name != Path(name).name]
+    if outside:
+        raise ModelError(
+            f"{index}: names {min(outside)!r}, which does not lie beside it, so nothing is read."
+        )
+    missing = [name for name in files if not (index.parent / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"{index.parent / min(missing)}: missing, and {index.name} names it; "
+            "copy the folder anew."
+        )

@@ -1,0 +1,128 @@
+"""Who may call, and how often: API keys, compared in constant time, and a rate limit for each."""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from limits import RateLimitItem, parse_many
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import ConfigurationError, StorageError
+from limits.storage import storage_from_string
+
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.service.calls import Call
+from comment_toxicity.service.errors import RefusedError, busy
+from comment_toxicity.service.settings import KEYS_VARIABLE, ServiceSettings
+
+LOG = logging.getLogger(__name__)
+
+NO_KEY = (
+    "Method doesn't allow unregistered callers (callers without established identity). Please use "
+    "API Key or other form of API consumer identity to call this API."
+)
+BAD_KEY = "API key not valid. Please pass a valid API key."
+BAD_KEY_DETAILS = {
+    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+    "reason": "API_KEY_INVALID",
+    "domain": "googleapis.com",
+}
+
+
+class Gate:
+    """Lets a call in, or refuses it."""
+
+    def __init__(self, settings: ServiceSettings, environment: Mapping[str, str] = os.environ):
+        keys = _keys_of_file(settings.api_keys_file) if settings.api_keys_file else []
+        variable = environment.get(KEYS_VARIABLE, "")
+        keys += variable.split(",")
+        self._digests = [_digest(key.strip()) for key in keys if key.strip()]
+        if settings.api_keys_file and not self._digests:
+            raise SettingsError(f"{settings.api_keys_file}: holds no key; write one a line.")
+        if variable and not self._digests:
+            raise SettingsError(
+                f"{KEYS_VARIABLE}: holds no key; write keys with commas between, or leave it out."
+            )
+        self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
+        if self._limit:
+            self._limiter = _limiter(settings.rate_limit_storage)
+
+    async def admit(self, call: Call) -> None:
+        """Raise RefusedError for a call without a valid key, or beyond its caller's limit."""
+        caller = f"address {call.client}"
+        if self._digests:
+            caller = self._checked_key(call)
+        if self._limit:
+            await self._count(caller, self._limit)
+
+    async def _count(self, caller: str, limit: RateLimitItem) -> None:
+        try:
+            if await self._limiter.hit(limit, caller):
+                return
+            window = await self._limiter.get_window_stats(limit, caller)
+        except StorageError as error:
+            LOG.error("callers cannot be counted: %s", type(error.storage_error).__name__)
+            raise busy(503, "Callers cannot be counted; try again later.", 5) from None
+        raise busy(
+            429,
+            f"Quota exceeded: {limit.amount} requests per {limit.get_expiry()} seconds.",
+            window.reset_time - time.time(),
+        )
+
+    def _checked_key(self, call: Call) -> str:
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        key = call.query.get("key") or call.headers.get("x-goog-api-key") or bearer
+        if not key:
+            raise RefusedError(403, NO_KEY)
+        digest = _digest(key)
+        # Every digest is compared, whole: the time taken tells nothing of the keys.
+        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+            raise RefusedError(400, BAD_KEY, [BAD_KEY_DETAILS])
+        return f"key {digest.hex()[:16]}"  # where callers are counted, no key is written down
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _keys_of_file(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingsError(f"--api-keys-file {path}: cannot be read ({reason}).") from None
+    return [line.partition("#")[0] for line in lines]
+
+
+def _parsed(limit: str) -> RateLimitItem:
+    try:
+        [found] = parse_many(limit)
+    except ValueError:
+        raise SettingsError(
+            f"--rate-limit: {limit!r} is not one limit; write it as 10/second or 600/minute."
+        ) from None
+    return found
+
+
+def _limiter(storage: str) -> SlidingWindowCounterRateLimiter:
+    try:
+        # Redis's own client, as limits would take one whose newest versions it cannot use.
+        options = {"implementation": "redispy"} if storage.startswith("redis") else {}
+        found = storage_from_string(f"async+{storage}", wrap_exceptions=True, **options)
+        return SlidingWindowCounterRateLimiter(found)  # type: ignore[arg-type]
+    except (ConfigurationError, ImportError) as error:
+        # limits names the package that it misses first; of an unknown kind, it would quote the
+        # whole URL, which may hold a password.
+        missing = re.match("'([^']+)' prerequisite", str(error))
+        reason = (
+            f"needs the package {missing[1]}; install it with pip"
+            if missing
+            else "is no kind that the package limits knows; write it as redis://HOST"
+        )
+        kind = storage.partition(":")[0]
+        raise SettingsError(f"--rate-limit-storage: {kind} {reason}.") from None

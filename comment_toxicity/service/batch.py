@@ -1,0 +1,120 @@
+"""Many requests in one: multipart/mixed with an HTTP request a part, as Google's clients send.
+
+The answer has an HTTP response in each part, named “response-” and the request's own name.
+"""
+
+import asyncio
+import http
+import re
+import uuid
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from comment_toxicity.service.batching import portions
+from comment_toxicity.service.calls import LARGE, Answer, Call, as_json
+from comment_toxicity.service.errors import RefusedError, invalid
+
+if TYPE_CHECKING:
+    from comment_toxicity.service.service import Service
+
+MAX_PARTS = 1000  # what Google's clients send at most
+MAX_ANSWERS = 8_388_608  # bytes; the parts that are left when there are more of them are refused
+TOO_MUCH = (
+    f"The batch's answers exceed the limit: {MAX_ANSWERS} bytes. Send this request again, in a "
+    "smaller batch."
+)
+KEY_HEADERS = ("authorization", "x-goog-api-key")
+BOUNDARY = re.compile(r"""multipart/.*?[;\s]boundary=(?:"([^"]+)"|([^\s;"]+))""", re.I)
+
+
+async def batch(service: "Service", call: Call) -> Answer:
+    """Answer POST /batch. Keys, limits and errors are each part's own."""
+    parts = _parts(call)
+    answers: list[bytes] = []
+    size = 0
+    counted = len(call.body) > LARGE
+    with ExitStack() as until_built:
+        for portion in portions(list(map(len, parts))):
+            full = size > MAX_ANSWERS
+            found = (_answer(service, call, part, full) for part in parts[portion])
+            answers += await asyncio.gather(*found)
+            size += sum(map(len, answers[portion]))
+            if size > LARGE and not counted:
+                until_built.enter_context(service.large())
+                counted = True
+    boundary = f"batch_{uuid.uuid4().hex}"
+    mark = f"--{boundary}".encode()
+    body = b"".join(mark + b"\r\n" + answer for answer in answers) + mark + b"--\r\n"
+    return Answer(200, body, f"multipart/mixed; boundary={boundary}")
+
+
+async def _answer(service: "Service", whole: Call, part: bytes, full: bool) -> bytes:
+    outer, _, inner = _head_and_body(part)
+    try:
+        if full:
+            raise RefusedError(413, TOO_MUCH)
+        method, path, call = _request(whole, inner)
+        answer = await _dispatch(service, method, path, call)
+    except RefusedError as refused:
+        answer = as_json(refused.body(), refused.code, refused.headers)
+    head = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
+    head += [f"Content-Type: {answer.media_type}", f"Content-Length: {len(answer.body)}"]
+    head += [f"{header}: {value}" for header, value in answer.headers.items()]
+    name = ""
+    if "content-id" in outer:
+        printable = re.sub(r"[^ -~]", "", outer["content-id"])[:200]
+        name = f"Content-ID: <response-{printable.strip('<>')}>\r\n"
+    start = f"Content-Type: application/http\r\n{name}\r\n" + "\r\n".join(head)
+    return start.encode() + b"\r\n\r\n" + answer.body + b"\r\n"
+
+
+async def _dispatch(service: "Service", method: str, path: str, call: Call) -> Answer:
+    for endpoint in service.endpoints:
+        # A proxy that keeps /metrics from strangers does not look into a batch.
+        batched = endpoint.scoring and endpoint.name != "batch"
+        if batched and (endpoint.method, endpoint.path) == (method, path):
+            return await service.answer_part(endpoint, call)
+    raise RefusedError(404, "Requested entity not found.")
+
+
+def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
+    """Read method, path and call of a part. Its key may stand in the part, or in the whole."""
+    headers, first, body = _head_and_body(inner, first_line=True)
+    words = first.split(" ")
+    if len(words) < 2:
+        raise invalid("A part of the batch holds no HTTP request.")
+    try:
+        url = urlsplit(words[1])
+        query = dict(parse_qsl(url.query, max_num_fields=100))
+    except ValueError:
+        raise invalid("A part of the batch has an unreadable address.") from None
+    query = {name: value for name, value in whole.query.items() if name == "key"} | query
+    headers = {name: whole.headers[name] for name in KEY_HEADERS if name in whole.headers} | headers
+    # Clients take their addresses from the discovery document, a proxy's path included.
+    path = unquote(url.path).removeprefix(urlsplit(whole.root).path)
+    return words[0], path, replace(whole, query=query, headers=headers, body=body)
+
+
+def _parts(call: Call) -> list[bytes]:
+    found = BOUNDARY.match(call.headers.get("content-type", ""))
+    if not found:
+        raise invalid("A batch has the content type multipart/mixed with a boundary.")
+    mark = re.escape((found[1] or found[2]).encode("latin-1"))
+    # Google's Python client ends lines with \n, others with \r\n.
+    _, *parts = re.split(rb"(?:\A|\r?\n)--" + mark + rb"(?=--|[ \t]*\r?\n)", call.body)
+    parts = [part for part in parts if not part.startswith(b"--")]
+    if not 1 <= len(parts) <= MAX_PARTS:
+        raise invalid(f"A batch holds 1 to {MAX_PARTS} requests.")
+    return parts
+
+
+def _head_and_body(block: bytes, first_line: bool = False) -> tuple[dict[str, str], str, bytes]:
+    """Split headers (by names in small letters), the line before them if there is one, and body."""
+    head, *body = re.split(rb"\r?\n\r?\n", block.lstrip(b"\r\n \t"), maxsplit=1)
+    lines = head.decode("latin-1").splitlines()
+    first = lines.pop(0) if first_line and lines else ""
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
+    return headers, first, body[0] if body else b""

@@ -1,0 +1,141 @@
+"""Texts of concurrent requests → scores: a few texts a call, each distinct text once.
+
+A worker takes what has come in while it was at work, so a lone request waits for nobody, and a
+crowd is scored in small batches. A text that is already waiting or being scored is not scored
+again: both requests get the same scores. When a new request would have to wait too long, by how
+fast the last ones went, it is refused instead: its caller would have given up before the answer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comment_toxicity.service.errors import busy
+
+Scores = NDArray[np.float32]
+
+# A batch ends at either: a few comments of usual length, about 20 ms of work; a long one by itself.
+BATCH_TEXTS = 8
+BATCH_CHARACTERS = 2_000
+# A text takes time for its characters, and as much again as for this many more.
+CHARACTERS_A_TEXT = 100
+# Until it is known how many characters a second a worker reads; and how fast that is unlearned.
+FIRST_RATE = 30_000.0
+FORGET = 0.2
+
+
+class Gatherer:
+    """Scores texts for many callers at once. It lives in one event loop.
+
+    score: texts → (texts × labels), called in `executor`, by as many workers as given.
+    max_wait: for how many seconds a text may wait before it is scored.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[Sequence[str]], Scores],
+        executor: Executor,
+        workers: int,
+        max_wait: float,
+    ):
+        self._score = score
+        self._executor = executor
+        self._workers = workers
+        self._max_wait = max_wait
+        self._rate = FIRST_RATE
+        self._work_ahead = 0
+        self._waiting: deque[str] = deque()
+        self._results: dict[str, asyncio.Future[Scores]] = {}
+        self._some = asyncio.Event()
+        self.shared = 0  # texts that were not scored because they were being scored
+        self._tasks = [asyncio.create_task(self._serve()) for _ in range(workers)]
+
+    @property
+    def wait(self) -> float:
+        """The seconds that a new text would wait, as far as one can tell."""
+        return self._work_ahead / (self._rate * self._workers)
+
+    def check(self) -> None:
+        """Raise RefusedError where a new text would wait too long."""
+        if self.wait > self._max_wait:
+            raise busy(503, "The service is overloaded; try again later.", self.wait)
+
+    def score(self, text: str) -> Awaitable[Scores]:
+        """Give the scores of a text, (labels,), when they are there."""
+        result = self._results.get(text)
+        if result is None:
+            result = asyncio.get_running_loop().create_future()
+            self._results[text] = result
+            self._waiting.append(text)
+            self._work_ahead += _work(text)
+            self._some.set()
+        else:
+            self.shared += 1
+        return asyncio.shield(result)  # a caller who goes away takes nothing from the others
+
+    async def close(self) -> None:
+        """Stop the workers; what waits is not scored any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in self._results.values():
+            result.cancel()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._some.wait()
+            texts = self._batch()
+            if not texts:
+                self._some.clear()
+                continue
+            work = sum(map(_work, texts))
+            started = loop.time()
+            try:
+                scores = await loop.run_in_executor(self._executor, self._score, texts)
+            except Exception as error:
+                for text in texts:
+                    self._take(text).set_exception(error)
+            else:
+                for text, row in zip(texts, scores, strict=True):
+                    self._take(text).set_result(row)
+            finally:
+                self._work_ahead -= work
+            rate = work / max(loop.time() - started, 1e-6)
+            self._rate += FORGET * (rate - self._rate)
+
+    def _batch(self) -> list[str]:
+        texts: list[str] = []
+        characters = 0
+        while self._waiting and len(texts) < BATCH_TEXTS:
+            characters += len(self._waiting[0])
+            if texts and characters > BATCH_CHARACTERS:
+                break
+            texts.append(self._waiting.popleft())
+        return texts
+
+    def _take(self, text: str) -> asyncio.Future[Scores]:
+        return self._results.pop(text)
+
+
+def portions(sizes: Sequence[int]) -> Iterator[slice]:
+    """Cut a long request into portions to be sent one after the other: others are served between.
+
+    sizes: in characters or bytes. A portion keeps the workers busy, and is no more than that.
+    """
+    start = total = 0
+    for number, size in enumerate(sizes):
+        if number - start >= BATCH_TEXTS or (number - start >= 2 and total > BATCH_CHARACTERS):
+            yield slice(start, number)
+            start, total = number, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
+
+
+def _work(text: str) -> int:
+    return len(text) + CHARACTERS_A_TEXT

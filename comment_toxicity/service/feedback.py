@@ -1,0 +1,216 @@
+"""Corrections that clients send, in a database that the operator names, and out of it as rows.
+
+One table, one row a correction: what was said, what it was scored, by which weights, and what it
+should have been. SQLite and PostgreSQL are tried; SQLAlchemy knows others.
+"""
+
+import codecs
+import csv
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import sqlalchemy as sql
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from comment_toxicity.errors import DataError, SettingsError
+from comment_toxicity.files.write import standard_output
+from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL
+from comment_toxicity.service.errors import busy
+
+if TYPE_CHECKING:
+    from comment_toxicity.service.messages import SuggestRequest
+
+LOG = logging.getLogger(__name__)
+
+TABLE = sql.Table(
+    "toxicity_feedback",
+    sql.MetaData(),
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("received", sql.DateTime(timezone=True), nullable=False),
+    sql.Column("text", sql.Text, nullable=False),
+    sql.Column("suggested", sql.JSON, nullable=False),  # attribute → score of the whole comment
+    sql.Column("spans", sql.JSON, nullable=False),  # attribute → [[begin, end, score], …]
+    sql.Column("scored", sql.JSON, nullable=False),  # label → our score at that time
+    sql.Column("model", sql.Text, nullable=False),
+    sql.Column("weights", sql.Text, nullable=False),  # sha256 of the weight file
+    sql.Column("languages", sql.JSON, nullable=False),
+    sql.Column("community", sql.Text, nullable=False),
+    sql.Column("client_token", sql.Text, nullable=False),
+)
+
+# Coral sends a moderator's decision as an attribute of its name. What is approved is not toxic;
+# what is deleted may be off topic as well, so that is taken for toxic only when asked to.
+APPROVED, DELETED = "APPROVED", "DELETED"
+
+
+class FeedbackStore:
+    """A database of corrections. Its methods may be called from any thread.
+
+    url: SQLAlchemy's, such as sqlite:///feedback.sqlite3 or postgresql+psycopg://host/name.
+    Raises SettingsError when there is no such kind of database or its driver is not installed.
+    """
+
+    def __init__(self, url: str):
+        try:
+            self._engine = sql.create_engine(url, pool_pre_ping=True)
+        except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port, an option
+            raise SettingsError(
+                "--feedback-database is no SQLAlchemy URL; write it as sqlite:///FILE or "
+                "postgresql+psycopg://USER@HOST/NAME."
+            ) from None
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"--feedback-database needs the package {error.name}; install it, for PostgreSQL "
+                "with pip install 'psycopg[binary]'."
+            ) from None
+
+    def open(self) -> None:
+        """Make the table where it is not there yet. Raises SettingsError."""
+        with self._explained():
+            TABLE.metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def add(
+        self,
+        request: "SuggestRequest",
+        *,
+        languages: list[str],
+        scored: dict[str, float],
+        model: str,
+        weights: str,
+    ) -> None:
+        """Keep a correction. Raises RefusedError where the database does not take it."""
+        row = {
+            "received": datetime.now(UTC),
+            "text": _storable(request.text),
+            "suggested": {_storable(name): value for name, value in request.summary.items()},
+            "spans": {_storable(name): spans for name, spans in request.spans.items()},
+            "scored": scored,
+            "model": model,
+            "weights": weights,
+            "languages": [_storable(language) for language in languages],
+            "community": _storable(request.community),
+            "client_token": _storable(request.client_token or ""),
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sql.insert(TABLE), row)
+        except SQLAlchemyError as error:
+            LOG.error("a correction is lost: %s", type(getattr(error, "orig", error)).__name__)
+            raise busy(503, "The correction could not be kept; try again later.", 5) from None
+
+    def rows(
+        self, since: datetime | None = None, community: str | None = None
+    ) -> Iterator[sql.Row]:
+        """Give the corrections, oldest first. Raises SettingsError."""
+        if self._engine.url.drivername.startswith("sqlite"):
+            file = self._engine.url.database
+            if file and file != ":memory:" and not Path(file).is_file():
+                raise SettingsError(f"{file}: no such file; name the database with --database.")
+        query = sql.select(TABLE).order_by(TABLE.c.received, TABLE.c.id)
+        if since:
+            query = query.where(TABLE.c.received >= since)
+        if community is not None:
+            query = query.where(TABLE.c.community == community)
+        with self._explained(), self._engine.connect() as connection:
+            yield from connection.execution_options(yield_per=1000).execute(query)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            cause = str(getattr(error, "orig", error)).partition("\n")[0]
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise SettingsError(f"{where}: the database cannot be used ({cause}).") from None
+
+
+def since(text: str) -> datetime:
+    """Read a date, such as 2026-12-31, or date and time; UTC unless it says otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+        # SQLite compares without the zone.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # OverflowError: in UTC it is before the year 1
+        raise SettingsError(f"--since: {text!r} is no date; write it as 2026-12-31.") from None
+
+
+def export(
+    store: FeedbackStore,
+    labels: Sequence[str],
+    output: str,
+    since: datetime | None = None,
+    community: str | None = None,
+    deleted_is_toxic: bool = False,
+) -> int:
+    """Write the corrections as rows that finetune reads: id, comment_text, and 1, 0 or -1 a label.
+
+    Of several corrections of one comment's label the latest counts; -1 is for what nobody said.
+    Returns the number of rows. Raises SettingsError or DataError.
+    """
+    label_of = {
+        name: label
+        for label in labels
+        for attribute in ATTRIBUTES_OF_LABEL.get(label, ())
+        for name in (attribute, f"{attribute}_EXPERIMENTAL")
+    }
+    said: dict[str, dict[str, int]] = {}
+    for row in store.rows(since, community):
+        values = {
+            label_of[attribute]: int(score >= 0.5)
+            for attribute, score in row.suggested.items()
+            if attribute in label_of
+        }
+        values |= _decisions(row.suggested, label_of.get("TOXICITY"), deleted_is_toxic)
+        if values:
+            said.setdefault(row.text, {}).update(values)
+    with _writing(output) as stream:
+        writer = csv.writer(stream)  # with other line ends than its own it leaves \r unquoted
+        writer.writerow(["id", "comment_text", *labels])
+        for text, values in said.items():
+            name = hashlib.sha256(text.encode()).hexdigest()[:16]
+            writer.writerow([name, text, *(values.get(label, -1) for label in labels)])
+    return len(said)
+
+
+def _decisions(
+    suggested: dict[str, float], toxic: str | None, deleted_is_toxic: bool
+) -> dict[str, int]:
+    if toxic and suggested.get(APPROVED, 0) >= 0.5:
+        return {toxic: 0}
+    if toxic and deleted_is_toxic and suggested.get(DELETED, 0) >= 0.5:
+        return {toxic: 1}
+    return {}
+
+
+@contextmanager
+def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
+    if output == "-":
+        with standard_output() as stdout:
+            yield codecs.getwriter("utf-8")(stdout)
+        return
+    if not output.endswith(".csv"):
+        raise SettingsError(f"{output}: the corrections are written as CSV; name a .csv file.")
+    partial = Path(output + ".part")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        partial.replace(output)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror}).") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _storable(text: str) -> str:
+    """Replace what databases refuse: half characters and NUL."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")

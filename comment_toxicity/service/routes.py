@@ -1,0 +1,204 @@
+"""The service over HTTP: Starlette routes, alone or beside a Streamlit page.
+
+app = st.App("page.py", routes=routes(service), lifespan=lifespan(service))
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
+from comment_toxicity.service.errors import RefusedError, too_large
+from comment_toxicity.service.service import Service
+
+BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
+SEND_SECONDS = 60  # nor one who reads slower than this
+PIECE = 65_536  # bytes of an answer handed over at a time
+
+
+def routes(service: Service, base: str = "") -> list[Route]:
+    """Give the routes for another Starlette application, such as a Streamlit page's.
+
+    base: a path, such as /toxicity, that they are served under as well as under none.
+    Each leads into an application of our own, so that errors, CORS and limits are ours too. It is
+    given all below a path's first part: what is not there the page would answer, with 200.
+    """
+    tops = sorted({endpoint.path.split("/")[1] for endpoint in service.endpoints})
+    found = []
+    for before in sorted({"", base}):
+        inside = create_app(service, before)
+        for top in tops:
+            found += [
+                Route(f"{before}/{top}", endpoint=inside),
+                Route(f"{before}/{top}/{{rest:path}}", endpoint=inside),
+            ]
+    return found
+
+
+def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Give what starts the service with an application, and stops it with it."""
+
+    @asynccontextmanager
+    async def running(_: Any) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    return running
+
+
+def create_app(service: Service, base: str = "") -> Starlette:
+    """Give the service as an application of its own, all of it below the path base."""
+    middleware = []
+    if service.settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=service.settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "x-goog-api-key"],
+                expose_headers=["retry-after"],
+            )
+        )
+    return Starlette(
+        routes=[
+            Route(
+                base + endpoint.path, _Handler(service, endpoint, base), methods=[endpoint.method]
+            )
+            for endpoint in service.endpoints
+        ],
+        middleware=middleware,
+        exception_handlers={HTTPException: _no_such_route},
+        lifespan=lifespan(service),
+    )
+
+
+class _Handler:
+    """An endpoint as an ASGI application: a large request counts until its answer is sent."""
+
+    def __init__(self, service: Service, endpoint: Endpoint, base: str):
+        self._service = service
+        self._endpoint = endpoint
+        self._base = base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as until_sent:
+            response = await self._answered(Request(scope, receive), until_sent)
+            # The server then takes no more of it, and ends the connection once what it has is read.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SEND_SECONDS):
+                    await response(scope, receive, _in_pieces(send))
+
+    async def _answered(self, request: Request, until_sent: ExitStack) -> Response:
+        service = self._service
+        try:
+            body = await _body(request, service, until_sent)
+        except RefusedError as refused:
+            until_sent.close()
+            service.metrics.answered(self._endpoint.name, refused.code, 0)
+            kind = Response if refused.code == 408 else _Unread
+            return _response(as_json(refused.body(), refused.code, refused.headers), kind=kind)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        call = Call(
+            request.query_params,
+            request.headers,
+            body,
+            client=request.client.host if request.client else "",
+            root=service.settings.public_url.rstrip("/")
+            or f"{request.url.scheme}://{request.url.netloc}{self._base}",
+        )
+        answer = await service.answer(self._endpoint, call, until_sent)
+        return _response(answer, service.draining)
+
+
+def _in_pieces(send: Send) -> Send:
+    """Cut bodies: the server waits with a piece until most of those before it have been read.
+
+    A whole body it would take at once, and keep for a reader who never reads.
+    """
+
+    async def piecewise(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        body = message.get("body", b"")
+        for start in range(0, len(body) or 1, PIECE):
+            more = start + PIECE < len(body) or message.get("more_body", False)
+            await send({**message, "body": body[start : start + PIECE], "more_body": more})
+
+    return piecewise
+
+
+async def _body(request: Request, service: Service, until_sent: ExitStack) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    limit = service.settings.max_body
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                if size <= LARGE < size + len(part):
+                    until_sent.enter_context(service.large())
+                size += len(part)
+                if size > limit:
+                    raise too_large(limit)
+                parts.append(part)
+    except TimeoutError:
+        message = f"The request's body did not arrive within {BODY_SECONDS} seconds."
+        raise RefusedError(408, message, headers={"Connection": "close"}) from None
+    return b"".join(parts)
+
+
+def _response(answer: Answer, draining: bool = False, kind: type[Response] = Response) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **answer.headers}
+    if draining:
+        headers["Connection"] = "close"  # so that the caller's next request goes elsewhere
+    return kind(answer.body, answer.status, headers, answer.media_type)
+
+
+class _Unread(Response):
+    """An answer to a body that is not wanted: sent at once; then what still comes is let go by.
+
+    Many callers read an answer only after they have sent all. If the connection ended before,
+    they would see an error of the network instead.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers["connection"] = "close"
+
+        async def go_on(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["more_body"] = True
+            await send(message)
+
+        await super().__call__(scope, receive, go_on)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BODY_SECONDS):
+                while (await receive()).get("more_body"):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _no_such_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
+    message = "Method not allowed." if error.status_code == 405 else "Requested entity not found."
+    refused = RefusedError(error.status_code, message, headers=error.headers)
+    return _response(as_json(refused.body(), refused.code, refused.headers))
+
+
+__all__: Sequence[str] = ["create_app", "lifespan", "routes"]

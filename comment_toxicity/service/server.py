@@ -1,0 +1,111 @@
+"""`python -m comment_toxicity serve`: the service in one process or several, under uvicorn.
+
+On SIGTERM a process first answers with “Connection: close” and says that it is not ready, then
+stops accepting, answers what it has accepted, and ends; SIGINT does not wait. Requests are not
+logged: their addresses hold keys, and their bodies other people's words.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.service.routes import create_app, lifespan
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import METRICS_FOLDER, ServiceSettings
+
+DRAIN_VARIABLE = "TOXICITY_DRAIN_SECONDS"
+IDLE_SECONDS = 75  # longer than clients and proxies keep a connection for another request
+STOP_SECONDS = 30  # a caller who has not read the answer by then is not waited for
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until told to stop. Raises ModelError or SettingsError before anything is opened."""
+    settings = ServiceSettings.read(
+        **{entry.name: getattr(arguments, entry.name) for entry in fields(ServiceSettings)}
+    )
+    if arguments.workers < 1:
+        raise SettingsError("--workers must be at least 1.")
+    if not arguments.drain_seconds >= 0:
+        raise SettingsError("--drain-seconds must be 0 or more.")
+    _check_address(arguments.host, arguments.port)
+    Service(settings).check()  # what is wrong shows here, in one sentence
+    os.environ.update(settings.environment())
+    os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
+    with _metrics_folder(arguments.workers):
+        uvicorn.run(
+            "comment_toxicity.service.server:worker",
+            factory=True,
+            app_dir=str(Path(__file__).parents[2]),
+            host=arguments.host,
+            port=arguments.port,
+            workers=arguments.workers,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a port is 0 to 65535"
+        raise SettingsError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); name another."
+        ) from None
+
+
+@contextmanager
+def _metrics_folder(workers: int) -> Iterator[None]:
+    """Give several workers a common place for their figures."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="toxicity-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
+
+
+def worker() -> Starlette:
+    """Make the application of one process, from the environment that run() has set."""
+    service = Service(ServiceSettings.read())
+    app = create_app(service)
+    app.router.lifespan_context = _draining(service, float(os.environ.get(DRAIN_VARIABLE, "1")))
+    return app
+
+
+def _draining(service: Service, seconds: float) -> Any:
+    """Give the service's lifespan, in which SIGTERM reaches uvicorn only some seconds later."""
+    running = lifespan(service)
+
+    @asynccontextmanager
+    async def until_drained(app: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        stop: Any = signal.getsignal(signal.SIGTERM)
+
+        def drain(number: int, _: FrameType | None) -> None:
+            if service.draining:
+                return  # a worker gets it twice where its whole group is told, as by systemd
+            service.draining = True
+            loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
+
+        async with running(app):
+            signal.signal(signal.SIGTERM, drain)
+            yield
+
+    return until_drained

@@ -1,0 +1,257 @@
+"""The service without HTTP: a loaded model, what waits for it, and the endpoints that use it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from comment_toxicity.classifier import Classifier, load_classifier
+from comment_toxicity.cpu import cores
+from comment_toxicity.fetch.find import find_model
+from comment_toxicity.folder import ModelFolder
+from comment_toxicity.service import batch, discovery, openapi, perspective, v1
+from comment_toxicity.service.access import Gate
+from comment_toxicity.service.attributes import attribute_labels
+from comment_toxicity.service.batching import Gatherer, Scores
+from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
+from comment_toxicity.service.errors import RefusedError, busy
+from comment_toxicity.service.languages import LanguageDetector
+from comment_toxicity.service.messages import SuggestRequest
+from comment_toxicity.service.metrics import Metrics
+from comment_toxicity.service.settings import ServiceSettings
+
+LOG = logging.getLogger("comment_toxicity.service")
+
+# Large requests at once. Each can take --max-body in memory, then batch.MAX_ANSWERS; of small ones
+# --max-requests are no burden.
+MAX_LARGE = 32
+# Corrections on their way into the database at once, and the seconds that a caller waits for it:
+# one that hangs keeps no more than these from being answered.
+MAX_WRITING = 4
+MAX_WRITING_SECONDS = 10
+OVERLOADED = "The service is overloaded; try again later."
+
+
+class Service:
+    """What every endpoint shares. start() before the first call, stop() after the last.
+
+    load: gives the model; called once, in start().
+    Raises SettingsError for keys, limits or a database that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        load: Callable[[str], Classifier] = load_classifier,
+    ):
+        self.settings = settings
+        self.metrics = Metrics()
+        self.draining = False
+        self._load = load
+        self._gate = Gate(settings)
+        self._store = None
+        if settings.feedback_database:
+            from comment_toxicity.service.feedback import FeedbackStore  # SQLAlchemy takes 0.3 s
+
+            self._store = FeedbackStore(settings.feedback_database)
+        self._working = self._large = self._writing = 0
+        self._gatherer: Gatherer | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        bound = partial
+        self.endpoints = [
+            Endpoint(
+                "analyze",
+                "POST",
+                "/v1alpha1/comments:analyze",
+                bound(perspective.analyze, self),
+            ),
+            Endpoint(
+                "suggestscore",
+                "POST",
+                "/v1alpha1/comments:suggestscore",
+                bound(perspective.suggest, self),
+            ),
+            Endpoint("batch", "POST", "/batch", bound(batch.batch, self), keyed=False),
+            Endpoint(
+                "batch", "POST", "/batch/{api}/{version}", bound(batch.batch, self), keyed=False
+            ),
+            Endpoint("score", "POST", "/v1/score", bound(v1.score, self)),
+            Endpoint("model", "GET", "/v1/model", bound(v1.model, self), scoring=False),
+            self._free("discovery", "/$discovery/rest", bound(discovery.document, self)),
+            self._free("openapi", "/openapi.json", bound(openapi.document, self)),
+            self._free("live", "/health/live", self._live),
+            self._free("ready", "/health/ready", self._ready),
+            Endpoint("metrics", "GET", "/metrics", self._metrics, scoring=False),
+        ]
+
+    def check(self) -> None:
+        """Raise ModelError or SettingsError for a model or a database that cannot be used."""
+        labels = ModelFolder.read(find_model(self.settings.model)).labels
+        if not attribute_labels(labels):
+            LOG.warning(
+                "comments:analyze will know no attribute, as the model scores %s; /v1/score will.",
+                ", ".join(labels),
+            )
+        if self._store:
+            self._store.open()
+            self._store.close()
+
+    async def start(self) -> None:
+        """Load model and language detector. Raises ModelError or SettingsError."""
+        self.classifier = await asyncio.to_thread(self._load, self.settings.model)
+        self.labels = self.classifier.labels
+        self.attributes = attribute_labels(self.labels)
+        self.detector = LanguageDetector(self.settings.languages)
+        self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
+        self._gatherer = Gatherer(
+            self.classifier.score, self._executor, cores(), self.settings.max_wait
+        )
+        if self._store:
+            await asyncio.to_thread(self._store.open)
+        self.draining = False
+
+    async def stop(self) -> None:
+        """End the workers. The server has let every accepted request end before."""
+        self.draining = True
+        if self._gatherer:
+            await self._gatherer.close()
+            self._gatherer = None
+        if self._executor:
+            self._executor.shutdown()
+        if self._store:
+            await asyncio.to_thread(self._store.close)
+
+    async def answer(self, endpoint: Endpoint, call: Call, until_sent: ExitStack) -> Answer:
+        """Answer a request as it came in; never raises.
+
+        until_sent: closed when the answer is sent; a large one counts until then.
+        """
+        started = time.perf_counter()
+        if endpoint.scoring and self._working >= self.settings.max_requests:
+            answer = _refused(busy(503, OVERLOADED, 1))
+        else:
+            self._working += endpoint.scoring
+            try:
+                answer = await self.answer_part(endpoint, call)
+            finally:
+                self._working -= endpoint.scoring
+        if len(call.body) <= LARGE < len(answer.body):
+            try:
+                until_sent.enter_context(self.large())
+            except RefusedError as refused:
+                answer = _refused(refused)
+        self.metrics.answered(endpoint.name, answer.status, time.perf_counter() - started)
+        return answer
+
+    @contextmanager
+    def large(self) -> Iterator[None]:
+        """Count a large request until its answer is sent. RefusedError beyond MAX_LARGE."""
+        if self._large >= MAX_LARGE:
+            raise busy(503, OVERLOADED, 1)
+        self._large += 1
+        try:
+            yield
+        finally:
+            self._large -= 1
+
+    async def answer_part(self, endpoint: Endpoint, call: Call) -> Answer:
+        """Answer one request, or one part of a batch."""
+        try:
+            if endpoint.keyed:
+                await self._gate.admit(call)
+            if endpoint.scoring:
+                self._check_load()
+            return await endpoint.handler(call)
+        except RefusedError as refused:
+            return _refused(refused)
+        except Exception as error:
+            # Its message could quote the comment, so it is not written anywhere.
+            LOG.error("%s: %s in %s", endpoint.name, type(error).__name__, _where(error))
+            return _refused(RefusedError(500, "Internal error encountered."))
+
+    async def score(self, texts: Sequence[str]) -> list[Scores]:
+        """Score texts together with those of other requests: (labels,) for each."""
+        assert self._gatherer  # noqa: S101 - _check_load has refused before
+        shared = self._gatherer.shared
+        waiting = [self._gatherer.score(text) for text in texts]
+        shared = self._gatherer.shared - shared
+        self.metrics.shared.inc(shared)
+        self.metrics.texts.inc(len(texts) - shared)
+        self.metrics.waiting.set(self._gatherer.wait)
+        scores = await asyncio.gather(*waiting)
+        if self._gatherer:
+            self.metrics.waiting.set(self._gatherer.wait)
+        return scores
+
+    async def keep(self, request: SuggestRequest, languages: Sequence[str]) -> None:
+        """Store a correction with what the model says now.
+
+        Nothing is stored where the operator named no database, or the caller said doNotStore.
+        """
+        if not self._store or request.do_not_store:
+            return
+        [scores] = await self.score([request.text])
+        weights = self.classifier.decision.weights
+        add = partial(
+            self._store.add,
+            request,
+            languages=list(request.languages or languages),
+            scored={
+                label: float(str(score)) for label, score in zip(self.labels, scores, strict=True)
+            },
+            model=self.classifier.name,
+            weights=weights.sha256 if weights else "",
+        )
+        if self._writing >= MAX_WRITING:
+            raise busy(503, "The database of corrections is slow; try again later.", 5)
+        self._writing += 1
+        written = asyncio.get_running_loop().run_in_executor(None, add)
+        written.add_done_callback(self._written)
+        try:
+            await asyncio.wait_for(asyncio.shield(written), MAX_WRITING_SECONDS)
+        except TimeoutError:
+            raise busy(503, "The database of corrections does not answer.", 60) from None
+
+    def _written(self, done: asyncio.Future[None]) -> None:
+        self._writing -= 1
+        if not done.cancelled():
+            done.exception()  # else asyncio complains of one that nobody waits for any more
+
+    def serves(self, language: str) -> bool:
+        """Whether a language, such as "en" or "en-US", is one that the model knows."""
+        return language.lower().replace("_", "-").split("-")[0] in self.settings.languages
+
+    def _check_load(self) -> None:
+        if self._gatherer is None:
+            raise busy(503, "The service is starting or stopping; try again later.", 1)
+        self._gatherer.check()
+
+    def _free(self, name: str, path: str, handler: Callable) -> Endpoint:
+        return Endpoint(name, "GET", path, handler, keyed=False, scoring=False)
+
+    async def _live(self, _: Call) -> Answer:
+        return as_json({"status": "alive"})
+
+    async def _ready(self, _: Call) -> Answer:
+        if self.draining or self._gatherer is None:
+            return as_json({"status": "not ready"}, 503, {"Retry-After": "1"})
+        return as_json({"status": "ready"})
+
+    async def _metrics(self, _: Call) -> Answer:
+        return self.metrics.page()
+
+
+def _refused(refused: RefusedError) -> Answer:
+    return as_json(refused.body(), refused.code, refused.headers)
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if not trace:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

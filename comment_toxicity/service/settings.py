@@ -1,0 +1,189 @@
+"""What an operator can set: one dataclass is the defaults, the flags and the environment variables.
+
+The field rate_limit is the flag --rate-limit of `python -m comment_toxicity serve` and the variable
+TOXICITY_RATE_LIMIT, which is also how it is set where the service runs on the page's port. API keys
+come from a file or from TOXICITY_API_KEYS, never from a flag: other users of a machine see flags.
+"""
+
+import argparse
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.fetch.find import EMBEDDED
+
+PREFIX = "TOXICITY_"
+KEYS_VARIABLE = f"{PREFIX}API_KEYS"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
+DEFAULT_DATABASE = "sqlite:///feedback.sqlite3"
+# It is written into the discovery document, so it must be an address and nothing else.
+ADDRESS = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*)?", re.ASCII)
+
+
+def _setting(default: Any, metavar: str, effect: str) -> Any:
+    return field(default=default, metadata={"metavar": metavar, "effect": effect})
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Everything that can be set about the service."""
+
+    model: str = _setting(
+        EMBEDDED,
+        "NAME",
+        "score with this one: a name in models/ or runs/, a model folder, or a Hub id",
+    )
+    languages: tuple[str, ...] = _setting(
+        ("en",),
+        "CODES",
+        "the languages that the model knows, as codes with commas between; others are refused",
+    )
+    api_keys_file: str = _setting(
+        "",
+        "FILE",
+        "answer only callers with a key from this file, one key a line, # before a comment; "
+        f"more keys can stand in {KEYS_VARIABLE}, with commas between (default: no key needed)",
+    )
+    rate_limit: str = _setting(
+        "",
+        "LIMIT",
+        "answer 429 to a caller beyond this, such as 10/second or 600/minute; a caller is a key, "
+        "or an address where no keys are set (default: no limit)",
+    )
+    rate_limit_storage: str = _setting(
+        "memory://",
+        "URL",
+        "where callers are counted; with several workers each counts for itself, unless this "
+        "names a common place such as redis://localhost:6379 (pip install redis)",
+    )
+    max_requests: int = _setting(
+        256, "N", "answer 503 while this many requests are being worked on, in each worker"
+    )
+    max_wait: float = _setting(
+        0.6,
+        "SECONDS",
+        "answer 503 when a comment would have to wait longer than this before it is scored, by "
+        "how fast the last ones went",
+    )
+    max_body: int = _setting(2_097_152, "BYTES", "answer 413 to a larger request")
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        "ORIGINS",
+        "let web pages of these origins call from a browser, with commas between; * for all "
+        "(default: none)",
+    )
+    public_url: str = _setting(
+        "",
+        "URL",
+        "the address that clients use, for the discovery document (default: the request's host)",
+    )
+    feedback_database: str = _setting(
+        "",
+        "URL",
+        "keep what comments:suggestscore sends, comments included, in this SQLAlchemy database; "
+        f"alone, the flag means {DEFAULT_DATABASE}; a URL with a password is better set in "
+        f"{PREFIX}FEEDBACK_DATABASE (default: keep nothing)",
+    )
+
+    def __post_init__(self):
+        for name in ("max_requests", "max_body"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{_flag(name)} must be at least 1.")
+        if not self.max_wait > 0:
+            raise SettingsError("--max-wait must be more than 0.")
+        if not self.languages:
+            raise SettingsError("--languages must name at least one language, such as en.")
+        for language in self.languages:
+            if not re.fullmatch("[a-z]{2,3}", language):
+                raise SettingsError(
+                    f"--languages: {language!r} is no code of a language; write it as en or de."
+                )
+        if self.public_url and not ADDRESS.fullmatch(self.public_url):
+            raise SettingsError(
+                f"--public-url: {self.public_url!r} is no address; write it as https://HOST/PATH."
+            )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ, **flags: str | None) -> Self:
+        """Take flags first, then environment variables, then defaults. Raises SettingsError."""
+        values = {}
+        for entry in dataclasses.fields(cls):
+            given = flags.get(entry.name)
+            origin = _flag(entry.name)
+            if given is None and _variable(entry.name) in environment:
+                given, origin = environment[_variable(entry.name)], _variable(entry.name)
+            if given is not None:
+                values[entry.name] = _convert(given, entry.default, origin)
+        return cls(**values)
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that make read() give these settings in another process."""
+        return {
+            _variable(name): ",".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `serve`: those of the server, then one a setting."""
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="listen here; 0.0.0.0 for callers on other machines (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8080, metavar="N", help="and here (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run this many processes; one uses all cores for the model already, more help where "
+        "HTTP is much of the work (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="on SIGTERM go on for so long while asking callers to leave; longer than the checks "
+        "of a load balancer are apart (default: %(default)s)",
+    )
+    for entry in dataclasses.fields(ServiceSettings):
+        default = entry.default
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        effect = entry.metadata["effect"]
+        if "(default" not in effect:
+            effect += f" (default: {shown})"
+        optional: dict[str, Any] = {}
+        if entry.name == "feedback_database":
+            optional = {"nargs": "?", "const": DEFAULT_DATABASE}
+        parser.add_argument(
+            _flag(entry.name), metavar=entry.metadata["metavar"], help=effect, **optional
+        )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _convert(given: str, default: Any, origin: str) -> Any:
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    if isinstance(default, int | float):
+        try:
+            return type(default)(given)
+        except ValueError:
+            kind = "whole number" if isinstance(default, int) else "number"
+            raise SettingsError(f"{origin}: {given!r} is not a {kind}.") from None
+    return given

@@ -1,0 +1,99 @@
+"""The endpoint for new code: many texts in one call, all labels, thresholds and flags.
+
+POST /v1/score {"texts": ["…", …]} → docs/api.md. A text that cannot be scored gets an error in its
+place and does not stop the others.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from comment_toxicity.service.batching import portions
+from comment_toxicity.service.bodies import strict_object
+from comment_toxicity.service.calls import Answer, Call, as_json
+from comment_toxicity.service.errors import invalid
+from comment_toxicity.service.messages import MAX_TEXT_BYTES, utf8_length
+from comment_toxicity.text import is_blank
+
+if TYPE_CHECKING:
+    from comment_toxicity.service.service import Service
+
+MAX_TEXTS = 1000
+FIELDS = {"texts", "labels"}
+
+
+async def score(service: "Service", call: Call) -> Answer:
+    """Answer POST /v1/score."""
+    body = strict_object(call.body)
+    unknown = sorted(set(body) - FIELDS)
+    if unknown:
+        raise invalid(f"Unknown field; there are {', '.join(sorted(FIELDS))}.")
+    texts = body.get("texts")
+    if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
+        raise invalid(f"texts must be a list of 1 to {MAX_TEXTS} texts.")
+    labels = _labels(body, service.labels)
+
+    results: list[dict[str, Any]] = []
+    for portion in portions([len(text) if isinstance(text, str) else 0 for text in texts]):
+        results += await _results(service, texts[portion], labels)
+    return as_json({**_about(service, labels), "results": results})
+
+
+async def model(service: "Service", _: Call) -> Answer:
+    """Answer GET /v1/model."""
+    limits = {
+        "texts": MAX_TEXTS,
+        "textBytes": MAX_TEXT_BYTES,
+        "bodyBytes": service.settings.max_body,
+    }
+    about = _about(service, service.labels)
+    return as_json({**about, "languages": list(service.settings.languages), "limits": limits})
+
+
+async def _results(service: "Service", texts: list[Any], labels: list[str]) -> list[dict[str, Any]]:
+    errors = [_error(text) for text in texts]
+    good = [text for text, error in zip(texts, errors, strict=True) if error is None]
+    rows = iter(await service.score(good))
+    results: list[dict[str, Any]] = []
+    for error in errors:
+        if error:
+            results.append({"error": error})
+            continue
+        row = next(rows)
+        scores = {
+            label: float(str(value))
+            for label, value in zip(service.labels, row, strict=True)
+            if label in labels
+        }
+        flags = [label for label in service.classifier.flags(row) if label in labels]
+        results.append({"scores": scores, "flags": flags})
+    return results
+
+
+def _error(text: Any) -> dict[str, str] | None:
+    if not isinstance(text, str):
+        return {"code": "not_text", "message": "Not a string."}
+    if is_blank(text):
+        return {"code": "blank", "message": "Nothing but white space."}
+    if utf8_length(text) > MAX_TEXT_BYTES:
+        return {"code": "too_long", "message": f"Longer than {MAX_TEXT_BYTES} UTF-8 bytes."}
+    return None
+
+
+def _labels(body: dict[str, Any], known: list[str]) -> list[str]:
+    asked = body.get("labels", known)
+    if not isinstance(asked, list) or not asked or not all(label in known for label in asked):
+        raise invalid(f"labels must be a list of some of {', '.join(known)}.")
+    return [label for label in known if label in asked]
+
+
+def _about(service: "Service", labels: list[str]) -> dict[str, Any]:
+    classifier = service.classifier
+    weights = classifier.decision.weights
+    thresholds = {
+        label: threshold for label, threshold in classifier.thresholds.items() if label in labels
+    }
+    return {
+        "model": {"name": classifier.name, "weights": weights.sha256 if weights else None},
+        "labels": labels,
+        "thresholds": thresholds,
+        "calibrated": classifier.calibrated,
+    }

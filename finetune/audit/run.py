@@ -1,0 +1,255 @@
+"""A model and the command's flags → reports: each function reads files, scores and measures."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from comment_toxicity import load_classifier
+from comment_toxicity.decision import Weights
+from finetune.audit import datasets
+from finetune.audit.audit import Audit
+from finetune.audit.hatecheck import FunctionReport, measure_function
+from finetune.audit.identity import IdentityReport
+from finetune.audit.transfer import TransferReport
+
+CHUNK = 256  # texts between two moves of the progress bar
+PLAIN = ("neutral", "positive", "hateful", "insulting")  # our other sentences answer hate
+
+
+class Subject:
+    """A model under measurement, the flags, and which files were read."""
+
+    def __init__(self, flags: argparse.Namespace, model: str | None):
+        self.flags = flags
+        self.classifier = load_classifier(model) if model else load_classifier()
+        self.labels = list(self.classifier.labels)
+        self.data: dict[str, dict[str, str]] = {}
+        self._labelled: tuple[pd.DataFrame, np.ndarray] | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """The weight file that is measured."""
+        return Weights.of(self.classifier.folder.weights)
+
+    def score(self, texts: pd.Series | Sequence[str], what: str) -> np.ndarray:
+        """Give (texts × labels) probabilities."""
+        from tqdm import tqdm
+
+        listed, parts = list(texts), []
+        with tqdm(total=len(listed), unit=" texts", desc=what, disable=None, leave=False) as bar:
+            for start in range(0, len(listed), CHUNK):
+                parts.append(self.classifier.score(listed[start : start + CHUNK]))
+                bar.update(len(parts[-1]))
+        return np.concatenate(parts)
+
+    def places(self, labels: Sequence[str]) -> list[int]:
+        """Give the labels' columns among the scores."""
+        return [self.labels.index(label) for label in labels]
+
+    def threshold(self, label: str) -> float:
+        """Give the model's threshold; 0.5 where labels exclude each other."""
+        return self.classifier.thresholds.get(label, 0.5)
+
+    def file(self, flag: str) -> str | None:
+        """Give the file that a flag names, and note that it was read."""
+        from finetune.data.split import describe_source
+
+        path = getattr(self.flags, flag)
+        if path and flag not in self.data:
+            self.data[flag] = describe_source(path)
+        return path
+
+    def labelled(self) -> tuple[pd.DataFrame, np.ndarray] | None:
+        """Give the rows of --data and their scores; None without it."""
+        path = self.file("data")
+        if path and self._labelled is None:
+            rows = datasets.read_labelled(path, self.labels, self.classifier.single_label)
+            self._labelled = rows, self.score(rows.text, "data")
+        return self._labelled
+
+
+def take(subject: Subject, names: Sequence[str], show: Callable[[str, Any], None]) -> Audit:
+    """Take the named measures for which there are files; show(name, report) as they come."""
+    found: dict[str, Any] = {}
+    for name in names:
+        taken = MEASURES[name](subject)
+        if taken:
+            found[name] = taken
+        for report in taken if isinstance(taken, list) else filter(None, [taken]):
+            show(name, report)
+    return Audit(subject.weights, subject.data, **found)
+
+
+def identity(subject: Subject) -> list[IdentityReport]:
+    """Measure our own sentences, by both labels, and --madlibs by the one for toxicity."""
+    from finetune.audit.identity import measure_identity
+    from finetune.audit.templates import BACKGROUND, load_templates
+
+    templates = load_templates()
+    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    labels = {hate: "identity_hate", toxic: "toxic"}  # the model's name → our column
+    known = [label for label in dict.fromkeys((toxic, hate)) if label in subject.labels]
+    reports = []
+    if known:
+        rows = templates.rows()
+        rows[known] = subject.score(rows.text, "templates")[:, subject.places(known)]
+        plain, bad = rows.kind.isin(PLAIN), rows.is_toxic == 1
+        for label in known:
+            for source, part in (
+                ("templates", rows[plain]),
+                ("templates, hate answered", rows[~plain | bad]),
+            ):
+                terms = [term for term in part.term.unique() if term != BACKGROUND]
+                reports.append(
+                    measure_identity(
+                        source,
+                        label,
+                        part[f"is_{labels[label]}"],
+                        part[label],
+                        subject.threshold(label),
+                        {term: (part.term == term).to_numpy() for term in terms},
+                        part.kind.tolist(),
+                    )
+                )
+    path = subject.file("madlibs") if toxic in known else None
+    if path:
+        rows = datasets.read_madlibs(path)
+        reports.append(
+            measure_identity(
+                "madlibs",
+                toxic,
+                rows.bad,
+                subject.score(rows.text, "madlibs")[:, subject.labels.index(toxic)],
+                subject.threshold(toxic),
+                templates.mentions(rows.text.tolist()),
+            )
+        )
+    return reports
+
+
+def function(subject: Subject) -> FunctionReport | None:
+    """Measure --hatecheck."""
+    label = subject.flags.hate_label
+    path = subject.file("hatecheck") if label in subject.labels else None
+    if not path:
+        return None
+    rows = datasets.read_hatecheck(path)
+    rows = rows.rename(columns={"functionality": "kind", "hateful": "bad"})
+    return _judged(subject, "HateCheck", label, rows, bad="hateful")
+
+
+def threats(subject: Subject) -> FunctionReport | None:
+    """Measure our own threats, and the harmless sentences in their words."""
+    label = subject.flags.threat_label
+    if label not in subject.labels:
+        return None
+    rows = datasets.read_threats().rename(columns={"threat": "bad"})
+    return _judged(subject, "threats", label, rows, bad="threatening")
+
+
+def _judged(
+    subject: Subject, source: str, label: str, rows: pd.DataFrame, bad: str
+) -> FunctionReport:
+    """Judge rows (text, kind, bad, and target where they are about somebody) by one label."""
+    return measure_function(
+        source,
+        label,
+        rows.kind.tolist(),
+        rows.bad,
+        subject.score(rows.text, source)[:, subject.labels.index(label)],
+        subject.threshold(label),
+        rows.target.tolist() if "target" in rows else None,
+        bad,
+    )
+
+
+def operating_points(subject: Subject) -> Any:
+    """Measure --data at several thresholds."""
+    from finetune.audit.operating_points import measure_operating_points
+
+    found = subject.labelled()
+    if found is None:
+        return None
+    rows, scores = found
+    labels = [label for label in subject.labels if label in rows]
+    weights = rows[datasets.WEIGHT_COLUMN]
+    return measure_operating_points(
+        subject.data["data"]["name"],
+        labels,
+        rows[labels],
+        scores[:, subject.places(labels)],
+        {label: subject.threshold(label) for label in labels},
+        weights if (weights != 1).any() else None,
+    )
+
+
+def robustness(subject: Subject) -> Any:
+    """Measure --data, or a sample of it, again in each disguise."""
+    from finetune.audit.robustness import DISGUISES, disguise, draw_rows, measure_robustness
+
+    found = subject.labelled()
+    if found is None:
+        return None
+    rows, scores = found
+    labels = [label for label in subject.labels if label in rows]
+    columns, seed = subject.places(labels), subject.flags.seed
+    places, weights = draw_rows(
+        rows[labels], rows[datasets.WEIGHT_COLUMN], subject.flags.sample or len(rows), seed
+    )
+    texts = rows.text.iloc[places].tolist()
+    return measure_robustness(
+        subject.data["data"]["name"],
+        labels,
+        rows[labels].iloc[places],
+        scores[places][:, columns],
+        {kind: subject.score(disguise(texts, kind, seed), kind)[:, columns] for kind in DISGUISES},
+        {label: subject.threshold(label) for label in labels},
+        weights,
+        drawn_from=len(rows),
+    )
+
+
+def transfer(subject: Subject) -> TransferReport | None:
+    """Measure the ranking of --davidson, --dynahate and --civil."""
+    from finetune.audit.transfer import measure_transfer
+
+    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    known, exclusive = subject.labels, subject.classifier.single_label
+    readers: dict[str, tuple[str, Callable[[str], pd.DataFrame]]] = {
+        "davidson": ("Davidson", lambda path: datasets.read_davidson(path, toxic, hate)),
+        "dynahate": ("DynaHate", lambda path: datasets.read_dynahate(path, hate)),
+        "civil": ("Civil Comments", lambda path: datasets.read_labelled(path, known, exclusive)),
+    }
+    figures = []
+    for flag, (source, read) in readers.items():
+        path = subject.file(flag)
+        if not path:
+            continue
+        rows = read(path)
+        targets = {name: rows[name] for name in rows if name in known}
+        if targets:
+            scores = subject.score(rows.text, source)
+            weights = rows.get(datasets.WEIGHT_COLUMN)
+            figures += measure_transfer(source, known, targets, scores, weights)
+        else:
+            del subject.data[flag]  # nothing was measured on it
+    return TransferReport(figures) if figures else None
+
+
+MEASURES: dict[str, Callable[[Subject], Any]] = {
+    "identity": identity,
+    "function": function,
+    "threats": threats,
+    "operating_points": operating_points,
+    "robustness": robustness,
+    "transfer": transfer,
+}
+FILES = {  # the flags of which a measure needs one; identity and threats bring their sentences
+    "function": ["hatecheck"],
+    "operating_points": ["data"],
+    "robustness": ["data"],
+    "transfer": ["davidson", "dynahate", "civil"],
+}

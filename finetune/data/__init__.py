@@ -1,0 +1,1 @@
+"""Labelled tables → training, validation and test rows."""

@@ -1,0 +1,90 @@
+"""Sentences with slots (a TOML file, as data/templates.toml) → a table of labelled rows.
+
+The file has three parts: [identities], slots whose every value fills each sentence once; [slots],
+filled at random; and [[sentences]], each with its texts and the labels that they all carry. A label
+that is not named is unknown.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from comment_toxicity.errors import DataError
+
+SLOT = re.compile(r"\{(\w+)\}")
+FILLS = 60
+"""How often a sentence without an identity is filled."""
+ARTICLE = re.compile(r"\b([Aa]) (?=(?!Euro)(?:[aeioAEIO]|un[a-hj-z]|ug))")
+
+
+def read_templates(path: str | Path) -> pd.DataFrame:
+    """Fill every sentence of the file, always with the same words.
+
+    Returns columns text, one a label that the file names (1, 0 or NaN), source (the file's name)
+    and licence. Raises DataError when the file cannot be read or names a slot that it does not
+    have.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        identities, slots = content["identities"], content["slots"]
+        groups = [(group["labels"], group["texts"]) for group in content["sentences"]]
+        table = _filled(groups, identities, slots, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(
+            f"{path}: not a file of templates ({error}); see data/templates.toml for the form."
+        ) from None
+    return table.assign(source=Path(path).stem, licence="Apache-2.0").reset_index(drop=True)
+
+
+def _filled(
+    groups: list[tuple[dict[str, int], list[str]]],
+    identities: dict[str, list[str]],
+    slots: dict[str, list[str]],
+    path: str | Path,
+) -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for labels, texts in groups:
+        for text in texts:
+            for values in _identities(text, identities):
+                filled = _fill(text, values, slots, generator, path)
+                rows.append({"text": filled, **labels})
+    return pd.DataFrame(rows).drop_duplicates("text")
+
+
+def _identities(text: str, identities: dict[str, list[str]]) -> list[dict[str, str]]:
+    """Give one set of values a row to be made of a sentence."""
+    for slot, values in identities.items():
+        if f"{{{slot}}}" in text:
+            return [{slot: value} for value in values]
+    return [{}] * (FILLS if SLOT.search(text) else 1)
+
+
+def _fill(
+    text: str,
+    values: dict[str, str],
+    slots: dict[str, list[str]],
+    generator: np.random.Generator,
+    path: str | Path,
+) -> str:
+    def value(match: re.Match[str]) -> str:
+        slot = match[1]
+        if slot in values:
+            return values[slot]
+        if slot not in slots:
+            raise DataError(f"{path}: no slot {slot} for {text!r}; add it under [slots].")
+        return str(generator.choice(slots[slot]))
+
+    filled = ARTICLE.sub(r"\1n ", SLOT.sub(value, text))
+    # People write with and without capitals and full stops.
+    if generator.random() < 0.6:
+        filled = filled[0].upper() + filled[1:]
+    if generator.random() < 0.3:
+        filled = filled.rstrip(".")
+    return filled

@@ -1,0 +1,1 @@
+"""Scores and labels → metrics, as numbers, tables and plots."""

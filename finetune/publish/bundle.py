@@ -1,0 +1,188 @@
+"""The files of a model folder that are published, with sizes and hashes, and the card for there."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from comment_toxicity.errors import ModelError
+from comment_toxicity.folder import ModelFolder
+from finetune.card import render_card, usage
+
+MODEL_FILES = re.compile(
+    r"(config|tokenizer|tokenizer_config|special_tokens_map|vocab|merges|added_tokens|decision|"
+    r"metrics|audit|run)\.json|(vocab|merges)\.txt|bpe\.codes|[\w.-]+\.model|README\.md|"
+    r"model\.onnx|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+)
+"""What a model folder can consist of; nothing else is uploaded, pickles least of all."""
+
+FIGURES = ("metrics.json", "audit.json")
+"""What conditions are about."""
+
+USAGE = re.compile(r"(?ms)^## How to use it\n.*?(?=^## |\Z)")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to be published; content is None where it is on disk as it is to be."""
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+    content: bytes | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Measure the file at `path`."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return cls(path.name, path, path.stat().st_size, digest)
+
+    @classmethod
+    def of(cls, path: Path, text: str) -> Self:
+        """Take the file's name from `path`, and its content from `text`."""
+        content = text.encode()
+        return cls(path.name, path, len(content), hashlib.sha256(content).hexdigest(), content)
+
+    def git_hash(self) -> str:
+        """Give the name that git, and so the Hub, has for the content of a small file."""
+        content = self.path.read_bytes() if self.content is None else self.content
+        header = b"blob %d\0" % len(content)
+        return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model folder, ready to be published under `name`, as load_classifier takes it.
+
+    left_out: what of the folder is not uploaded.
+    metrics: what metrics.json holds, and audit.json's content as `audit`.
+    """
+
+    name: str
+    labels: list[str]
+    files: list[File]
+    left_out: list[str]
+    metrics: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> Self:
+        """Read and check the folder. ModelError when it is not whole, or holds pickles alone."""
+        read = ModelFolder.read(folder)
+        if ".bin" in read.weights.suffixes:
+            raise ModelError(
+                f"{folder}: its weights are a pickle ({read.weights.name}), which is not "
+                "published; save them as safetensors with transformers' save_pretrained."
+            )
+        paths = sorted(folder.iterdir())
+        kept = [path for path in paths if path.is_file() and MODEL_FILES.fullmatch(path.name)]
+        left_out = [path.name + "/" * path.is_dir() for path in paths if path not in kept]
+        texts = dict(_texts(folder, name))
+        files = {
+            path.name: File.of(path, texts[path.name]) if path.name in texts else File.read(path)
+            for path in kept
+            if path.name != "README.md"
+        }
+        audit = _table(folder / "audit.json")
+        if audit and _weights_of(audit) not in {file.sha256 for file in files.values()}:
+            left_out.append("audit.json (of other weights)")
+            del files["audit.json"]
+            audit = {}
+        return cls(
+            name=name,
+            labels=read.labels,
+            files=[*files.values(), File.of(folder / "README.md", texts["README.md"])],
+            left_out=left_out,
+            metrics=figures_of({"metrics.json": _metrics(folder), "audit.json": audit}),
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def plain(self) -> bool:
+        """Whether transformers, and what is built on it, can load the model without this code."""
+        return any(file.name.endswith(".safetensors") for file in self.files)
+
+    def table(self) -> str:
+        """Give a line for each file and one for all of them."""
+        lines = [f"   {file.size:>13,}  {file.name}" for file in self.files]
+        return "\n".join([*lines, f"   {self.size:>13,}  bytes in {len(self.files)} files"])
+
+
+def figures_of(files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Lay the content of those of FIGURES that are there together."""
+    audit = files.get("audit.json")
+    return files.get("metrics.json", {}) | ({"audit": audit} if audit else {})
+
+
+def _weights_of(audit: Mapping[str, Any]) -> str | None:
+    """Give the SHA-256 of the weights that an audit has measured."""
+    weights = audit.get("weights")
+    return weights.get("sha256") if isinstance(weights, dict) else None
+
+
+def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Give the files that read differently there: the card, and the record of the run.
+
+    Of absolute paths they keep the last part: the others are about this machine and its user.
+    """
+    card = folder / "README.md"
+    card_text = _text(card) if card.is_file() else render_card(folder, name)
+    section = f"## How to use it\n\n{usage(name, any(folder.glob('*.safetensors')))}\n\n"
+    texts = {"README.md": USAGE.sub(lambda _: section, card_text, count=1)}
+    run = folder / "run.json"
+    if run.is_file():
+        texts["run.json"] = _text(run)
+        settings = _table(run).get("settings") or {}
+        values = [
+            value
+            for setting in settings.values()
+            for value in (setting if isinstance(setting, list) else [setting])
+        ]
+        local = {
+            value for value in values if isinstance(value, str) and Path(value).is_absolute()
+        } - {"/"}
+        for path in sorted(local, key=len, reverse=True):
+            whole = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w-])")  # /data in no address
+            last = Path(path).name.replace("\\", r"\\")
+            texts = {file: whole.sub(last, text) for file, text in texts.items()}
+    yield from texts.items()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = _table(folder / "metrics.json")
+    for side in ("validation", "test"):
+        report = metrics.get(side, {})
+        if not (isinstance(report, dict) and isinstance(report.get("means", {}), dict)):
+            raise ModelError(
+                f"{folder / 'metrics.json'}: its part {side} is not what finetune's stages "
+                f"calibrate and evaluate write; run them anew, or delete the file."
+            )
+    return metrics
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an empty one where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(_text(path))
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON ({error}); copy the folder anew.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
+    return content

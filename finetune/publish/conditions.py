@@ -1,0 +1,220 @@
+"""Conditions that a model's figures have to meet before it is published.
+
+    roc_auc_mean >= 0.97                    the mean of the labels
+    f1.threat >= 0.4                        one label
+    roc_auc_mean >= published - 0.002       not worse than what is published, by more than 0.002
+    audit.function.accuracy >= 0.77         what `python -m finetune.audit --save` measured
+
+A condition is FIGURE, one of >= > <= <, and a number or `published`, with a number added to it or
+taken off or not. figures() says what FIGURE can be.
+"""
+
+import operator
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from comment_toxicity.errors import SettingsError
+from finetune.card import measured
+
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
+CONDITION = re.compile(
+    rf"\s*(?P<figure>[^<>=\s][^<>=]*?)\s*(?P<operator>>=|<=|>|<)\s*"
+    rf"(?:(?P<number>{NUMBER})|published(?:\s*(?P<sign>[+-])\s*(?P<margin>{NUMBER}))?)\s*"
+)
+NOTHING_PUBLISHED = "nothing is published there, as far as this machine may look"
+DIGITS = 9  # figures have six; so 0.97 - 0.002 is 0.968, whatever binary fractions make of it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one condition.
+
+    value: the model's figure; None where its rows could not give it, which fails.
+    note: what else one should know, in brackets.
+    """
+
+    condition: str
+    value: float | None
+    passed: bool
+    note: str = ""
+
+    def line(self, width: int = 0) -> str:
+        """Give the verdict as a line, the condition padded to `width` characters."""
+        word = "pass" if self.passed else "FAIL"
+        value = "no value" if self.value is None else f"{self.value:g}"
+        return f"{word}  {self.condition:{width}}  {value}{self.note and f'  ({self.note})'}"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition; bound is a number, or what to add to the published figure."""
+
+    text: str
+    figure: str
+    operator: str
+    bound: float
+    published: bool
+
+    @property
+    def of_audit(self) -> bool:
+        """Whether the figure is one of audit.json."""
+        return self.figure.startswith("audit.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a condition. SettingsError says what one looks like."""
+        found = CONDITION.fullmatch(text)
+        if not found:
+            raise SettingsError(
+                f"{text!r} is no condition; write FIGURE >= NUMBER (or >, <=, <), such as "
+                '"roc_auc_mean >= 0.97" or "f1.threat >= 0.4", or compare with what is published: '
+                '"roc_auc_mean >= published - 0.002".'
+            )
+        number = found["number"] or f"{found['sign'] or ''}{found['margin'] or 0}"
+        return cls(
+            text=" ".join(text.split()),
+            figure=found["figure"],
+            operator=found["operator"],
+            bound=float(number),
+            published=found["number"] is None,
+        )
+
+    def judge(
+        self, metrics: Mapping[str, Any], published: Mapping[str, Any] | None = None
+    ) -> Verdict:
+        """Compare the figure with the bound.
+
+        metrics: metrics.json's content, and audit.json's as its part `audit`.
+        published: the same of the model that readers get now; None when there is none, which
+        leaves nothing to be worse than; an empty one when it was published without figures.
+        Raises SettingsError when the figure is unknown here.
+        """
+        known = figures(metrics)
+        if self.figure not in known:
+            raise SettingsError(f"{self.text!r}: {self._advice(metrics, known)}")
+        value = known[self.figure]
+        if not self.published:
+            return self._verdict(value, self.bound)
+        if published is None:
+            return Verdict(self.text, value, value is not None, NOTHING_PUBLISHED)
+        former = figures(published).get(self.figure)
+        if former is None:
+            return Verdict(self.text, value, False, "what is published has no such figure")
+        note = f"published {former:g}"
+        if self._rows(metrics) != self._rows(published):
+            note += ", measured on other rows"
+        return self._verdict(value, former + self.bound, note)
+
+    def _advice(self, metrics: Mapping[str, Any], known: Iterable[str]) -> str:
+        """Say what a figure can be."""
+        if self.of_audit and "audit" not in metrics:
+            return (
+                "there is no audit.json of these weights; "
+                "`python -m finetune.audit --model MODEL --save` writes it."
+            )
+        if self.of_audit:
+            return (
+                f"audit.json has no figure {self.figure!r}; write its path in the file, such as "
+                "audit.function.accuracy or audit.robustness.kinds.highest.roc_auc_lost."
+            )
+        names = ", ".join(name for name in known if name.endswith("_mean")) or "none"
+        return (
+            f"metrics.json has no figure {self.figure!r}. Means of the labels: {names}; one "
+            "label's: f1.LABEL and the like; and others as their path in the file, such as "
+            "original_at_half.exact_match."
+        )
+
+    def _rows(self, metrics: Mapping[str, Any]) -> Any:
+        """Tell which rows the figure is of, as far as the files know."""
+        if self.of_audit:
+            return _part(_part(metrics, "audit"), "data")
+        return measured(metrics)[0], _part(metrics, "data").get("sha256")
+
+    def _verdict(self, value: float | None, bound: float, note: str = "") -> Verdict:
+        if value is None:
+            return Verdict(self.text, value, False, "its rows cannot give it")
+        compare = OPERATORS[self.operator]
+        return Verdict(self.text, value, compare(round(value, DIGITS), round(bound, DIGITS)), note)
+
+
+def judge(
+    conditions: Iterable[Condition],
+    metrics: Mapping[str, Any],
+    published: Mapping[str, Any] | None = None,
+) -> list[Verdict]:
+    """Judge all conditions; see Condition.judge."""
+    return [condition.judge(metrics, published) for condition in conditions]
+
+
+def gate_table(verdicts: Sequence[Verdict]) -> str:
+    """Give a line for each verdict, their values below each other."""
+    width = max((len(verdict.condition) for verdict in verdicts), default=0)
+    return "\n".join(f"      {verdict.line(width)}" for verdict in verdicts)
+
+
+def figures(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Name every number in metrics.json's content, and in audit.json's, its part `audit`.
+
+    Those of the test rows (of the validation rows where there are none) by themselves:
+    roc_auc_mean, f1.threat, accuracy, original_at_half.exact_match; the same and all others with
+    the part of the file before them: validation.roc_auc_mean.
+    Those of the audit by their path: audit.robustness.mean_roc_auc_lost. In its lists, an entry
+    goes by its words (audit.transfer.figures.DynaHate.identity_hate.roc_auc), and `highest` and
+    `lowest` stand for whichever entry has that: audit.identity.madlibs.toxic.terms.highest.
+    false_positive_rate.
+    """
+    side, _ = measured(metrics)
+    others = {name: part for name, part in metrics.items() if name != "audit"}
+    audit = dict(_paths(_part(metrics, "audit"), "audit"))
+    return dict(_numbers(_part(metrics, side))) | dict(_numbers(others)) | audit
+
+
+def _numbers(part: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:
+    for name, value in part.items():
+        if _is_number(value):
+            yield name, value
+        elif name == "means" and isinstance(value, Mapping):
+            yield from ((f"{figure}_mean", number) for figure, number in _numbers(value))
+        elif name == "labels" and isinstance(value, Mapping):
+            for label in value:
+                content = _numbers(_part(value, label))
+                yield from ((f"{figure}.{label}", number) for figure, number in content)
+        elif isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", number) for inner, number in _numbers(value))
+
+
+def _paths(part: Any, path: str) -> Iterable[tuple[str, float | None]]:
+    if _is_number(part):
+        yield path, part
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from _paths(value, f"{path}.{name}")
+    elif isinstance(part, list):
+        named = [entry for entry in part if _words(entry)]  # "" is a term: sentences without any
+        for entry in named:
+            yield from _paths(entry, f"{path}.{_words(entry)}")
+        for name in dict.fromkeys(name for entry in named for name in entry):
+            values = [entry.get(name) for entry in named]
+            known = [value for value in values if value is not None and _is_number(value)]
+            if known:
+                yield f"{path}.highest.{name}", max(known)
+                yield f"{path}.lowest.{name}", min(known)
+
+
+def _words(entry: Any) -> str:
+    """Name an entry of a list by the texts in it: its source and label, its term, its kind."""
+    values = entry.values() if isinstance(entry, Mapping) else ()
+    return ".".join(value for value in values if isinstance(value, str) and value)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Give that part of it; an empty one where it is missing, or of a form that is not ours."""
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -1,0 +1,181 @@
+"""A model folder → S3, or what speaks its language: a version of its own, and then a pointer to it.
+
+comment_toxicity/fetch/s3.py says how it lies there. Readers follow the pointer, so they get the old model
+until the whole new one is there. The pointer is exchanged only if it still is what it was when the
+conditions were judged; where a store cannot do that, the last to publish wins, whole as well.
+"""
+
+import functools
+import json
+import time
+from typing import Any
+
+from comment_toxicity.errors import PublishError
+from comment_toxicity.fetch.s3 import MANIFEST, POINTER, read_pointer
+from comment_toxicity.fetch.s3_client import (
+    CREDENTIALS,
+    Place,
+    one_sentence,
+    read_small,
+    s3_client,
+    s3_credentials,
+)
+from finetune.publish.bundle import FIGURES, Bundle, File
+from finetune.publish.target import Changed, Published
+
+CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+ATTEMPTS = 5
+UNKNOWN_CONDITION = ("NotImplemented", "501")
+
+
+class S3Target:
+    """s3://BUCKET/PREFIX. A bucket that does not exist yet is made, private as S3 makes them."""
+
+    def __init__(self, uri: str):
+        self.place = Place.parse(uri)
+        if self.place.revision:
+            raise PublishError(f"{uri}: versions are named by their content; leave out the @.")
+        self.name = self.label = str(self.place)
+
+    @functools.cached_property
+    def client(self) -> Any:
+        """A boto3 client."""
+        return s3_client()
+
+    def check(self) -> str:
+        """Say who publishes; PublishError when there are no credentials."""
+        import botocore.session
+
+        with one_sentence(self.label, PublishError):
+            credentials = s3_credentials(botocore.session.get_session())
+        if credentials is None:
+            raise PublishError(f"{self.label}: there are no AWS credentials; {CREDENTIALS}.")
+        return f"the AWS credentials from {credentials.method}"
+
+    def published(self) -> Published | None:
+        """Give what readers get now; None when there is no bucket, or no model in it."""
+        with one_sentence(self.label, PublishError):
+            client = self.client
+            pointer = read_pointer(client, self.place, POINTER)
+            if pointer is None:
+                return None
+            version, etag = pointer
+            found = {
+                name: read_small(client, self.place, "versions", version, name) for name in FIGURES
+            }
+        return Published.read(etag, {name: file[0] for name, file in found.items() if file})
+
+    def upload(
+        self, bundle: Bundle, before: Published | None, message: str, tags: list[str]
+    ) -> str:
+        """Publish and give the version; see Target."""
+        manifest = json.dumps(
+            {
+                "message": message,
+                "files": {
+                    file.name: {"size": file.size, "sha256": file.sha256} for file in bundle.files
+                },
+            },
+            indent=2,
+        )
+        listing = File.of(bundle.files[0].path.with_name(MANIFEST), manifest)
+        version = listing.sha256[:32]
+        with one_sentence(self.label, PublishError):
+            client = self.client
+            self._make_bucket(client)
+            new_tags = [tag for tag in tags if not self._tag_is_there(client, tag, version)]
+            for file in (*bundle.files, listing):
+                self._send(client, version, file)
+            current = read_pointer(client, self.place, POINTER)
+            if (current and current[1]) != (before and before.state):
+                raise Changed
+            if current is None or current[0] != version:
+                condition = {"IfMatch": current[1]} if current else {"IfNoneMatch": "*"}
+                self._point(client, (POINTER,), version, condition)
+            for tag in new_tags:
+                self._point(client, ("tags", f"{tag}.json"), version, {"IfNoneMatch": "*"})
+        return version
+
+    def _make_bucket(self, client: Any) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            client.head_bucket(Bucket=self.place.bucket)
+            return
+        except ClientError as error:
+            if _code(error) not in ("404", "NoSuchBucket"):
+                return  # it is there, or else what comes next says what is wrong
+        region = client.meta.region_name
+        place: dict[str, Any] = {}
+        if region not in (None, "us-east-1", "aws-global"):  # these have no name there
+            place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        for attempt in range(ATTEMPTS):
+            try:
+                client.create_bucket(Bucket=self.place.bucket, **place)
+            except ClientError as error:
+                if _code(error) == "BucketAlreadyOwnedByYou":
+                    return
+                if _code(error) != "OperationAborted" or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(attempt)  # somebody else is making it at this moment
+            else:
+                print(f"   made the bucket {self.place.bucket}")
+                return
+
+    def _tag_is_there(self, client: Any, tag: str, version: str) -> bool:
+        found = read_pointer(client, self.place, "tags", f"{tag}.json")
+        if found is not None and found[0] != version:
+            raise PublishError(f"{self.label}: the tag {tag} exists already; choose another --tag.")
+        return found is not None
+
+    def _send(self, client: Any, version: str, file: File) -> None:
+        """Send a file, unless an interrupted upload has done so already."""
+        from botocore.exceptions import ClientError
+
+        key = self.place.key("versions", version, file.name)
+        try:
+            there = client.head_object(Bucket=self.place.bucket, Key=key)
+            if (there["ContentLength"], there["Metadata"].get("sha256")) == (
+                file.size,
+                file.sha256,
+            ):
+                return
+        except ClientError as error:
+            if _code(error) not in ("404", "403", "NoSuchKey"):  # 403: may not ask what is there
+                raise
+        metadata = {"sha256": file.sha256}
+        if file.content is None:
+            client.upload_file(
+                str(file.path), self.place.bucket, key, ExtraArgs={"Metadata": metadata}
+            )
+        else:
+            client.put_object(
+                Bucket=self.place.bucket, Key=key, Body=file.content, Metadata=metadata
+            )
+
+    def _point(
+        self, client: Any, parts: tuple[str, ...], version: str, condition: dict[str, str]
+    ) -> None:
+        """Write a pointer, if what is there is still what the condition says."""
+        from botocore.exceptions import ClientError
+
+        pointer = {
+            "Bucket": self.place.bucket,
+            "Key": self.place.key(*parts),
+            "Body": json.dumps({"version": version}).encode(),
+        }
+        try:
+            client.put_object(**pointer, **condition)
+        except ClientError as error:
+            if _code(error) in UNKNOWN_CONDITION:
+                client.put_object(**pointer)
+                return
+            if _code(error) not in CONFLICTS:
+                raise
+            found = read_pointer(client, self.place, *parts)
+            if found is None or found[0] != version:  # else only the answer to it had been lost
+                raise Changed from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response["Error"]["Code"])

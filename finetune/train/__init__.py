@@ -1,0 +1,1 @@
+"""Training rows → a fine-tuned encoder."""

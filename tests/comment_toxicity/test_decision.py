@@ -1,0 +1,54 @@
+"""Scores → flags: the one comparison of a score with a threshold."""
+
+import numpy as np
+import pytest
+
+from comment_toxicity.decision import Decision, LabelDecision, midway, reaches
+from finetune.measure.evaluate import evaluate_labels
+
+HUNDREDTHS = [number / 100 for number in range(1, 100)]
+
+
+def decision(*thresholds):
+    labels = {f"label{n}": LabelDecision(threshold=each) for n, each in enumerate(thresholds)}
+    return Decision("sigmoid", labels)
+
+
+@pytest.mark.parametrize("threshold", [0.07, 0.7, 0.29])
+def test_a_score_equal_to_its_threshold_is_flagged_by_the_model_and_by_the_report(threshold):
+    scores = np.array([[threshold]], dtype=np.float32)
+    assert decision(threshold).flags(scores).all()
+    report = evaluate_labels([[1.0]], scores, ["label0"], {"label0": threshold})
+    assert report.labels["label0"].recall == 1
+
+
+def test_every_threshold_of_a_slider_is_reached_by_the_same_score():
+    assert reaches(np.array(HUNDREDTHS, dtype=np.float32), HUNDREDTHS).all()
+    just_below = np.nextafter(np.array(HUNDREDTHS, dtype=np.float32), np.float32(0))
+    assert not reaches(just_below, HUNDREDTHS).any()
+
+
+def test_thresholds_of_the_caller_take_the_place_of_the_models_own():
+    scores = np.array([[0.5, 0.5]], dtype=np.float32)
+    assert decision(0.4, 0.6).flags(scores).tolist() == [[True, False]]
+    assert decision(0.4, 0.6).flags(scores, {"label0": 0.9}).tolist() == [[False, False]]
+
+
+def test_a_row_without_scores_is_flagged_for_nothing():
+    blank = np.full((1, 2), np.nan, dtype=np.float32)
+    assert not decision(0.0, 0.0).flags(blank).any()
+    assert not Decision.uncalibrated(["good", "bad"], "softmax").flags(blank).any()
+
+
+def test_a_single_label_model_flags_the_likeliest_class_of_each_row():
+    classes = Decision.uncalibrated(["good", "bad"], "softmax")
+    scores = np.array([[0.4, 0.6], [0.5, 0.5]], dtype=np.float32)
+    assert classes.flags(scores).tolist() == [[False, True], [True, False]]
+    assert classes.thresholds == {}
+
+
+@pytest.mark.parametrize("lower", [0.0, 0.1, 0.3, 0.7])
+def test_a_threshold_midway_parts_even_neighbouring_scores(lower):
+    low = np.float32(lower)
+    for high in (np.nextafter(low, np.float32(1)), np.float32(0.9)):
+        assert reaches([low, high], midway(low, high)).tolist() == [False, True]

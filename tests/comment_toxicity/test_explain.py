@@ -1,0 +1,118 @@
+"""Which parts of a text move a score."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from comment_toxicity import load_classifier
+from comment_toxicity.cpu import cores
+from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain
+
+
+class Counts:
+    """Scores a text by how often a word stands in it."""
+
+    labels = ("other", "rude")
+
+    def __init__(self, word="fool"):
+        self.word, self.asked = word, []
+
+    def score(self, texts):
+        self.asked += texts
+        counts = [min(0.9, 0.1 + 0.4 * text.count(self.word)) for text in texts]
+        return np.array([[0.5, count] for count in counts], dtype=np.float32)
+
+
+def parts(found, least=0.01):
+    return [found.text[part.start : part.end] for part in found.strongest(least)]
+
+
+def test_the_word_that_makes_the_score_is_found():
+    found = explain(Counts(), "oh you fool, listen", "rude")
+    assert found.unit == "word"
+    assert parts(found) == ["fool,"]
+    assert found.strongest()[0].effect == pytest.approx(0.4)
+    assert found.score == pytest.approx(0.5)
+
+
+def test_each_word_is_left_out_once_and_all_in_one_call():
+    model = Counts()
+    explain(model, "one two\tthree", "rude")
+    assert model.asked == ["one two\tthree", " two\tthree", "one \tthree", "one two\t"]
+
+
+def test_of_a_longer_text_sentences_are_left_out():
+    text = "A calm sentence of seven plain words. " * 20 + "You fool! And then it went on."
+    found = explain(Counts(), text, "rude")
+    assert found.unit == "sentence"
+    assert parts(found) == ["You fool!"]
+    assert found.whole
+
+
+def test_of_a_very_long_text_the_passage_that_scores_highest_is_explained():
+    text = "A calm sentence of plain words. " * 500 + "You fool! " + "It went on. " * 500
+    found = explain(Counts(), text, "rude")
+    assert not found.whole
+    assert len(found.text) <= PASSAGE
+    [part] = parts(found)
+    assert "You fool!" in part
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "fool"])
+def test_there_is_nothing_to_leave_out_of_a_word_or_less(text):
+    assert explain(Counts(), text, "rude") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 30_000, "word " * 20_000, "\n" * 30_000 + "a b", "!? " * 10_000, "🏳️‍🌈 " * 400]
+)
+def test_strange_texts_take_a_bounded_number_of_scorings(text):
+    model = Counts()
+    explain(model, text, "rude")
+    assert len(model.asked) < 1200
+
+
+@pytest.mark.parametrize("text", ["I. a! " * 330, "I a " * 70, "so\n" * 660])
+def test_of_many_short_sentences_or_words_neighbours_go_together(text):
+    model = Counts()
+    found = explain(model, text + "fool", "rude")
+    assert found.unit == "part"
+    assert len(model.asked) <= PARTS_AT_MOST + 1
+    assert [part.endswith("fool") for part in parts(found)] == [True]
+
+
+def test_another_comment_waits_for_a_few_windows_of_a_long_one(monkeypatch):
+    engine = load_classifier()._engine
+    done = []
+
+    def slowly(ids):
+        time.sleep(0.005)
+        done.append(ids)
+        return np.zeros((1, 6), dtype=np.float32)
+
+    monkeypatch.setattr(engine, "_run", slowly)
+    long = threading.Thread(target=engine.logits, args=([np.array([1])] * 100 * cores(),))
+    long.start()
+    while not done:
+        time.sleep(0.001)
+    engine.logits([np.array([2]), np.array([3])])
+    assert len(done) < 50 * cores()
+    long.join()
+    assert len(done) == 100 * cores() + 2
+
+
+def test_the_spans_lie_in_the_text_in_order():
+    text = "First one. Second…   third?\nFourth without an end " + "long " * 200
+    found = explain(Counts(), text, "rude")
+    ends = [0, *(part.end for part in found.parts)]
+    assert all(end <= part.start < part.end for end, part in zip(ends, found.parts, strict=False))
+
+
+def test_a_real_model_is_explained_by_its_own_scores(tiny):
+    text = "you stupid idiot go away"
+    found = explain(tiny, text, "insult")
+    place = tiny.labels.index("insult")
+    whole, without = tiny.score([text, "you  idiot go away"])[:, place]
+    assert found.parts[1].effect == pytest.approx(whole - without, abs=1e-6)

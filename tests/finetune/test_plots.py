@@ -1,0 +1,30 @@
+import numpy as np
+
+from finetune.measure.evaluate import evaluate_classes, evaluate_labels
+from finetune.measure.plots import draw_confusion, draw_curves, draw_reliability
+
+PNG = b"\x89PNG"
+
+
+def test_a_report_becomes_three_pictures(tmp_path):
+    targets = np.array([[1, 0, np.nan], [0, 0, 1], [1, 0, 0], [0, 0, 1]])  # the second: one class
+    scores = np.array([[0.9, 0.1, 0.2], [0.4, 0.2, 0.7], [0.3, 0.1, 0.1], [np.nan] * 3])
+    labels = ["a", "b", "c"]
+    report = evaluate_labels(targets, scores, labels, dict.fromkeys(labels, 0.5))
+    draw_curves(targets, scores, labels, tmp_path / "curves.png", weights=[1, 2, 1, 1])
+    draw_reliability(report, tmp_path / "reliability.png")
+    draw_confusion(report, tmp_path / "confusion.png")
+    pictures = sorted(tmp_path.iterdir())
+    assert [picture.name for picture in pictures] == [
+        "confusion.png",
+        "curves.png",
+        "reliability.png",
+    ]
+    assert all(picture.read_bytes().startswith(PNG) for picture in pictures)
+
+
+def test_classes_have_the_same_pictures(tmp_path):
+    report = evaluate_classes(np.eye(2), np.array([[0.9, 0.1], [0.6, 0.4]]), ["bad", "good"])
+    draw_reliability(report, tmp_path / "reliability.png")
+    draw_confusion(report, tmp_path / "confusion.png")
+    assert (tmp_path / "confusion.png").read_bytes().startswith(PNG)

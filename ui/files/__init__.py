@@ -1,0 +1,1 @@
+"""The File page: an upload, its scoring job, and what is shown of the result."""

@@ -1,0 +1,213 @@
+"""A file being scored in the background: it goes on while its visitor looks at other pages."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comment_toxicity import Classifier
+from comment_toxicity.errors import DataError, UserError
+from comment_toxicity.files.read import open_input
+from comment_toxicity.files.score import score_file
+from ui.files.safe_csv import write_safe_csv
+from ui.files.scored_file import ScoredFile
+from ui.files.upload import Source
+from ui.text import LONGEST_ERROR, shortened
+
+AT_ONCE = threading.Semaphore(2)
+"""So many files are scored at a time on this server; others wait."""
+MOST_ROWS = 1_000_000
+Text = str | float | None
+Made = TypeVar("Made")
+# A large model takes seconds for so many texts or characters, and stops only in between.
+SLICE, SLICE_CHARACTERS = 50, 20_000
+
+
+class _CancelledError(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    state: waiting, reading, scoring, writing; at the end done, cancelled or failed.
+    rows, total: done, and in all. seconds: since scoring began. message: why it failed.
+    """
+
+    state: str = "waiting"
+    rows: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ("done", "cancelled", "failed")
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate by the rate so far; None before there is one."""
+        return (self.total - self.rows) / self.rate if self.rate else None
+
+
+class FileJob:
+    """Scores a file in a thread of its own, until it is done, cancelled, or its visitor has gone.
+
+    folder: an empty one, for this job alone.
+    result: the scored rows, once progress says done. What is needed of the model is kept here, so
+    that it can be dropped meanwhile.
+    """
+
+    def __init__(
+        self, source: Source, text_column: str, model: Classifier, folder: Path, ended: Event
+    ):
+        self.source, self.text_column = source, text_column
+        self.model_name, self.labels = model.name, model.labels
+        self.thresholds, self.single_label = model.thresholds, model.single_label
+        self.progress = Progress()
+        self.result: ScoredFile | None = None
+        self._made: dict[Hashable, Any] = {}
+        self._folder, self._ended, self._cancelled = folder, ended, Event()
+        threading.Thread(target=self._run, args=(model,), daemon=True).start()
+
+    @property
+    def csv(self) -> Path:
+        """The scored rows for a spreadsheet, once progress says done."""
+        return self._folder / "scored.csv"
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """Make something of the result, or give it again: every click runs the page anew.
+
+        what: names it, and all that it depends on beside the result.
+        """
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
+
+    def cancel(self) -> None:
+        """Stop after the next few rows; nothing is kept."""
+        self._cancelled.set()
+
+    def discard(self) -> None:
+        """Stop, and delete the result: one visitor can have many files scored in turn."""
+        self.cancel()
+        if self.progress.over:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self, model: Classifier) -> None:
+        try:
+            self._whole_or_nothing(model)
+        except _CancelledError:
+            self._now(state="cancelled")
+        except UserError as error:
+            message = shortened(self.source.relabelled(str(error)), LONGEST_ERROR)
+            if str(self._folder) in str(error):  # the disk is full, for one
+                message = "This server cannot keep the result: tell whoever runs it."
+            self._now(state="failed", message=message)
+        except Exception as error:  # the thread's end: without this, the page would wait forever
+            self._now(
+                state="failed",
+                message=f"Scoring failed ({type(error).__name__}); try a smaller file, or tell "
+                "whoever runs this server.",
+            )
+            raise
+
+    def _whole_or_nothing(self, model: Classifier) -> None:
+        try:
+            while not AT_ONCE.acquire(timeout=0.2):
+                self._stop_if_asked()
+            try:
+                self._score(model)
+            finally:
+                AT_ONCE.release()
+        except BaseException:
+            # score_file keeps whole chunks, to go on from; nobody will here.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def _score(self, model: Classifier) -> None:
+        self._now(state="reading")
+        with open_input(str(self.source.path), "csv") as rows:
+            total = 0
+            for chunk in rows.chunks(self.text_column):
+                total += len(chunk.texts)
+                self._stop_if_asked()
+                if total > MOST_ROWS:
+                    raise DataError(
+                        f"{self.source.name}: has more than {MOST_ROWS:,} rows; cut it into "
+                        "parts, or score it with python -m comment_toxicity score."
+                    )
+        if not total:
+            raise DataError(f"{self.source.name}: has no rows below its header.")
+        self._now(state="scoring", total=total)
+        started = time.monotonic()
+
+        def after(rows: int) -> None:
+            self._now(rows=self.progress.rows + rows, seconds=time.monotonic() - started)
+            self._stop_if_asked()
+
+        scored = self._folder / "scored.parquet"
+        score_file(
+            cast("Classifier", _InSlices(model, after)),
+            str(self.source.path),
+            str(scored),
+            self.text_column,
+            on_chunk=lambda rows: None,  # or its bar would go to the server's log
+        )
+        self._now(state="writing")
+        write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
+        self.result = ScoredFile.read(scored, model.labels, self.text_column)
+        self._stop_if_asked()
+        self._now(state="done")
+
+    def _stop_if_asked(self) -> None:
+        if self._cancelled.is_set() or self._ended.is_set():
+            raise _CancelledError
+
+    def _now(self, **changes: object) -> None:
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+
+
+class _InSlices:
+    """A model that scores a few texts at a time, and tells how many after each few."""
+
+    def __init__(self, model: Classifier, after: Callable[[int], None]):
+        self._model, self._after = model, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        found = [np.empty((0, len(self._model.labels)), dtype=np.float32)]
+        for some in slices(texts):
+            found.append(self._model.score(some))
+            self._after(len(some))
+        return np.concatenate(found)
+
+
+def slices(texts: Sequence[Text]) -> Iterator[list[Text]]:
+    """Cut texts into lists of at most 50, and of one long text or some short ones."""
+    some: list[Text] = []
+    characters = 0
+    for text in texts:
+        some.append(text)
+        characters += len(str(text))
+        if len(some) == SLICE or characters >= SLICE_CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some

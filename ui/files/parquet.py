@@ -1,0 +1,148 @@
+"""Parquet: what a file unpacks to, which of its columns hold texts, and its rows as pandas.
+
+A file keeps a text that is repeated once: one of a kilobyte can hold gigabytes, and what it says
+of its own size can be false. So a process that can do no harm reads it first.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comment_toxicity.errors import DataError
+from comment_toxicity.fetch.find import ROOT
+from comment_toxicity.files.read import CHUNK_ROWS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pyarrow import Array, DataType, Table
+    from pyarrow.parquet import ParquetFile
+
+MEMORY = 1_000_000_000  # bytes of address space for who reads an unknown file
+SECONDS = 20  # of a core; a file of 100 MB takes one
+FITS, BROKEN, TOO_LARGE = 0, 2, 3
+SAMPLED_ROWS = 200
+
+_reading_unknown = threading.Lock()  # one at a time, so that many visitors take no more memory
+
+
+def larger_than(path: Path, most: int) -> bool:
+    """Tell whether a file's values take more than `most` bytes, or more than MEMORY to read.
+
+    Raises DataError if it is broken.
+    """
+    with _reading_unknown:
+        reader = subprocess.run(
+            [sys.executable, "-m", "ui.files.parquet", str(path), str(most)],
+            cwd=ROOT,
+            env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # others reserve too much
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if reader.returncode == BROKEN:
+        raise DataError(f"{path}: the Parquet data are broken ({reader.stdout.strip()}).")
+    if reader.returncode > 0 and reader.returncode != TOO_LARGE:
+        raise RuntimeError(reader.stderr)
+    return reader.returncode != FITS  # or ended by a signal, for want of memory or time
+
+
+def _read_unknown(path: str, most: int) -> int:
+    """Read a whole file as scoring does; give FITS, BROKEN or TOO_LARGE."""
+    import pyarrow
+
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS)):
+        with suppress(ValueError, OSError):  # macOS has no limit of address space
+            resource.setrlimit(limit, (value, value))
+    size = 0
+    try:
+        for batch in _open(Path(path)).iter_batches(CHUNK_ROWS, use_threads=False):
+            size += sum(map(_size, batch.columns))
+            if size > most:
+                return TOO_LARGE
+    except MemoryError:
+        return TOO_LARGE
+    except (pyarrow.ArrowException, OSError) as error:
+        print(error)
+        return BROKEN
+    return FITS
+
+
+def longest_text_column(path: Path) -> str | None:
+    """Name the column of texts that are longest on average in the first rows; None without one."""
+    import pyarrow
+    import pyarrow.compute
+
+    with _reading(path):
+        file = _open(path)
+        texts = [field.name for field in file.schema_arrow if is_text(field.type)]
+        lengths = dict.fromkeys(texts, 0)
+        for batch in file.iter_batches(batch_size=SAMPLED_ROWS, columns=texts):
+            for name in texts:
+                # As bytes: one text that is not UTF-8 would spoil all of them.
+                cells = batch.column(name).cast(pyarrow.large_string()).cast(pyarrow.large_binary())
+                found = pyarrow.compute.sum(pyarrow.compute.binary_length(cells)).as_py()
+                lengths[name] = found or 0
+            break
+    return max(lengths, key=lengths.__getitem__, default=None)
+
+
+def as_frame(table: "Table") -> "DataFrame":
+    """Give rows with plain columns, whether or not pandas had them as index or categories."""
+    import pyarrow
+
+    for place, field in enumerate(table.schema):
+        if isinstance(field.type, pyarrow.DictionaryType):
+            texts = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, field.name, texts)
+    return table.to_pandas(ignore_metadata=True)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: the Parquet data are broken ({error}).") from error
+
+
+def _open(path: Path) -> "ParquetFile":
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+
+
+def _size(array: "Array") -> int:
+    """Give the bytes that a column takes in plain columns, at least eight a value."""
+    import pyarrow
+    from pyarrow import compute
+
+    if pyarrow.types.is_dictionary(array.type):
+        lengths = compute.binary_length(array.dictionary.cast(pyarrow.large_binary()))
+        return (compute.sum(lengths.take(array.indices)).as_py() or 0) + 8 * len(array)
+    if pyarrow.types.is_struct(array.type):
+        return sum(map(_size, array.flatten()))
+    if pyarrow.types.is_map(array.type):
+        return _size(array.keys) + _size(array.items)
+    if pyarrow.types.is_nested(array.type):
+        return _size(array.flatten()) + 8 * len(array)
+    return max(array.nbytes, 8 * len(array))
+
+
+def is_text(kind: "DataType") -> bool:
+    """Whether a column of this type holds texts."""
+    import pyarrow
+
+    kind = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
+    return str(kind) in {"string", "large_string", "string_view"}
+
+
+if __name__ == "__main__":
+    sys.exit(_read_unknown(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,78 @@
+"""Scored rows as a CSV that a spreadsheet shows and never runs.
+
+A cell that begins with = + - @ (or their full-width forms, or what is invisible before them) is a
+formula to a spreadsheet, and a comment can be one. Such cells get an apostrophe in front, which
+spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
+
+Where a spreadsheet splits at ; (Excel in German and French) or at tabs, the quotes written for
+commas do not hold, and a cell can begin within ours, also after a line's end: an apostrophe stands
+there as well. A space before the sign makes it text; with ;-) no formula begins.
+"""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ui.files.parquet import is_text
+
+if TYPE_CHECKING:
+    import pyarrow
+
+BATCH_ROWS = 1000
+FORMULA = re.compile(r"[\s\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠\t\r]")
+# What another cell can begin after, and what makes that one a formula.
+WITHIN = re.compile(
+    r"""[;\t\r\n](?=["\x00-\x08\x0b\x0c\x0e-\x1f\u200b\ufeff]*+"""
+    r"""(?:[=+\-@＝＋－＠\t]|\r(?!\n)))(?!-\))"""
+)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> None:
+    """Write a Parquet file's rows as CSV, batch by batch. each_batch is called after each."""
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(scored)
+    # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
+    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\r\n")  # else a lone \r stays unquoted
+        writer.writerow([safe_cell(name) for name in file.schema_arrow.names])
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            writer.writerows(
+                [safe_cell(cell) for cell in row]
+                for row in zip(*map(_cells, batch.columns), strict=True)
+            )
+            each_batch()
+
+
+def _cells(column: "pyarrow.Array") -> list[Any]:
+    """Give a column's cells: texts as bytes, which need not be UTF-8."""
+    import pyarrow
+
+    if is_text(column.type):
+        return column.cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
+    cells = column.to_pylist()
+    if not pyarrow.types.is_float32(column.type):
+        return cells
+    # str() of a float32 is the shortest decimal that gives the same float32 again.
+    return [cell if cell is None else float(str(np.float32(cell))) for cell in cells]
+
+
+def safe_cell(cell: Any) -> str:
+    """Write a cell so that no spreadsheet takes it for a formula."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if isinstance(cell, bool | int | float):
+        return str(cell)
+    if isinstance(cell, dict | list):
+        cell = json.dumps(cell, ensure_ascii=False, default=str)
+    text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    formula = FORMULA.match(text) and not NUMBER.fullmatch(text)
+    text = WITHIN.sub(r"\g<0>'", text)
+    return f"'{text}" if formula else text

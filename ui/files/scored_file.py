@@ -1,0 +1,117 @@
+"""A scored file on disk: counts and histograms over all of its rows, a few of them to look at.
+
+Texts stay on disk. Scores are mapped into memory, so that many sessions do not fill it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from comment_toxicity.decision import likeliest, reaches
+from comment_toxicity.files.write import REASON, score_columns
+from ui.files.parquet import as_frame
+
+BINS = 20
+LINE = re.compile(r"^line \d+( is| has|:)?\s*")
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """What score_file wrote as Parquet.
+
+    scores: (rows, labels) float32, NaN rows for those without scores.
+    """
+
+    path: Path
+    labels: list[str]
+    text_column: str
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, path: Path, labels: Sequence[str], text_column: str) -> "ScoredFile":
+        """Open a scored file; its scores are copied once into a file that can be mapped."""
+        file = pyarrow.parquet.ParquetFile(path)
+        rows = file.metadata.num_rows
+        scores = np.memmap(path.with_suffix(".scores"), np.float32, "w+", shape=(rows, len(labels)))
+        start = 0
+        for batch in file.iter_batches(columns=score_columns(labels)):
+            for place, column in enumerate(score_columns(labels)):
+                values = batch.column(column).to_numpy(zero_copy_only=False)
+                scores[start : start + len(values), place] = values
+            start += batch.num_rows
+        scores.flush()
+        return cls(path, list(labels), text_column, scores)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.scores)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which rows have scores: (rows,)."""
+        return np.asarray(np.isfinite(self.scores).all(axis=1))
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns: the file's own, then what was added."""
+        return pyarrow.parquet.read_schema(self.path).names
+
+    def flags(self, thresholds: Mapping[str, float]) -> NDArray[np.bool_]:
+        """Tell which scores reach their thresholds: (rows, labels).
+
+        Where labels exclude each other (no thresholds), the likeliest one of each row.
+        """
+        if not thresholds:
+            return likeliest(self.scores)
+        return reaches(self.scores, [thresholds[label] for label in self.labels])
+
+    def histogram(self, label: str) -> list[int]:
+        """Count the scores of a label in 20 bands of equal width."""
+        column = self.scores[:, self.labels.index(label)]
+        return np.histogram(column[~np.isnan(column)], BINS, (0, 1))[0].tolist()
+
+    def containing(self, text: str) -> NDArray[np.bool_]:
+        """Tell which rows' comments contain a text, in whatever case: (rows,)."""
+        file = pyarrow.parquet.ParquetFile(self.path)
+        found = []
+        for batch in file.iter_batches(columns=[self.text_column]):
+            texts = batch.column(0).cast(pyarrow.string())
+            hits = pyarrow.compute.match_substring(texts, text, ignore_case=True)
+            found.append(hits.fill_null(False).to_numpy(zero_copy_only=False))
+        return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+    def take(self, rows: NDArray[np.integer], columns: Sequence[str]) -> pd.DataFrame:
+        """Read some rows, in the order given; their numbers, from 1 on, are the index."""
+        file = pyarrow.parquet.ParquetFile(self.path)
+        wanted = np.sort(rows)
+        parts, start = [file.schema_arrow.empty_table().select(columns)], 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            inside = wanted[(wanted >= start) & (wanted < end)] - start
+            if len(inside):
+                parts.append(file.read_row_group(group, columns=list(columns)).take(inside))
+            start = end
+        table = as_frame(pyarrow.concat_tables(parts))
+        table.index = wanted + 1
+        return table.loc[rows + 1]
+
+    def unscored_reasons(self) -> dict[str, int]:
+        """Count the reasons why rows have no scores, without lines' numbers; frequent first."""
+        if REASON not in self.columns:
+            return {}
+        counts: Counter[str] = Counter()
+        file = pyarrow.parquet.ParquetFile(self.path)
+        for batch in file.iter_batches(columns=[REASON]):
+            counts.update(
+                LINE.sub("", reason) for reason in batch.column(0).drop_null().to_pylist()
+            )
+        return dict(counts.most_common())

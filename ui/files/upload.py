@@ -1,0 +1,176 @@
+"""What a visitor hands in → a plain file in the workspace, within bounds, and what it holds.
+
+gzip is unpacked here, where its size can be watched. Cells of JSON lines become strings: one
+column may then hold texts and numbers, as a CSV's can.
+"""
+
+import gzip
+import io
+import json
+import re
+import shutil
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from comment_toxicity.errors import DataError
+from comment_toxicity.files.read import Chunk, file_format, has_many_values, open_input
+from ui.files.parquet import SAMPLED_ROWS, larger_than, longest_text_column
+
+MEGABYTES = 200
+UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
+MOST_COLUMNS = 500  # cells of each row take memory, even where a file leaves them out
+LONGEST_LINE = 4_000_000  # bytes, of JSON; escaped as a text in a text it takes up to four times
+PASTED = "pasted.csv"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to be scored.
+
+    path: in the workspace. name: as the visitor knows it.
+    columns: all of them. text_column: the one that is likely to hold the comments.
+    """
+
+    path: Path
+    name: str
+    columns: list[str]
+    text_column: str
+
+    def megabytes(self) -> float:
+        """Tell its size."""
+        return self.path.stat().st_size / 1e6
+
+    def relabelled(self, message: str) -> str:
+        """Write a command's error for the page: without the server's folder, and without flags."""
+        said = message.replace(f"{self.path.parent}/", "")
+        return said.replace("name the comments' column with --text-column", "choose another column")
+
+
+def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
+    """Copy an upload into an empty folder, and look into it. Raises DataError."""
+    kind = file_format(name, "csv")
+    ending = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[kind]
+    stem = re.sub(r"[^\w-]+", "_", Path(name).name.split(".")[0])[:60] or "upload"
+    path = folder / f"{stem}{ending}"
+    try:
+        with path.open("wb") as copy:
+            if name.lower().endswith(".gz"):
+                _unpack(stream, copy, name)
+            elif kind == "jsonl":
+                _copy_lines(stream, copy, name)
+            else:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+        if name.lower().endswith(".jsonl.gz"):
+            packed = path.rename(path.with_suffix(".unpacked"))
+            with packed.open("rb") as lines, path.open("wb") as copy:
+                _copy_lines(lines, copy, name)
+            packed.unlink()
+        return look_into(path, name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def save_lines(text: str, folder: Path) -> Source:
+    """Write pasted lines as a file, one comment a line; empty lines are none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError("There are no lines yet: paste one comment a line.")
+    path = folder / PASTED
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        file.write("comment_text\n")
+        file.writelines('"' + line.replace('"', '""') + '"\n' for line in lines)
+    return look_into(path, f"{len(lines):,} pasted lines")
+
+
+def look_into(path: Path, name: str) -> Source:
+    """Read a file's columns, and guess which holds the comments. Raises DataError."""
+    try:
+        with open_input(str(path), "csv") as rows:
+            columns = rows.columns
+            if not columns:
+                raise DataError(f"{name}: has no columns.")
+            _refuse_wide(len(columns), name)
+            if path.suffix == ".parquet" and larger_than(path, UNPACKED_BYTES):
+                raise _too_large(name)
+            if rows.text_column is not None:
+                return Source(path, name, columns, rows.text_column)
+            head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
+        guess = longest_column(head) if head else longest_text_column(path)
+        return Source(path, name, columns, guess or columns[0])
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), name)) from error
+
+
+def longest_column(head: Chunk) -> str | None:
+    """Name the column whose cells are longest on average: comments are, beside ids and labels."""
+    rows = head.cells[:SAMPLED_ROWS] if isinstance(head.cells, list) else []
+    lengths = {
+        column: sum(len(cell) for row in rows if isinstance(cell := row.get(column), str))
+        for column in head.columns
+    }
+    return max(lengths, key=lengths.__getitem__, default=None)
+
+
+def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
+    size = 0
+    try:
+        with gzip.open(stream) as unpacked:
+            while block := unpacked.read(1 << 20):
+                size += len(block)
+                if size > UNPACKED_BYTES:
+                    raise _too_large(name)
+                copy.write(block)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{name}: the gzip data are broken ({error}); copy it anew.") from error
+
+
+def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
+    lines = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+    number = 0
+    columns: set[str] = set()
+    while line := lines.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise DataError(
+                f"{name}: line {number} is longer than {LONGEST_LINE // 10**6} MB; is it JSON "
+                "lines, with one object a line?"
+            )
+        cells = _with_strings(line)
+        if cells is not None:
+            columns |= cells.keys()
+            _refuse_wide(len(columns), name)
+            line = json.dumps(cells).encode() + b"\n"
+        copy.write(line)
+
+
+def _with_strings(line: bytes) -> dict[str, str | None] | None:
+    """Give a line's cells, each that is no text as one; None for a line that is no object."""
+    if has_many_values(line):
+        return None  # its row will say so
+    try:
+        cells = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(cells, dict):
+        return None
+    return {
+        key: value if value is None or isinstance(value, str) else json.dumps(value)
+        for key, value in cells.items()
+    }
+
+
+def _too_large(name: str) -> DataError:
+    return DataError(
+        f"{name}: unpacked it is larger than {UNPACKED_BYTES // 10**6:,} MB; cut it into parts, or "
+        "score it with python -m comment_toxicity score."
+    )
+
+
+def _refuse_wide(columns: int, name: str) -> None:
+    if columns > MOST_COLUMNS:
+        raise DataError(
+            f"{name}: has more than {MOST_COLUMNS} columns; keep the comments' and those you need."
+        )

@@ -1,0 +1,1 @@
+"""The Models page: a model's facts, its metrics, its audit."""

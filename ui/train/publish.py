@@ -1,0 +1,80 @@
+"""A trained model → the Hugging Face Hub, by `python -m finetune publish`; never shows a token."""
+
+import re
+import subprocess
+import sys
+
+import streamlit as st
+
+from comment_toxicity.errors import PublishError
+from comment_toxicity.fetch.find import ROOT
+from ui.settings import PUBLIC, PageSettings
+from ui.text import in_markdown
+
+ACCESS = "hub access"
+SECONDS = 900
+
+
+def show_publishing(model: str) -> None:
+    """Offer to push a model to the Hub; say whose token is here, or what is missing."""
+    with st.expander("Publish it on the Hugging Face Hub"):
+        if PageSettings.read().public:  # the token is not the visitor's
+            st.write(
+                "Off on this public server. Whoever runs it publishes with this command, or sets "
+                f"{in_markdown(PUBLIC)}\\=0 where strangers cannot open it."
+            )
+            st.code(f"python -m finetune publish {model} --to hub:owner/name", language="bash")
+            return
+        if st.button("See whose token is here"):
+            from finetune.publish.hub import hub_access
+
+            with st.spinner("Asking the Hub …"):
+                st.session_state[ACCESS] = hub_access()
+        access = st.session_state.get(ACCESS)
+        if access is None:
+            st.caption("A token with permission to write must be on this server.")
+            return
+        if not access.may_write:
+            st.warning(in_markdown(access.problem))
+            return
+        st.write(f"The token here is **{in_markdown(access.user)}**'s, and may write.")
+        with st.form("publish", border=False):
+            begin = f"{access.user}/{model.rsplit('/', 1)[-1]}"
+            target = st.text_input("Push to", begin, help="owner/name; it is made if need be.")
+            private = st.checkbox("Make it private", value=True)
+            asked = st.form_submit_button("Push to the Hub", icon=":material/upload:")
+        if asked:
+            try:
+                with st.spinner(f"Pushing to {in_markdown(target)} …"):
+                    printed = push(model, target.strip(), private)
+            except PublishError as error:
+                st.error(in_markdown(str(error)), icon=":material/error:")
+                return
+            st.success(in_markdown(f"Published as {target.strip()}."))
+            st.code(printed, language=None)
+
+
+def push(model: str, target: str, private: bool) -> str:
+    """Publish, and give what was printed. Raises PublishError with its sentence."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", target):
+        raise PublishError(f"{target!r} is not of the form owner/name.")
+    visibility = "--private" if private else "--no-private"
+    command = [sys.executable, "-m", "finetune", "publish", model, "--to", f"hub:{target}"]
+    try:
+        done = subprocess.run(
+            [*command, visibility],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise PublishError(
+            f"{target}: not done after {SECONDS // 60} minutes; look at the network and try again."
+        ) from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        reason = lines[-1].removeprefix("error: ") if lines else "the command failed."
+        raise PublishError(reason)
+    return done.stdout.strip()

@@ -1,0 +1,131 @@
+"""One comment's scores, put in order and into words: what a page or a terminal shows of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ui.catalog import label_name
+
+if TYPE_CHECKING:
+    from comment_toxicity.classifier import Classifier
+
+BY_HAND = re.compile(r"(?:^|; )by hand: ")  # in the criterion of a decision.json from the page
+COUNT_WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """One label's calibrated probability, and whether it is flagged.
+
+    label, name: as the model's files call it, and in words.
+    threshold is None where the labels exclude each other; there the likeliest one is flagged.
+    """
+
+    label: str
+    name: str
+    score: float
+    threshold: float | None
+    flagged: bool
+
+
+def rank(
+    classifier: "Classifier",
+    scores: NDArray[np.floating],
+    thresholds: Mapping[str, float] | None = None,
+) -> list[LabelScore]:
+    """Pair a comment's scores with their labels and thresholds, highest score first.
+
+    scores: (labels,), a row of classifier.score() that is not blank. Equal scores keep the
+    model's label order. thresholds: by label, in place of the model's own.
+    """
+    decision = classifier.decision
+    limits = {} if decision.single_label else decision.thresholds | dict(thresholds or {})
+    [flags] = decision.flags(scores[None], thresholds)
+    rows = [
+        LabelScore(
+            label,
+            label_name(label, classifier.name),
+            float(score),
+            limits.get(label),
+            bool(flagged),
+        )
+        for label, score, flagged in zip(classifier.labels, scores, flags, strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row.score)
+
+
+def most_telling(ranked: Sequence[LabelScore]) -> LabelScore:
+    """Pick the score that says most of a comment: the one furthest over, or nearest, its threshold.
+
+    ranked: what rank() returns. Distance is relative to the threshold, as those of rare labels
+    are low; without thresholds it is the highest score.
+    """
+    return max(ranked, key=lambda row: row.score / (row.threshold or 1.0))
+
+
+def sentence(ranked: Sequence[LabelScore]) -> str:
+    """Say in one plain sentence what the scores amount to.
+
+    ranked: what rank() returns. Labels without thresholds exclude each other; of them the
+    sentence names the likeliest.
+    """
+    flagged = [row.name for row in ranked if row.flagged]
+    others = len(ranked) - len(flagged)
+    if not flagged:
+        return "No label reaches its threshold."
+    named = " and ".join(filter(None, [", ".join(flagged[:-1]), flagged[-1]]))
+    if any(row.threshold is None for row in ranked):
+        return f"Most likely {named}."
+    if others == 0:
+        return f"Likely {named}."
+    if others == 1:
+        return f"Likely {named}; the other label is below its threshold."
+    number = COUNT_WORDS[others] if others < len(COUNT_WORDS) else others
+    return f"Likely {named}; the other {number} are below their thresholds."
+
+
+def percent(share: float) -> str:
+    """Write a probability in whole per cent, without claiming that anything is certain."""
+    if share < 0.005:
+        return "under 1 %"
+    if share >= 0.995:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def meaning(classifier: "Classifier") -> str:
+    """Say what a score of this model means, and how its thresholds were chosen."""
+    decision = classifier.decision
+    if not classifier.calibrated:
+        means = (
+            "This model is not calibrated: its scores put comments in order, "
+            "but 80 % need not mean 80 in 100."
+        )
+        limits = "" if classifier.single_label else " Its thresholds are a plain 50 %."
+    else:
+        means = (
+            "A score of 80 % means: of 100 comments scored like this one, readers like those who "
+            "labelled its data would give the label to about 80."
+        )
+        limits = f" {thresholds_in_words(decision.criterion, decision.rows)}"
+        limits = "" if classifier.single_label else limits
+    together = " The classes exclude each other and add up to 100 %."
+    return means + limits + together * classifier.single_label
+
+
+def thresholds_in_words(criterion: str | None, rows: int | None) -> str:
+    """Say by what criterion thresholds were chosen. criterion: as decision.json has it."""
+    criterion, *by_hand = BY_HAND.split(criterion or "")
+    kind, _, level = criterion.partition(":")
+    by = {
+        "best-f1": "balance false alarms and misses (best F1)",
+        "min-precision": f"keep the share of right flags at {level} or more",
+        "min-recall": f"find a share of {level} or more",
+    }.get(kind, criterion)
+    on = f" on {rows:,} comments" if rows else ""
+    chosen = f"The thresholds were chosen to {by}{on}." if kind else "The thresholds are given."
+    return " ".join([chosen, *(f"Chosen by hand: {labels}." for labels in by_hand)])
