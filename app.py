@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.routing import BaseRoute
 
 from comment_toxicity.cache import shared_models
-from comment_toxicity.errors import EXIT_CODE, UserError
+from comment_toxicity.errors import UserError
 from comment_toxicity.service.routes import lifespan, routes
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
@@ -26,7 +26,7 @@ from ui.workspace import end_workspaces
 def give_up(error: UserError) -> NoReturn:
     """Say in one sentence why nothing is served, and end at once."""
     print(f"error: {error}", file=sys.stderr, flush=True)
-    os._exit(EXIT_CODE)  # raised while the server starts, it would be shown as a traceback
+    os._exit(error.exit_code)  # raised while the server starts, it would be shown as a traceback
 
 
 try:

@@ -9,7 +9,6 @@ row counts. Without --sample all rows are measured.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ import numpy as np
 from tqdm import tqdm
 
 from comment_toxicity import Classifier, load_classifier
-from comment_toxicity.errors import EXIT_CODE, DataError, SettingsError, UserError, let_go_of_stdout
+from comment_toxicity.cli import check_output, run, translating_write_errors
+from comment_toxicity.disk import write_json
+from comment_toxicity.errors import DataError, SettingsError
 from finetune.config import Settings
 from finetune.data.split import describe_source, label_matrix, read_rows, read_table, row_weights
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
-from finetune.output import check_output, writing
-from finetune.record import write_whole
 
 SAMPLE_DATA = Path(__file__).parent / "data" / "sample.csv"
 WEIGHT_COLUMN = "weight"
@@ -34,29 +33,21 @@ CHUNK = 256  # comments between two moves of the progress bar
 def main(arguments: list[str] | None = None) -> int:
     """Print the report that the command line asks for. Returns the exit code."""
     flags = _parser().parse_args(arguments)
-    try:
-        _check(flags)
-        data = flags.data or str(SAMPLE_DATA)
-        classifier = load_classifier(flags.model) if flags.model else load_classifier()
-        if flags.data is None:
-            print("No --data: measuring on data/sample.csv, which is too small to judge by.")
-        report = measure(classifier, data, flags)
-        print(f"{classifier.name} on {data}\n{report.table()}")
-        if flags.output:
-            content = _record(classifier, data, flags) | {"report": report.to_dict()}
-            with writing(flags.output):
-                write_whole(flags.output, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # who read our standard output has gone
-        let_go_of_stdout()
-        return 141
-    return 0
+    return run(lambda: _report(flags), interrupted="interrupted; nothing was written")
+
+
+def _report(flags: argparse.Namespace) -> None:
+    _check(flags)
+    data = flags.data or str(SAMPLE_DATA)
+    classifier = load_classifier(flags.model) if flags.model else load_classifier()
+    if flags.data is None:
+        print("No --data: measuring on data/sample.csv, which is too small to judge by.")
+    report = measure(classifier, data, flags)
+    print(f"{classifier.name} on {data}\n{report.table()}")
+    if flags.output:
+        content = _record(classifier, data, flags) | {"report": report.to_dict()}
+        with translating_write_errors(flags.output):
+            write_json(flags.output, content)
 
 
 def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:

@@ -37,15 +37,11 @@ def count(text: str) -> int:
 
 
 def run(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], None]) -> int:
-    """Measure with the flags given; the exit code. A user's mistake ends in one sentence."""
-    from comment_toxicity.errors import EXIT_CODE, UserError
+    """Measure with the flags given. Returns the exit code."""
+    from comment_toxicity import cli
 
-    try:
-        measure(parser.parse_args())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    return 0
+    flags = parser.parse_args()
+    return cli.run(lambda: measure(flags))
 
 
 def save_bert_base(folder: str | Path, labels: int = 6) -> None:

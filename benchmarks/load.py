@@ -3,8 +3,8 @@
     python benchmarks/load.py --data FILE
 
 Starts `python -m comment_toxicity serve` in a process of its own and sends comments:analyze
-requests over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long. “64
-callers”: each sends its next comment when it has the answer to the last, so all 64 always wait.
+requests over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long.
+“64 callers”: each sends its next comment when it has the answer to the last, so all 64 always wait.
 “10 × overload”: ten times as many callers send at ten times the rate that was just reached,
 whatever is answered; “after it”: 64 callers again. Callers and service share the machine's cores.
 """

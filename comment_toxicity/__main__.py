@@ -1,14 +1,13 @@
-"""python -m comment_toxicity score | serve | feedback | compare: files and HTTP requests of comments."""
+"""python -m comment_toxicity score | serve | feedback | compare: comments in files, over HTTP."""
 
 import argparse
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 
-from comment_toxicity.errors import EXIT_CODE, UserError, let_go_of_stdout
+from comment_toxicity.cli import ended_by_signals, run
 from comment_toxicity.fetch.find import EMBEDDED
 from comment_toxicity.service.settings import DEFAULT_DATABASE, PREFIX, add_flags
 
@@ -198,9 +197,9 @@ def run_score(arguments: argparse.Namespace) -> None:
 
 def run_serve(arguments: argparse.Namespace) -> None:
     """Serve until told to stop."""
-    from comment_toxicity.service.server import run
+    from comment_toxicity.service import server
 
-    run(arguments)
+    server.run(arguments)
 
 
 def run_feedback_export(arguments: argparse.Namespace) -> None:
@@ -238,44 +237,15 @@ def run_compare(arguments: argparse.Namespace) -> None:
         stream.write(f"{report(comparison)}\n".encode(sys.stdout.encoding, "replace"))
 
 
-@contextmanager
-def ended_cleanly() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the command like an error, so that no temporary file is left."""
-
-    def end(number: int, _: object) -> None:
-        for other in caught:
-            signal.signal(other, signal.SIG_IGN)  # another one must not end the tidying up
-        raise SystemExit(128 + number)
-
-    both = (signal.SIGTERM, signal.SIGHUP)
-    caught = [number for number in both if signal.getsignal(number) == signal.SIG_DFL]  # not nohup
-    try:
-        for number in caught:
-            signal.signal(number, end)
-        yield
-    finally:
-        for number in caught:
-            signal.signal(number, signal.SIG_DFL)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 when all went well."""
+    """Run the command line. Returns the exit code."""
     chosen = parser().parse_args(arguments)
-    try:
-        with nullcontext() if chosen.run is run_serve else ended_cleanly():
-            chosen.run(chosen)
-            sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    except KeyboardInterrupt:
-        resumable = hasattr(chosen, "resume") and "-" not in (chosen.input, chosen.output)
-        print("interrupted" + "; --resume goes on with it" * resumable, file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # who read our standard output has gone
-        let_go_of_stdout()
-        return 141
-    return 0
+    resumable = hasattr(chosen, "resume") and "-" not in (chosen.input, chosen.output)
+    with nullcontext() if chosen.run is run_serve else ended_by_signals():
+        return run(
+            lambda: chosen.run(chosen),
+            interrupted="interrupted" + "; --resume continues it" * resumable,
+        )
 
 
 if __name__ == "__main__":

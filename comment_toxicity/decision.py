@@ -11,8 +11,6 @@ probability = activation(slope × logit + intercept), label by label.
 """
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from comment_toxicity.disk import read_json, sha256_of, write_json
 from comment_toxicity.errors import ModelError
 
 FILE_NAME = "decision.json"
@@ -74,8 +73,7 @@ class Weights:
     @classmethod
     def of(cls, path: Path) -> Self:
         """Name and hash of the weight file at `path`."""
-        with path.open("rb") as stream:
-            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest())
+        return cls(path.name, sha256_of(path))
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ class Decision:
         """Read folder/decision.json. ModelError when it is missing or not of the form above."""
         path = Path(folder) / FILE_NAME
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
             decision = cls(
                 activation=record["activation"],
                 labels={name: LabelDecision(**label) for name, label in record["labels"].items()},
@@ -184,7 +182,7 @@ class Decision:
             ) from error
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror or error}).") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
                 f"{path}: not a decision file ({error!r}); write it anew with finetune's calibrate."
             ) from error
@@ -197,11 +195,7 @@ class Decision:
 
     def save(self, folder: Path) -> None:
         """Write folder/decision.json, whole or not at all."""
-        path = Path(folder) / FILE_NAME
-        partial = path.with_suffix(".json.part")
-        record = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
-        partial.write_text(record + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_json(Path(folder) / FILE_NAME, dataclasses.asdict(self))
 
     def verify(self, folder: Path) -> None:
         """Raise ModelError unless the folder holds the weight file that this was fitted to.

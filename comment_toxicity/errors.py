@@ -1,4 +1,4 @@
-"""What a user can mend. Each message is one sentence or two: what is wrong, where, and what to do.
+"""Errors that a user can fix. A message is a sentence or two: what is wrong, where, what to do.
 
 UserError
 ├── DataError       a table or a file of comments
@@ -7,19 +7,15 @@ UserError
 │   └── GateError   a model that does not meet the conditions for being published
 └── SettingsError   a flag or a line of a config
 
-Command lines catch UserError once, in main(), print it on stderr and exit with EXIT_CODE; with
-GATE_EXIT_CODE after a GateError, so that a script can tell “not good enough” from “not possible”.
+cli.run catches UserError, prints it on standard error and exits with its exit_code: 3 after a
+GateError, so that a script can tell “not good enough” from “not possible”.
 """
-
-import os
-import sys
-
-EXIT_CODE = 2
-GATE_EXIT_CODE = 3
 
 
 class UserError(Exception):
-    """Base of all errors that the user, not the programmer, can mend."""
+    """Base of all errors that the user, not the programmer, can fix."""
+
+    exit_code = 2
 
 
 class DataError(UserError):
@@ -37,11 +33,8 @@ class PublishError(UserError):
 class GateError(PublishError):
     """A model does not meet the conditions for being published; nothing was uploaded."""
 
+    exit_code = 3
+
 
 class SettingsError(UserError):
     """A flag or a config line is wrong, or does not go with another."""
-
-
-def let_go_of_stdout() -> None:
-    """Send nowhere what standard output still holds: Python would fail on it again at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,6 @@
 Only json and hashing here: the embedded model must be ready before torch could be imported.
 """
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Decision
+from comment_toxicity.disk import read_json
 from comment_toxicity.errors import ModelError
 
 # What a folder without decision.json may hold, best first.
@@ -79,7 +79,7 @@ class ModelFolder:
             if list(decision.labels) != labels:
                 raise ModelError(
                     f"{path / DECISION_FILE}: made for the labels {', '.join(decision.labels)}, "
-                    f"but config.json has {', '.join(labels)}; copy the whole folder anew."
+                    f"but config.json has {', '.join(labels)}; copy the whole folder again."
                 )
         else:
             decision = Decision.uncalibrated(labels, activation(config, labels, path))
@@ -112,18 +112,15 @@ def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
 
 def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if default is not None:
             return default
         raise ModelError(
-            f"{path}: missing, so {path.parent} is not a whole model folder; copy it anew."
+            f"{path}: missing, so {path.parent} is not a complete model folder; copy it again."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
-    return content
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder again.") from error
 
 
 def _labels(config: dict[str, Any], path: Path) -> list[str]:
@@ -158,7 +155,7 @@ def _window(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> in
     if window < SHORTEST_WINDOW:
         raise ModelError(
             f"{path}: max_position_embeddings in config.json or model_max_length in "
-            "tokenizer_config.json is no length of a text in tokens; copy the folder anew."
+            "tokenizer_config.json is no length of a text in tokens; copy the folder again."
         )
     return window
 
@@ -172,7 +169,7 @@ def _weights(path: Path, decision: Decision) -> Path:
                 _check_shards(path / name)
             return path / name
     raise ModelError(
-        f"{path}: no weight file (looked for {', '.join(WEIGHT_FILES)}); copy the folder anew."
+        f"{path}: no weight file (looked for {', '.join(WEIGHT_FILES)}); copy the folder again."
     )
 
 
@@ -180,7 +177,7 @@ def _check_shards(index: Path) -> None:
     """See that the files are there among which an index shares the weights out."""
     names = _json(index).get("weight_map")
     if not isinstance(names, dict) or not names:
-        raise ModelError(f"{index}: names no weight file; copy the folder anew.")
+        raise ModelError(f"{index}: names no weight file; copy the folder again.")
     files = {str(name) for name in names.values()}
     outside = [name for name in files if name != Path(name).name]
     if outside:
@@ -191,5 +188,5 @@ def _check_shards(index: Path) -> None:
     if missing:
         raise ModelError(
             f"{index.parent / min(missing)}: missing, and {index.name} names it; "
-            "copy the folder anew."
+            "copy the folder again."
         )

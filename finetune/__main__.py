@@ -9,7 +9,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from comment_toxicity.errors import EXIT_CODE, GATE_EXIT_CODE, GateError, SettingsError, UserError
+from comment_toxicity import cli
+from comment_toxicity.disk import files_in
+from comment_toxicity.errors import GateError, SettingsError
 from finetune import record
 from finetune.config import Settings, add_flags, checked, from_flags, from_toml
 from finetune.stages import STAGES, is_first_process, run_stages
@@ -18,25 +20,11 @@ from finetune.stages import STAGES, is_first_process, run_stages
 def main(arguments: list[str] | None = None) -> int:
     """Run the stages that the command line names. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        if _is_publish_command(arguments):
-            _publish(_publish_parser().parse_args(arguments[1:]))
-        else:
-            _run(_parser().parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return GATE_EXIT_CODE if isinstance(error, GateError) else EXIT_CODE
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(
-            f"error: {where}{error.strerror or error}; make room, or name another --output-dir.",
-            file=sys.stderr,
-        )
-        return EXIT_CODE
-    except KeyboardInterrupt:
-        print("stopped; the same command, for a run with --resume, goes on", file=sys.stderr)
-        return 130
-    return 0
+    if _is_publish_command(arguments):
+        publishing = _publish_parser().parse_args(arguments[1:])
+        return cli.run(lambda: _publish(publishing))
+    flags = _parser().parse_args(arguments)
+    return cli.run(lambda: _run(flags), interrupted="interrupted; --resume continues the run")
 
 
 def _is_publish_command(arguments: list[str]) -> bool:
@@ -97,7 +85,7 @@ def _publish_parser() -> argparse.ArgumentParser:
         description="Publish a model folder on the Hugging Face Hub or on S3, if its figures meet "
         "the conditions. Readers get the old model or the whole new one. Interrupted, give the "
         "same command again.",
-        epilog=f"Exit code {GATE_EXIT_CODE}: a condition is not met, and nothing was sent. "
+        epilog=f"Exit code {GateError.exit_code}: a condition is not met, and nothing was sent. "
         "Credentials: HF_TOKEN or `hf auth login` for the Hub; for S3 what the AWS tools use, "
         "with AWS_ENDPOINT_URL for another endpoint than Amazon's. In a config, a section "
         "[publish] with to, require, private and tags makes this the last stage of a run.",
@@ -186,7 +174,7 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
     if clear and "data" not in names:
         raise SettingsError("--clear deletes the whole run, so begin with the stage data.")
     if clear and folder.exists():
-        if not record.holds_run(folder) and any(folder.iterdir()):
+        if not record.holds_run(folder) and files_in(folder):
             raise SettingsError(
                 f"{folder}: holds no run, so --clear leaves it alone; name another --output-dir."
             )
@@ -194,7 +182,7 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
     if not record.holds_run(folder):
         if "data" not in names:
             raise record.no_run(folder)
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and files_in(folder):
             raise SettingsError(
                 f"{folder}: holds other files; name another --output-dir or empty it."
             )

@@ -15,10 +15,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Decision
+from comment_toxicity.disk import read_json, write_whole
 from comment_toxicity.errors import ModelError
 from finetune.audit.audit import Audit
 from finetune.audit.section import audit_section
-from finetune.record import write_whole
 
 TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
@@ -372,11 +372,11 @@ def measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}); write it anew.") from error
+        raise ModelError(f"{path}: not JSON ({error}); write it again.") from error
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -114,7 +114,7 @@ def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
 
 def _save_tokenizer(tokenizer: Any, folder: Path, max_length: int) -> None:
     tokenizer.model_max_length = max_length
-    # comment_toxicity/ cuts windows itself; a truncation left in tokenizer.json would lose text unseen.
+    # windows.py cuts texts itself; a truncation left in tokenizer.json would lose text unseen.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     for name in ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of"):

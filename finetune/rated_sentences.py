@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from comment_toxicity.errors import EXIT_CODE, DataError, UserError
+from comment_toxicity.cli import check_output, run, translating_write_errors
+from comment_toxicity.errors import DataError
 from finetune.data.split import read_table
-from finetune.output import check_output, writing
 
 INNER = "hutto_ICWSM_2014.tar.gz"
 SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, takes no side mostly
@@ -53,27 +53,24 @@ def main(arguments: list[str] | None = None) -> int:
         help="write text, label (1 positive, 0 negative), source and licence there (%(default)s)",
     )  # fmt: skip
     flags = parser.parse_args(arguments)
-    try:
-        check_output(flags.output)
-        held_out = read_table(flags.apart_from)
-        if flags.text_column not in held_out:
-            raise DataError(
-                f"{flags.apart_from}: no column {flags.text_column}; name its own by --text-column."
-            )
-        rows = read_ratings(flags.archive)
-        rows = rows[
-            ~nearly_in(rows.text.tolist(), held_out[flags.text_column].astype(str).tolist())
-        ]
-        with writing(flags.output):
-            rows.to_parquet(flags.output, index=False)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
+    return run(lambda: _write(flags))
+
+
+def _write(flags: argparse.Namespace) -> None:
+    check_output(flags.output)
+    held_out = read_table(flags.apart_from)
+    if flags.text_column not in held_out:
+        raise DataError(
+            f"{flags.apart_from}: no column {flags.text_column}; name its own by --text-column."
+        )
+    rows = read_ratings(flags.archive)
+    rows = rows[~nearly_in(rows.text.tolist(), held_out[flags.text_column].astype(str).tolist())]
+    with translating_write_errors(flags.output):
+        rows.to_parquet(flags.output, index=False)
     counts = ", ".join(
         f"{source} {count:,}" for source, count in rows.source.value_counts().items()
     )
     print(f"written: {flags.output}, {len(rows):,} rows ({counts})")
-    return 0
 
 
 def read_ratings(archive: Path) -> pd.DataFrame:
@@ -125,12 +122,12 @@ def nearly_in(
     for number, text in enumerate(held_out):
         runs = _runs(text)
         sizes.append(len(runs))
-        for run in runs:
-            places[run].append(number)
+        for words in runs:
+            places[words].append(number)
     found = []
     for text in texts:
         runs = _runs(text)
-        shared = Counter(number for run in runs for number in places.get(run, ()))
+        shared = Counter(number for words in runs for number in places.get(words, ()))
         found.append(
             any(count >= share * min(sizes[number], len(runs)) for number, count in shared.items())
         )

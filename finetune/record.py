@@ -1,8 +1,6 @@
 """RUN/run.json: every setting of a run, what it read, on what it ran, and what came of it."""
 
 import dataclasses
-import fcntl
-import json
 import os
 import platform
 from collections.abc import Iterator
@@ -11,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from comment_toxicity.disk import kept_for_this_process, read_json, write_json
 from comment_toxicity.errors import SettingsError
 from finetune.config import AFTER_TRAINING, Settings
 
@@ -34,22 +33,15 @@ def begin(settings: Settings, run_folder: Path) -> None:
 @contextmanager
 def alone(run_folder: Path) -> Iterator[None]:
     """Keep a run's folder for this process meanwhile. SettingsError when another has it."""
-    try:
-        folder = os.open(run_folder, os.O_RDONLY)
-    except FileNotFoundError:  # nobody can be at work there
+    if not run_folder.is_dir():  # nobody can be at work there
         yield
         return
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(
-                f"{run_folder}: another process is at work on this run; wait for its end, or name "
-                "another --output-dir."
-            ) from None
+    busy = SettingsError(
+        f"{run_folder}: another process is at work on this run; wait for its end, or name another "
+        "--output-dir."
+    )
+    with kept_for_this_process(run_folder, busy):
         yield
-    finally:
-        os.close(folder)
 
 
 def holds_run(folder: Path) -> bool:
@@ -69,7 +61,7 @@ def load(run_folder: Path) -> dict[str, Any]:
     """Read the record. SettingsError when the folder holds none."""
     path = run_folder / FILE_NAME
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         if not isinstance(record["settings"], dict):
             raise ValueError("settings is not a table")
         return record
@@ -84,7 +76,7 @@ def load(run_folder: Path) -> dict[str, Any]:
 def save(record: dict[str, Any], run_folder: Path) -> None:
     """Write the record whole."""
     run_folder.mkdir(parents=True, exist_ok=True)
-    write_whole(run_folder / FILE_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_json(run_folder / FILE_NAME, record)
 
 
 def add(run_folder: Path, seconds: float = 0, **parts: Any) -> None:
@@ -105,14 +97,3 @@ def differences(record: dict[str, Any], settings: Settings) -> list[str]:
         for name, value in dataclasses.asdict(settings).items()
         if recorded[name] != value and name not in AFTER_TRAINING
     ]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

@@ -9,7 +9,6 @@ card       what lies in RUN/model → RUN/model/README.md and run.json
 publish    RUN/model → the Hub or S3, if publish_to names one
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ import pandas as pd
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Weights
+from comment_toxicity.disk import read_json, write_json, write_whole
 from comment_toxicity.errors import SettingsError
 from finetune import record
 from finetune.calibrate import fit_decision
@@ -182,7 +182,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
     print(report.table())
     pictures = run_folder / "report"
     pictures.mkdir(exist_ok=True)
-    record.write_whole(pictures / "report.csv", report.csv())
+    write_whole(pictures / "report.csv", report.csv())
     draw_curves(targets, probabilities, exported.labels, pictures / "curves.png", weights)
     draw_reliability(report, pictures / "reliability.png")
     draw_confusion(report, pictures / "confusion.png")
@@ -242,8 +242,7 @@ def _exported(run_folder: Path) -> Path:
 
 def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:
     path = folder / "metrics.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    record.write_whole(path, json.dumps(known | parts, indent=2) + "\n")
+    write_json(path, (read_json(path) if path.is_file() else {}) | parts)
 
 
 def _split(run_folder: Path) -> Split:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
-from comment_toxicity.errors import EXIT_CODE
+from comment_toxicity.errors import UserError
 from tests.running import ROOT, python
 
 
@@ -51,7 +51,7 @@ def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkey
 def refused_start(**environment):
     """Start the page, which refuses to; give its last line."""
     done = python("-m", "streamlit", "run", "app.py", "--server.port", "0", **environment)
-    assert done.returncode == EXIT_CODE
+    assert done.returncode == UserError.exit_code
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()[-1]
 

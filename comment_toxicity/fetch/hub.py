@@ -5,7 +5,6 @@ reached, from the last one that was fetched whole: never from two commits.
 """
 
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
+from comment_toxicity.disk import read_json, sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.folder import WEIGHT_FILES
 
@@ -104,8 +104,7 @@ def _download(repo: str, revision: str | None, patterns: list[str], cached: bool
 def _named_weights(folder: Path) -> str | None:
     """Tell which weights decision.json is for: the others need not be fetched."""
     try:
-        decision = json.loads((folder / DECISION_FILE).read_text(encoding="utf-8"))
-        name = decision["weights"]["file"]
+        name = read_json(folder / DECISION_FILE)["weights"]["file"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # if it is broken, reading the folder says so
     return name if name in WEIGHT_FILES else None
@@ -122,8 +121,7 @@ def _broken_files(folder: Path) -> list[Path]:
     for path in folder.iterdir():
         blob = path.resolve()
         if re.fullmatch(r"[0-9a-f]{64}", blob.name):
-            with blob.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            found = sha256_of(blob)
         elif re.fullmatch(r"[0-9a-f]{40}", blob.name):
             content = blob.read_bytes()
             header = b"blob %d\0" % len(content)

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.fetch.s3_client import Place, one_sentence, read_small, s3_client, unreachable
 
@@ -151,16 +152,11 @@ def _files(manifest: bytes, place: Place | Path) -> dict[str, str]:
 
 def _broken_files(folder: Path) -> list[str]:
     """Name the files of the manifest that are missing or have another content."""
-
-    def found(path: Path) -> str:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
     hashes = _files((folder / MANIFEST).read_bytes(), folder)
     return [
         name
         for name, expected in hashes.items()
-        if not (folder / name).is_file() or found(folder / name) != expected
+        if not (folder / name).is_file() or sha256_of(folder / name) != expected
     ]
 
 

@@ -9,7 +9,6 @@ last whole chunk. OUTPUT.part/ holds
 """
 
 import dataclasses
-import fcntl
 import gzip
 import json
 import os
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from comment_toxicity.classifier import Classifier
 from comment_toxicity.decision import Weights
+from comment_toxicity.disk import files_in, kept_for_this_process, read_json, write_json
 from comment_toxicity.errors import DataError, SettingsError
 from comment_toxicity.files.read import (
     CHUNK_ROWS,
@@ -134,7 +134,7 @@ def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
         if summary.rows != rows:
             raise DataError(
                 f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it to "
-                "begin anew."
+                "start over."
             )
         whole.replace(output)
     return summary
@@ -183,8 +183,12 @@ def _part_folder(
     part = Path(f"{output}.part")
     with _writing(part):
         part.mkdir(exist_ok=True)
-    with _alone(part):
-        begun = any(part.iterdir())
+    busy = DataError(
+        f"{part}: another process is at work on this output; wait for its end, or give another "
+        "--output."
+    )
+    with kept_for_this_process(part, busy):
+        begun = bool(files_in(part))
         if begun and not resume:
             raise DataError(
                 f"{part}: an interrupted run lies there; add --resume to go on with it, or delete "
@@ -195,49 +199,31 @@ def _part_folder(
         try:
             if not begun:
                 with _writing(part):
-                    (part / "job.json").write_text(json.dumps(job), encoding="utf-8")
+                    write_json(part / "job.json", job)
             yield part
         except BaseException as error:
             of_use = job is not None and not isinstance(error, UnfitError)
             if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
                 shutil.rmtree(part, ignore_errors=True)
             raise
-        shutil.rmtree(part)
-
-
-@contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Keep the folder for this run, until its end. DataError when another has it."""
-    with _writing(part):
-        folder = os.open(part, os.O_RDONLY)
-    try:
-        with _writing(part):
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataError(
-                    f"{part}: another process is at work on this output; wait for its end, or "
-                    "give another --output."
-                ) from None
-            part.stat()  # the other may have deleted it at its end, just now
-        yield
-    finally:
-        os.close(folder)
+        shutil.rmtree(part, ignore_errors=os.name == "nt")
+    if os.name == "nt":  # which removes no file that is open, as the lock was until now
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _compare(part: Path, job: dict[str, Any] | None) -> None:
     try:
-        begun = json.loads((part / "job.json").read_text(encoding="utf-8"))
+        begun = read_json(part / "job.json")
     except (OSError, ValueError):
         begun = None
     now = json.loads(json.dumps(job))
     if begun is None or now is None:
-        raise DataError(f"{part}: not a run that can be gone on with; delete it to begin anew.")
+        raise DataError(f"{part}: not a run that can be gone on with; delete it to start over.")
     for what, value in now.items():
         if begun.get(what) != value:
             raise DataError(
                 f"{part}: was begun with another {what}; "
-                "give the same again to go on, or delete it to begin anew."
+                "give the same again to go on, or delete it to start over."
             )
 
 

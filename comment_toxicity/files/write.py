@@ -20,7 +20,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from comment_toxicity.errors import DataError, let_go_of_stdout
+from comment_toxicity.cli import discard_stdout
+from comment_toxicity.disk import shortest_float
+from comment_toxicity.errors import DataError
 from comment_toxicity.files.read import Bytes, Chunk
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def standard_output() -> Iterator[IO[bytes]]:
     except BrokenPipeError:  # nobody reads on: no mistake, and main() ends quietly
         raise
     except OSError as error:
-        let_go_of_stdout()
+        discard_stdout()
         raise DataError(
             f"standard output: writing failed ({error.strerror or error}); make room or send it "
             "elsewhere, and try again."
@@ -98,8 +100,7 @@ class TextOutput:
             for row, values, flagged, reason in zip(
                 cells, scores, flags, chunk.reasons, strict=True
             ):
-                # str() of a float32 is the shortest decimal that gives the same float32 again
-                found = [None if reason else float(str(value)) for value in values]
+                found = [None if reason else shortest_float(value) for value in values]
                 added = dict(zip(self._scores, found, strict=True)) | {FLAGS: flagged}
                 if reason:
                     added[REASON] = reason

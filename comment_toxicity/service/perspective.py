@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from comment_toxicity.disk import shortest_float
 from comment_toxicity.service import messages
 from comment_toxicity.service.attributes import PERSPECTIVE
 from comment_toxicity.service.bodies import lenient_object
@@ -93,14 +94,9 @@ def _answerable(
     raise unsupported(known[0], foreign, asked=bool(request.languages))
 
 
-def _shown(value: np.float32) -> float:
-    """Give the shortest number that is this float32: 0.3827457, not 0.38274571299552917."""
-    return float(str(value))
-
-
 def _reaches(value: np.float32, threshold: float | None) -> bool:
-    return threshold is None or _shown(value) >= threshold
+    return threshold is None or shortest_float(value) >= threshold
 
 
 def _score(value: np.float32) -> dict[str, Any]:
-    return {"value": _shown(value), "type": "PROBABILITY"}
+    return {"value": shortest_float(value), "type": "PROBABILITY"}

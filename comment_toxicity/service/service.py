@@ -10,6 +10,7 @@ from functools import partial
 
 from comment_toxicity.classifier import Classifier, load_classifier
 from comment_toxicity.cpu import cores
+from comment_toxicity.disk import shortest_float
 from comment_toxicity.fetch.find import find_model
 from comment_toxicity.folder import ModelFolder
 from comment_toxicity.service import batch, discovery, openapi, perspective, v1
@@ -200,7 +201,8 @@ class Service:
             request,
             languages=list(request.languages or languages),
             scored={
-                label: float(str(score)) for label, score in zip(self.labels, scores, strict=True)
+                label: shortest_float(score)
+                for label, score in zip(self.labels, scores, strict=True)
             },
             model=self.classifier.name,
             weights=weights.sha256 if weights else "",

@@ -6,6 +6,7 @@ place and does not stop the others.
 
 from typing import TYPE_CHECKING, Any
 
+from comment_toxicity.disk import shortest_float
 from comment_toxicity.service.batching import portions
 from comment_toxicity.service.bodies import strict_object
 from comment_toxicity.service.calls import Answer, Call, as_json
@@ -59,7 +60,7 @@ async def _results(service: "Service", texts: list[Any], labels: list[str]) -> l
             continue
         row = next(rows)
         scores = {
-            label: float(str(value))
+            label: shortest_float(value)
             for label, value in zip(service.labels, row, strict=True)
             if label in labels
         }

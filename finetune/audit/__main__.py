@@ -6,55 +6,49 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from comment_toxicity.errors import EXIT_CODE, SettingsError, UserError, let_go_of_stdout
+from comment_toxicity.cli import check_output, run, translating_write_errors
+from comment_toxicity.disk import write_whole
+from comment_toxicity.errors import SettingsError
 from comment_toxicity.fetch.find import ROOT
 from finetune.audit.audit import FILE_NAME, Audit
 from finetune.audit.glance import at_a_glance, compare, glance_table
 from finetune.audit.run import FILES, MEASURES, Subject, take
 from finetune.audit.tables import as_text
 from finetune.audit.trade_off import trade_off
-from finetune.output import check_output, writing
-from finetune.record import write_whole
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the measures that the command line asks for. Returns the exit code."""
     flags = _parser().parse_args(arguments)
-    try:
-        _check(flags)
-        audits, glances = {}, {}
-        for model in flags.model or [None]:
-            subject = Subject(flags, model)
-            name, folder = subject.classifier.name, subject.classifier.folder.path
-            measures = flags.measures or list(MEASURES)
-            for sentence in _left_out(subject, measures):
-                print(sentence)
-            audit = take(subject, measures, _silent if flags.summary else _show)
-            print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
-            for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
-                if not flags.summary and len(table := trade_off(audit, label)):
-                    print(f"\n{label} at other thresholds\n{as_text(table)}", flush=True)
-            audits[name], glances[name] = audit.to_dict(), at_a_glance(audit, folder)
-            if flags.save and audit.measured:
-                with writing(folder):
-                    _save(audit, folder, card=subject.classifier.calibrated)
-            if flags.output:
-                with writing(flags.output):
-                    text = json.dumps(audits, indent=1, ensure_ascii=False)
-                    write_whole(flags.output, text + "\n")
-        if len(glances) > 1:
-            print(f"\n{compare(glances)}")
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_CODE
-    except KeyboardInterrupt:
-        print("stopped; nothing of the last model was written", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # who read our standard output has gone
-        let_go_of_stdout()
-        return 141
-    return 0
+    return run(
+        lambda: _measure(flags), interrupted="interrupted; nothing of the last model was written"
+    )
+
+
+def _measure(flags: argparse.Namespace) -> None:
+    _check(flags)
+    audits, glances = {}, {}
+    for model in flags.model or [None]:
+        subject = Subject(flags, model)
+        name, folder = subject.classifier.name, subject.classifier.folder.path
+        measures = flags.measures or list(MEASURES)
+        for sentence in _left_out(subject, measures):
+            print(sentence)
+        audit = take(subject, measures, _silent if flags.summary else _show)
+        print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
+        for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
+            if not flags.summary and len(table := trade_off(audit, label)):
+                print(f"\n{label} at other thresholds\n{as_text(table)}", flush=True)
+        audits[name], glances[name] = audit.to_dict(), at_a_glance(audit, folder)
+        if flags.save and audit.measured:
+            with translating_write_errors(folder):
+                _save(audit, folder, card=subject.classifier.calibrated)
+        if flags.output:
+            with translating_write_errors(flags.output):
+                text = json.dumps(audits, indent=1, ensure_ascii=False)
+                write_whole(flags.output, text + "\n")
+    if len(glances) > 1:
+        print(f"\n{compare(glances)}")
 
 
 def _check(flags: argparse.Namespace) -> None:

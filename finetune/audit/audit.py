@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from comment_toxicity.decision import Weights
+from comment_toxicity.disk import read_json, write_whole
 from comment_toxicity.errors import ModelError
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport
 from finetune.audit.operating_points import OperatingReport
 from finetune.audit.robustness import RobustnessReport
 from finetune.audit.transfer import TransferFigures, TransferReport
-from finetune.record import write_whole
 
 FILE_NAME = "audit.json"
 
@@ -45,13 +45,12 @@ class Audit:
         """Read folder/audit.json; None without one. ModelError when it is not of that form."""
         path = Path(folder) / FILE_NAME
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            return cls.from_dict(record)
+            return cls.from_dict(read_json(path))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{path}: not what python -m finetune.audit writes ({error!r}); write it anew."
+                f"{path}: not what python -m finetune.audit writes ({error!r}); write it again."
             ) from error
 
     @classmethod

@@ -1,12 +1,12 @@
 """One line a figure: the whole of an audit at a glance, to set models side by side."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from comment_toxicity.disk import read_json
 from finetune.audit.audit import Audit
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport
@@ -155,7 +155,7 @@ def _calibration(audit: Audit, folder: Path | None) -> Iterable[Line]:
 
 def _metrics(folder: Path | None) -> dict[str, Any]:
     try:
-        return json.loads((folder / "metrics.json").read_text(encoding="utf-8")) if folder else {}
+        return read_json(folder / "metrics.json") if folder else {}
     except (OSError, ValueError):
         return {}
 

@@ -1,7 +1,7 @@
 """What each threshold gives, and whether the probabilities say what they mean.
 
 For each label: precision, recall, F1 and the share of all rows flagged at several thresholds and at
-the model's own; and reliability with its calibration error, as finetune/measure/evaluate.py has them.
+the model's own; and reliability with its calibration error, as measure/evaluate.py has them.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Whether scores hold when words are disguised: misspelt, spaced out, in leetspeak, and so on.
 
-The ways of disguising are finetune/data/noise.py's, which training can use as well; so two more are held
+The ways of disguising are data/noise.py's, which training can use as well; so two more are held
 out, and show how the model does with tricks that it has never met.
 """
 

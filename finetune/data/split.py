@@ -6,7 +6,6 @@ the class's place in settings.labels.
 """
 
 import gzip
-import hashlib
 import re
 import zlib
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from urllib.request import urlopen
 import numpy as np
 import pandas as pd
 
+from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import DataError
 from comment_toxicity.files.read import BLANK, CsvInput
 from finetune.config import Settings
@@ -412,17 +412,11 @@ def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
     return Split(**tables, prevalence=prevalence)
 
 
-def fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def describe_source(source: str) -> dict[str, str]:
     """Name a table for a record that others read, with its SHA-256 where it is a file."""
     path = Path(source)
     if path.is_file():
-        return {"name": path.name, "sha256": fingerprint(path)}
+        return {"name": path.name, "sha256": sha256_of(path)}
     return {"name": public_url(source)}
 
 

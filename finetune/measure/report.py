@@ -1,6 +1,6 @@
 """What a measurement of a model holds, and how it is shown: metrics.json, a table, CSV.
 
-finetune/measure/evaluate.py fills these in; a figure that the rows cannot give is None, with a sentence in
+evaluate.py fills these in; a figure that the rows cannot give is None, with a sentence in
 the report's notes.
 """
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.folder import ModelFolder
 from finetune.card import render_card, usage
@@ -38,9 +39,7 @@ class File:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Measure the file at `path`."""
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return cls(path.name, path, path.stat().st_size, digest)
+        return cls(path.name, path, path.stat().st_size, sha256_of(path))
 
     @classmethod
     def of(cls, path: Path, text: str) -> Self:

@@ -1,6 +1,6 @@
 """A model folder → S3, or what speaks its language: a version of its own, and then a pointer to it.
 
-comment_toxicity/fetch/s3.py says how it lies there. Readers follow the pointer, so they get the old model
+comment_toxicity/fetch/s3.py has the layout. Readers follow the pointer, so they get the old model
 until the whole new one is there. The pointer is exchanged only if it still is what it was when the
 conditions were judged; where a store cannot do that, the last to publish wins, whole as well.
 """

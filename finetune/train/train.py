@@ -35,6 +35,7 @@ from transformers import (
 )
 
 from comment_toxicity.cpu import keep_torch_to_cores
+from comment_toxicity.disk import write_whole
 from comment_toxicity.errors import DataError, ModelError, SettingsError
 from comment_toxicity.folder import ROBERTA_LIKE
 from finetune import record
@@ -438,7 +439,7 @@ class CurvesCallback(TrainerCallback):
         """Write the lines so far."""
         if state.is_world_process_zero:
             lines = "".join(json.dumps(entry) + "\n" for entry in state.log_history)
-            record.write_whole(self.run_folder / "curves.jsonl", lines)
+            write_whole(self.run_folder / "curves.jsonl", lines)
 
     def on_evaluate(self, args, state, control, **_):
         """Draw the picture so far."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from comment_toxicity.disk import shortest_float
 from ui.files.parquet import is_text
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def _cells(column: "pyarrow.Array") -> list[Any]:
     cells = column.to_pylist()
     if not pyarrow.types.is_float32(column.type):
         return cells
-    # str() of a float32 is the shortest decimal that gives the same float32 again.
-    return [cell if cell is None else float(str(np.float32(cell))) for cell in cells]
+    return [cell if cell is None else shortest_float(np.float32(cell)) for cell in cells]
 
 
 def safe_cell(cell: Any) -> str:

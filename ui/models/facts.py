@@ -1,7 +1,6 @@
 """What a model's folder says about it, read without loading its weights."""
 
 import functools
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comment_toxicity.cache import shared_models
+from comment_toxicity.disk import read_json
 from comment_toxicity.errors import UserError
 from comment_toxicity.fetch import find
 from comment_toxicity.fetch.find import find_model
@@ -51,8 +51,7 @@ class ModelFacts:
         """Size of the weights, which can be shared out among several files."""
         files = {self.folder.weights.name}
         if self.folder.weights.suffix == ".json":
-            index = json.loads(self.folder.weights.read_text(encoding="utf-8"))
-            files = set(index["weight_map"].values())
+            files = set(read_json(self.folder.weights)["weight_map"].values())
         return sum((self.folder.path / name).stat().st_size for name in files) / 1e6
 
     @property
@@ -124,10 +123,9 @@ def _first_paragraph(card: str) -> str:
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / "metrics.json")
+    except (OSError, ValueError):
         return {}
-    return metrics if isinstance(metrics, dict) else {}
 
 
 def _card(folder: Path) -> str:

@@ -1,0 +1,78 @@
+"""Files on disk: hashed, read as JSON, written whole, kept for one process."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LOCK_NAME = ".lock"
+"""The file in a folder by which one process keeps it."""
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises OSError where it cannot be read, ValueError where it holds anything else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    return content
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people to read, whole or not at all."""
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never a part."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def shortest_float(value: np.floating) -> float:
+    """The shortest number that is this float32: 0.3827457, not 0.38274571299552917."""
+    return float(str(value))
+
+
+@contextmanager
+def kept_for_this_process(folder: Path, busy: Exception) -> Iterator[None]:
+    """Keep an existing folder for this process meanwhile; the system releases it at its end.
+
+    busy: raised when another process keeps it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """What is in a folder, apart from the lock."""
+    return [path for path in folder.iterdir() if path.name != LOCK_NAME]
