@@ -76,6 +76,7 @@ def test_half_of_the_shorter_texts_runs_of_three_words_make_two_texts_nearly_the
         ),
         (packed({f"a/{INNER}": packed({f"b/{FILMS}": b"1\t2.0\n"})}), "out of range"),
     ],
+    ids=["no archive", "no inner archive", "a rating that is no number", "a rating out of range"],
 )
 def test_another_archive_is_one_sentence(
     content: bytes,
