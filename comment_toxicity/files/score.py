@@ -14,11 +14,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from comment_toxicity.classifier import Classifier
@@ -46,6 +48,8 @@ from comment_toxicity.files.write import (
 )
 
 FLAG_SEPARATOR = ";"  # not a blank, which labels of other models can hold
+# Between two calls of on_rows. A large model takes seconds for so many texts or characters.
+WATCHED_ROWS, WATCHED_CHARACTERS = 50, 20_000
 
 
 def score_file(
@@ -55,13 +59,13 @@ def score_file(
     text_column: str | None = None,
     stream_format: str = "csv",
     resume: bool = False,
-    on_chunk: Callable[[int], None] | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
     source, output: paths whose endings tell the format, or "-" for a standard stream, which is
     in `stream_format`. text_column: None takes comment_text or text.
-    on_chunk: called after each chunk with the number of rows that are done, in place of the
+    on_rows: called every few rows with the number of rows scored so far, in place of the
     progress bar; what it raises ends the run like an interruption.
     Raises DataError or SettingsError, with `output` untouched.
     """
@@ -82,7 +86,7 @@ def score_file(
         _refuse_taken(rows.columns, labels, source)
         job = None if source == STANDARD_STREAM else _job(classifier, source, column)
         with _part_folder(output, job, resume, form.suffix) as part:
-            count = _score_chunks(classifier, rows, column, source, form, part, on_chunk)
+            count = _score_chunks(classifier, rows, column, source, form, part, on_rows)
             return _join(form, part, output, count)
 
 
@@ -93,16 +97,16 @@ def _score_chunks(
     source: str,
     form: Output,
     part: Path,
-    on_chunk: Callable[[int], None] | None,
+    on_rows: Callable[[int], None] | None,
 ) -> int:
     chunks = enumerate(rows.chunks(column))
     done = len(_chunk_files(part, form))
     before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
-    hidden = None if on_chunk is None else True
+    hidden = None if on_rows is None else True
     with tqdm(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
         for number, chunk in chunks:
             _refuse_taken(chunk.columns, classifier.labels, source)
-            scores = classifier.score(chunk.texts)
+            scores = _score(classifier, chunk.texts, before, on_rows)
             flags = [
                 None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
                 for text, row in zip(chunk.texts, scores, strict=True)
@@ -113,9 +117,38 @@ def _score_chunks(
                 partial.replace(part / f"{number:08d}{form.suffix}")
             bar.update(len(flags))
             before += len(flags)
-            if on_chunk:
-                on_chunk(before)
     return before
+
+
+def _score(
+    classifier: Classifier,
+    texts: Sequence[str | None],
+    before: int,
+    on_rows: Callable[[int], None] | None,
+) -> NDArray[np.float32]:
+    """Score the texts of a chunk, which follows `before` rows. Returns (texts, labels)."""
+    if on_rows is None:
+        return classifier.score(texts)
+    scores = [np.empty((0, len(classifier.labels)), dtype=np.float32)]
+    for few in slices(texts):
+        scores.append(classifier.score(few))
+        before += len(few)
+        on_rows(before)
+    return np.concatenate(scores)
+
+
+def slices(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
+    """Cut texts into lists of at most 50 texts; a list ends after 20,000 characters as well."""
+    few: list[str | None] = []
+    characters = 0
+    for text in texts:
+        few.append(text)
+        characters += len(text or "")
+        if len(few) == WATCHED_ROWS or characters >= WATCHED_CHARACTERS:
+            yield few
+            few, characters = [], 0
+    if few:
+        yield few
 
 
 def _join(form: Output, part: Path, output: str, rows: int) -> Summary:

@@ -23,7 +23,7 @@ import pytest
 from comment_toxicity.__main__ import main
 from comment_toxicity.fetch.find import ROOT
 from comment_toxicity.files import csv_rows, read
-from comment_toxicity.files.score import score_file
+from comment_toxicity.files.score import score_file, slices
 
 SCORES = [
     f"{label}_score"
@@ -347,10 +347,26 @@ def test_a_run_keeps_others_from_its_output_until_it_is_done(tmp_path, tiny, mon
             score_file(tiny, str(source), str(output), resume=resume)
         seen.append(rows)
 
-    score_file(tiny, str(source), str(output), on_chunk=meanwhile)
+    score_file(tiny, str(source), str(output), on_rows=meanwhile)
     assert seen == [2, 4, 5]
     assert len(read_csv(output)) == 5
     assert sorted(tmp_path.iterdir()) == [source, output]
+
+
+def test_long_texts_are_scored_in_shorter_slices_so_that_a_watcher_can_cancel():
+    """A megabyte takes some ten seconds, so fifty long texts at a time would be minutes."""
+    texts = ["word " * 10_000, None, "short", "word " * 10_000, *["short"] * 60]
+    assert [len(few) for few in slices(texts)] == [1, 3, 50, 10]
+    assert [text for few in slices(texts) for text in few] == texts
+
+
+def test_a_watched_file_gets_the_same_scores(tmp_path, tiny):
+    source = write_csv(tmp_path / "in.csv", [["text"], *[[f"you {n}"] for n in range(120)]])
+    watched, seen = tmp_path / "watched.csv", []
+    score_file(tiny, str(source), str(tmp_path / "out.csv"))
+    score_file(tiny, str(source), str(watched), on_rows=seen.append)
+    assert seen == [50, 100, 120]
+    assert watched.read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
 @pytest.mark.parametrize("resume", [False, True])

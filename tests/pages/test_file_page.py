@@ -12,7 +12,7 @@ import pytest
 from tests.pages.standins import Choice, FixedScores, html
 from ui.downloads import _offered
 from ui.files import job
-from ui.files.job import FileJob, slices
+from ui.files.job import FileJob
 from ui.files.upload import save_lines
 
 CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
@@ -200,13 +200,6 @@ def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     page = finished(page, seconds=5)
     assert page.info[0].value.startswith("Stopped")
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
-
-
-def test_between_long_texts_too_a_job_can_be_stopped():
-    """A megabyte takes some ten seconds, so fifty long texts at a time would be minutes."""
-    texts = ["word " * 10_000, None, "short", "word " * 10_000, *["short"] * 60]
-    assert [len(some) for some in slices(texts)] == [1, 3, 50, 10]
-    assert [text for some in slices(texts) for text in some] == texts
 
 
 def test_a_column_without_texts_is_told_in_the_words_of_the_page(serve, with_weights):

@@ -3,14 +3,11 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeVar
 
 from comment_toxicity import Classifier
 from comment_toxicity.errors import DataError, UserError
@@ -24,10 +21,7 @@ from ui.text import LONGEST_ERROR, shortened
 AT_ONCE = threading.Semaphore(2)
 """So many files are scored at a time on this server; others wait."""
 MOST_ROWS = 1_000_000
-Text = str | float | None
 Made = TypeVar("Made")
-# A large model takes seconds for so many texts or characters, and stops only in between.
-SLICE, SLICE_CHARACTERS = 50, 20_000
 
 
 class _CancelledError(Exception):
@@ -157,17 +151,11 @@ class FileJob:
         started = time.monotonic()
 
         def after(rows: int) -> None:
-            self._now(rows=self.progress.rows + rows, seconds=time.monotonic() - started)
+            self._now(rows=rows, seconds=time.monotonic() - started)
             self._stop_if_asked()
 
         scored = self._folder / "scored.parquet"
-        score_file(
-            cast("Classifier", _InSlices(model, after)),
-            str(self.source.path),
-            str(scored),
-            self.text_column,
-            on_chunk=lambda rows: None,  # or its bar would go to the server's log
-        )
+        score_file(model, str(self.source.path), str(scored), self.text_column, on_rows=after)
         self._now(state="writing")
         write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
         self.result = ScoredFile.read(scored, model.labels, self.text_column)
@@ -180,34 +168,3 @@ class FileJob:
 
     def _now(self, **changes: object) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
-
-
-class _InSlices:
-    """A model that scores a few texts at a time, and tells how many after each few."""
-
-    def __init__(self, model: Classifier, after: Callable[[int], None]):
-        self._model, self._after = model, after
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def score(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        found = [np.empty((0, len(self._model.labels)), dtype=np.float32)]
-        for some in slices(texts):
-            found.append(self._model.score(some))
-            self._after(len(some))
-        return np.concatenate(found)
-
-
-def slices(texts: Sequence[Text]) -> Iterator[list[Text]]:
-    """Cut texts into lists of at most 50, and of one long text or some short ones."""
-    some: list[Text] = []
-    characters = 0
-    for text in texts:
-        some.append(text)
-        characters += len(str(text))
-        if len(some) == SLICE or characters >= SLICE_CHARACTERS:
-            yield some
-            some, characters = [], 0
-    if some:
-        yield some
