@@ -12,7 +12,7 @@ from pathlib import Path
 from comment_toxicity import cli
 from comment_toxicity.disk import files_in
 from comment_toxicity.errors import GateError, SettingsError
-from finetune import record
+from finetune import progress, record
 from finetune.config import Settings, add_flags, checked, from_flags, from_toml
 from finetune.stages import STAGES, is_first_process, run_stages
 
@@ -51,7 +51,7 @@ def _run(flags: argparse.Namespace) -> None:
     run_folder = Path(settings.output_dir)
     with record.alone(run_folder):
         _open_run(settings, names, resume=flags.resume, clear=flags.clear)
-    with record.alone(run_folder):  # --clear has made it another folder
+    with record.alone(run_folder), progress.of_run(run_folder):  # --clear has made another folder
         run_stages(names, settings, resume=flags.resume)
 
 

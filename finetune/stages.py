@@ -23,7 +23,7 @@ from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Weights
 from comment_toxicity.disk import read_json, write_json, write_whole
 from comment_toxicity.errors import SettingsError
-from finetune import record
+from finetune import progress, record
 from finetune.calibrate import fit_decision
 from finetune.config import Settings
 from finetune.data.split import (
@@ -56,6 +56,7 @@ def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
         started = time.monotonic()
         if first:
             print(f"── {name}", flush=True)
+            progress.update(run_folder, stage=name, step=0, steps=0)
         found = STAGES[name](settings, run_folder, resume)
         if first:
             record.add(run_folder, seconds=time.monotonic() - started, **found)

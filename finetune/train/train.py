@@ -45,6 +45,7 @@ from finetune.data.confusables import fold_lookalikes
 from finetune.data.noise import add_noise
 from finetune.data.split import Split, label_matrix
 from finetune.train.dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
+from finetune.train.progress import ProgressCallback
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -87,6 +88,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     trainer.add_callback(LastStepCallback())
     trainer.add_callback(MovedCallback())
     trainer.add_callback(CurvesCallback(run_folder, settings.best_by))
+    trainer.add_callback(ProgressCallback(run_folder))
     if settings.patience:
         trainer.add_callback(PatienceCallback(settings.patience))
     if trainer.is_world_process_zero():

@@ -1,0 +1,49 @@
+"""RUN/progress.json: how far a run is, for a program that watches it.
+
+stage         its name, as in finetune/stages.py; missing before the first
+step, steps   of training: done, and in all; 0 in the other stages
+state         running, done, stopped (interrupted) or failed
+problem       why it failed, in a sentence; empty otherwise, or where only the log knows
+
+A run that was killed leaves "running" behind. Under torchrun only the first process writes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from comment_toxicity.disk import read_json, write_json
+from comment_toxicity.errors import UserError
+
+FILE_NAME = "progress.json"
+RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
+
+
+def read(run_folder: Path) -> dict[str, Any]:
+    """The progress of a run; empty where there is none yet."""
+    try:
+        return read_json(run_folder / FILE_NAME)
+    except (OSError, ValueError):
+        return {}
+
+
+def update(run_folder: Path, **changes: Any) -> None:
+    """Change some of the keys; the file is written whole."""
+    write_json(run_folder / FILE_NAME, read(run_folder) | changes)
+
+
+@contextmanager
+def of_run(run_folder: Path) -> Iterator[None]:
+    """Keep the state of a run whose stages are done inside the block."""
+    write_json(run_folder / FILE_NAME, {"step": 0, "steps": 0, "state": RUNNING, "problem": ""})
+    try:
+        yield
+    except BaseException as error:
+        state = STOPPED if isinstance(error, KeyboardInterrupt) else FAILED
+        # Of a defect the log has the traceback.
+        problem = str(error) if isinstance(error, UserError | OSError) else ""
+        with suppress(OSError):  # a full disk may be the problem itself
+            update(run_folder, state=state, problem=problem)
+        raise
+    update(run_folder, state=DONE)

@@ -1,0 +1,64 @@
+"""RUN/progress.json, which a program can watch a run by."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from comment_toxicity.errors import DataError
+from finetune import progress
+from finetune.__main__ import main
+from finetune.train.progress import ProgressCallback
+
+
+def test_a_run_that_is_done_has_all_its_steps(comments: Path, tiny_base: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    named = ["--train-data", comments, "--base-model", tiny_base, "--output-dir", run]
+    options = ["--max-steps", "4", "--batch-size", "8", "--max-length", "32", "--precision", "fp32"]
+    assert main(["data", "train", *map(str, named), *options]) == 0
+    assert progress.read(run) == {
+        "stage": "train", "step": 4, "steps": 4, "state": "done", "problem": ""
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "problem"),
+    [
+        (DataError("rows.csv: is empty."), "failed", "rows.csv: is empty."),
+        (KeyboardInterrupt(), "stopped", ""),
+        (RuntimeError("a defect"), "failed", ""),
+    ],
+)
+def test_a_run_that_ends_early_says_why(tmp_path, error, state, problem):
+    with pytest.raises(type(error)), progress.of_run(tmp_path):
+        progress.update(tmp_path, stage="data")
+        raise error
+    assert progress.read(tmp_path)["state"] == state
+    assert progress.read(tmp_path)["problem"] == problem
+
+
+def test_a_run_that_begins_again_forgets_how_it_failed(tmp_path):
+    with pytest.raises(DataError), progress.of_run(tmp_path):
+        raise DataError("no")
+    with progress.of_run(tmp_path):
+        assert progress.read(tmp_path) == {"step": 0, "steps": 0, "state": "running", "problem": ""}
+
+
+def test_short_steps_are_not_all_written_and_the_last_one_is(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(progress, "update", lambda folder, **changes: written.append(changes))
+    callback, state = ProgressCallback(tmp_path), SimpleNamespace(
+        is_world_process_zero=True, global_step=0, max_steps=500
+    )  # fmt: skip
+    callback.on_train_begin(None, state, None)
+    for _ in range(500):
+        state.global_step += 1
+        callback.on_step_end(None, state, None)
+    callback.on_train_end(None, state, None)
+    assert [entry["step"] for entry in written] == [0, 500]
+
+
+def test_only_the_first_process_writes(tmp_path):
+    state = SimpleNamespace(is_world_process_zero=False, global_step=1, max_steps=2)
+    ProgressCallback(tmp_path).on_train_begin(None, state, None)
+    assert not list(tmp_path.iterdir())
