@@ -1,51 +1,27 @@
 """The Train page: one run for the whole server, in a process of its own."""
 
-import sys
+import os
+import signal
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from comment_toxicity.errors import DataError, PublishError, SettingsError
 from finetune.config import from_toml
 from tests.pages.standins import visit
+from tests.running import python
 from ui.files.upload import look_into
 from ui.train import form, publish
 from ui.train.rows import classes_of, look_at_rows
 from ui.train.run import Training, as_toml, without_overwritten
 
-# Stands in for finetune: prints, writes a curve, and waits for a file called "go".
-RUN = """
-import sys, time, tomllib
-from pathlib import Path
-
-settings = tomllib.loads(Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
-run = Path(settings["output_dir"])
-run.mkdir(parents=True, exist_ok=True)
-print("── data\\n── train")
-print("  0%|  | 0/12 [00:00<?]\\r 50%|  | 6/12 [00:01<00:01]\\r100%|  | 3/3 [00:00<?]", flush=True)
-line = '{"loss": 0.5, "epoch": 1.0}\\n{"eval_roc_auc_mean": 0.7, "epoch": 1.0}\\n'
-(run / "curves.jsonl").write_text(line)
-try:
-    while not (run.parent / "go").exists():
-        time.sleep(0.02)
-except KeyboardInterrupt:
-    print("stopped; --resume goes on")
-    sys.exit(130)
-if settings["base_model"] == "nonsense":
-    sys.exit("error: nonsense: no such model *here*.")
-(run / "model").mkdir()
-(run / "model" / "README.md").write_text("# card")
-print("The model is in", run / "model")
-"""
-
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A server whose runs lie in tmp_path/runs and are the script above."""
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    monkeypatch.setattr("ui.train.run.command", lambda: [sys.executable, str(script)])
+    """A server whose runs are in tmp_path/runs, and are tests/pages/fake_finetune.py."""
+    monkeypatch.setattr("ui.train.run.MODULE", "tests.pages.fake_finetune")
     monkeypatch.setattr("ui.train.run.GRACE", 5.0)
     monkeypatch.setattr(Training.__init__, "__defaults__", (tmp_path / "runs",))
     run = Training()
@@ -53,6 +29,15 @@ def server(monkeypatch, tmp_path):
     if run.is_running():
         (run.runs / "go").touch()
         wait_for(lambda: not run.is_running())
+
+
+STARTS_A_RUN = """
+import sys
+from pathlib import Path
+import ui.train.run
+ui.train.run.MODULE = "tests.pages.fake_finetune"
+ui.train.run.Training(Path(sys.argv[1])).start("mine", {"base_model": "base"})
+"""
 
 
 def wait_for(fact, seconds=20):
@@ -95,12 +80,54 @@ def test_a_run_is_seen_with_its_steps_by_whoever_looks(server):
 
 def test_there_is_one_run_at_a_time(server):
     begin(server)
-    with pytest.raises(SettingsError, match="A run is on already"):
+    with pytest.raises(SettingsError, match="A training run is already in progress"):
         server.start("another", {"base_model": "base"})
     end(server)
     server.start("another", {"base_model": "base"})
     wait_for(lambda: not server.is_running())
     assert server.status().name == "another"
+
+
+def test_of_two_visitors_who_press_start_at_once_one_gets_the_run(server):
+    def press(name):
+        try:
+            server.start(name, {"base_model": "base"})
+        except SettingsError as error:
+            return str(error)
+        return "started"
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(press, ["a", "b", "c", "d"]))
+    assert told.count("started") == 1
+    assert sum("already in progress" in each for each in told) == 3
+    assert server.status().name == "abcd"[told.index("started")]
+    end(server)
+
+
+def test_a_run_that_is_killed_is_seen_as_ended(server):
+    begin(server)
+    os.kill(server._state()["pid"], signal.SIGKILL)
+    wait_for(lambda: not server.is_running())
+    status = server.status()
+    assert (status.state, status.step) == ("failed", 6)
+    assert "ended early" in status.problem
+
+
+def test_the_servers_end_does_not_end_the_run(server):
+    done = python("-c", STARTS_A_RUN, str(server.runs))
+    assert done.returncode == 0, done.stderr
+    assert server.is_running()
+    end(server)
+    assert server.status().state == "done"
+
+
+def test_a_run_that_fails_before_it_has_a_folder_gives_its_sentence(server):
+    (server.runs / "mine").mkdir(parents=True)
+    (server.runs / "mine" / "progress.json").write_text('{"state": "done"}')  # of the one before
+    server.start("mine", {"base_model": "refused"}, replace=True)
+    wait_for(lambda: not server.is_running())
+    status = server.status()
+    assert (status.state, status.problem) == ("failed", "the settings are *wrong*.")
 
 
 def test_a_stopped_run_says_so_and_goes_on(server):

@@ -5,7 +5,6 @@ of its own size can be false. So a process that can do no harm reads it first.
 """
 
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -56,9 +55,12 @@ def _read_unknown(path: str, most: int) -> int:
     """Read a whole file as scoring does; give FITS, BROKEN or TOO_LARGE."""
     import pyarrow
 
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS)):
-        with suppress(ValueError, OSError):  # macOS has no limit of address space
-            resource.setrlimit(limit, (value, value))
+    with suppress(ImportError):  # Windows has no limits
+        import resource
+
+        for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS)):
+            with suppress(ValueError, OSError):  # macOS has no limit of address space
+                resource.setrlimit(limit, (value, value))
     size = 0
     try:
         for batch in _open(Path(path)).iter_batches(CHUNK_ROWS, use_threads=False):

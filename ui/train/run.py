@@ -1,17 +1,19 @@
 """The one training run of this server: `python -m finetune` in a process of its own.
 
-All there is to know about it lies in runs/.training, so closing the tab, another visitor, even a
-restart of the server lose nothing:
+All that is known about it is on disk, so closing the tab, another visitor, even a restart of the
+server lose nothing. In runs/.training:
 
-    lock        locked by the run's process as long as it lives
+    lock        held by the run's process as long as it lives; see ui/train/process.py
+    start.lock  held by a server while it starts a run
     state.json  which run, since when, and its process
     run.toml    its settings
     rows.*      the rows it was given, when they were uploaded
     log.txt     what it prints
+
+and in runs/NAME, by finetune itself, progress.json and curves.jsonl.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -26,23 +28,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from comment_toxicity.disk import read_json, write_json
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.fetch.find import ROOT
+from finetune import progress
+from finetune.progress import DONE, FAILED, RUNNING, STOPPED
+from ui.train.process import LOCK, STATE
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-STAGE = re.compile(r"^── (\w+)$", re.M)
-STEPS = re.compile(r"\b(\d+)/(\d+) \[")
 # How much of a run is over when a stage begins, on a small data set.
 STAGES = {"data": 0.0, "train": 0.05, "export": 0.8, "calibrate": 0.9, "evaluate": 0.95}
 GRACE = 10.0  # seconds between asking a run to stop and ending it
-RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
+PATIENCE = 5.0  # seconds to wait for another visitor's start
+MODULE = "finetune"
+
+_looking = threading.Lock()  # two who look at a lock at once would each take the other for a run
 
 
 @dataclass(frozen=True)
 class Status:
-    """What became of a run so far.
+    """How far a run is, or how it ended.
 
-    state: running, done, stopped or failed. name: of the run, its folder is runs/NAME.
+    state: RUNNING, DONE, STOPPED or FAILED. name: of the run, its folder is runs/NAME.
     stage: what it does. share: how much of it is over, 0 to 1. step, steps: of training.
     log: what it printed, without what progress bars overwrote. problem: why it failed.
     """
@@ -76,11 +85,11 @@ class Training:
         rows: Path | None = None,
         replace: bool = False,
     ) -> None:
-        """Begin a run with these settings of finetune.
+        """Start a run with these settings of finetune.
 
         rows: a file to train on, which is copied; None leaves settings' train_data.
         replace: delete an older run of this name first.
-        Raises SettingsError when a run is on, or one has this name already.
+        Raises SettingsError when a run is in progress, or one has this name already.
         """
         if not NAME.fullmatch(name):
             raise SettingsError(
@@ -88,7 +97,7 @@ class Training:
             )
         if (self.runs / name).exists() and not replace:
             raise SettingsError(f"There is a run called {name}: take another name, or replace it.")
-        with self._locked() as lock:
+        with self._starting():
             for old in self.folder.glob("rows.*"):
                 old.unlink()
             settings = {**settings, "output_dir": str(self.runs / name), "model_name": name}
@@ -97,67 +106,71 @@ class Training:
                 shutil.copyfile(rows, copy)
                 settings["train_data"] = str(copy)
             (self.folder / "run.toml").write_text(as_toml(settings), encoding="utf-8")
-            self._begin(name, ["--clear"] if replace else [], lock)
+            self._begin(name, ["--clear"] if replace else [])
 
     def resume(self) -> None:
-        """Go on with the run that was stopped last."""
-        with self._locked() as lock:
-            self._begin(self._state()["name"], ["--resume"], lock)
+        """Resume the run that was stopped last."""
+        with self._starting():
+            self._begin(self._state()["name"], ["--resume"])
 
     def stop(self) -> None:
-        """Ask the run to end, and end it after ten seconds; what it has done is kept."""
+        """Ask the run to end, and end it after ten seconds; its checkpoints are kept."""
         if not self.is_running():
             return
         state = self._state()
-        group = int(state["pid"])
-        self._save(state | {"stopped": True})
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGINT)
-        threading.Thread(target=self._end, args=(group,), daemon=True).start()
+        write_json(self.folder / STATE, state | {"stopped": True})
+        _send(state["pid"], signal.SIGINT)
+        threading.Thread(target=self._end, args=(state["pid"],), daemon=True).start()
 
     def is_running(self) -> bool:
-        """Whether a run is on."""
-        if not (self.folder / "lock").exists():  # on a server that cannot write there, never
+        """Whether a run is in progress."""
+        lock = self.folder / LOCK
+        if not lock.exists():
             return False
         try:
-            with self._locked(patience=0):
+            # Another server may look at this very instant: the second try is after 0.05 s.
+            with _looking, FileLock(lock, timeout=0.06):
                 return False
-        except SettingsError:
+        except Timeout:
             return True
+        except OSError:  # a server that cannot write there has no runs
+            return False
 
     def status(self) -> Status | None:
-        """Tell about the run that is on, or else the last one; None before the first."""
+        """The run in progress, or else the last one; None before the first."""
         running = self.is_running()
         try:
             state = self._state()
+            name, started = state["name"], state["started"]
             printed = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
         except (OSError, ValueError, KeyError):
             return None
-        log = without_overwritten(printed)
-        name, stages = state["name"], STAGE.findall(log)
-        stage = stages[-1] if stages else ""
-        step, steps = _steps(printed)
-        share = STAGES.get(stage, 0.95 if stage else 0.0)
+        so_far = progress.read(self.runs / name)
+        stage = so_far.get("stage", "")
+        step, steps = so_far.get("step", 0), so_far.get("steps", 0)
+        share = STAGES.get(stage, 0.95) if stage else 0.0
         if stage == "train" and steps:
             share += (STAGES["export"] - share) * step / steps
-        done = (self.runs / name / "model" / "README.md").is_file() and "The model is in" in log
-        ended = DONE if done else STOPPED if state.get("stopped") else FAILED
+        done = so_far.get("state") == DONE
+        stopped = state.get("stopped") or so_far.get("state") == STOPPED
+        ended = DONE if done else STOPPED if stopped else FAILED
         until = time.time() if running else (self.folder / "log.txt").stat().st_mtime
+        log = without_overwritten(printed)
         return Status(
             state=RUNNING if running else ended,
             name=name,
-            started=state["started"],
-            seconds=max(0.0, until - state["started"]),
+            started=started,
+            seconds=max(0.0, until - started),
             stage=stage,
             share=1.0 if done else share,
             step=step,
             steps=steps,
             log=log,
-            problem="" if done else _problem(log),
+            problem="" if done else so_far.get("problem") or _last_error(log),
         )
 
     def curves(self, name: str) -> list[dict[str, Any]]:
-        """Give a run's log of losses and validation figures so far."""
+        """A run's log of losses and validation metrics so far."""
         try:
             text = (self.runs / name / "curves.jsonl").read_text(encoding="utf-8")
             return [json.loads(line) for line in text.splitlines()]
@@ -165,73 +178,74 @@ class Training:
             return []
 
     def _state(self) -> dict[str, Any]:
-        return json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-
-    def _save(self, state: dict[str, Any]) -> None:
-        partial = self.folder / "state.part"
-        partial.write_text(json.dumps(state), encoding="utf-8")
-        partial.replace(self.folder / "state.json")
+        return read_json(self.folder / STATE)
 
     @contextlib.contextmanager
-    def _locked(self, patience: float = 0.5) -> Iterator[int]:
-        """Hold the lock, which a run's process inherits. SettingsError when a run has it."""
+    def _starting(self) -> Iterator[None]:
+        """Keep other starts waiting. Raises SettingsError while a run is in progress."""
+        in_progress = SettingsError(
+            "A training run is already in progress; this server trains one model at a time."
+        )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            with FileLock(self.folder / "start.lock", timeout=PATIENCE):
+                if self.is_running():
+                    raise in_progress
+                yield
+        except Timeout:
+            raise in_progress from None
         except OSError as error:
             raise SettingsError(
-                f"{self.runs}: cannot be written ({error.strerror}), and a run needs it; whoever "
-                "runs this server must make it writable."
+                f"{self.runs}: cannot be written ({error.strerror}), and a run needs it; the "
+                "operator of this server must make it writable."
             ) from error
-        try:
-            until = time.monotonic() + patience
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    # Somebody who only looks whether a run is on holds it for an instant.
-                    if time.monotonic() >= until:
-                        raise SettingsError(
-                            "A run is on already; this server trains one model at a time."
-                        ) from None
-                    time.sleep(0.05)
-            yield lock
-        finally:
-            os.close(lock)
 
-    def _begin(self, name: str, flags: list[str], lock: int) -> None:
+    def _begin(self, name: str, flags: list[str]) -> None:
+        """Start the process, and wait until it has the lock."""
+        (self.runs / name / progress.FILE_NAME).unlink(missing_ok=True)  # of an earlier run
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "80"}
-        # Whoever watches reads the log each second: bars that write ten times as often fill it.
+        # The page reads the log each second: bars that write ten times as often fill it.
         environment["TQDM_MININTERVAL"] = "1"
+        config = ["--config", str(self.folder / "run.toml")]
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
-                [*command(), "--config", str(self.folder / "run.toml"), *flags],
+                [*command(), str(self.folder), name, MODULE, *config, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
                 env=environment,
                 start_new_session=True,  # the page's server can end without it
-                pass_fds=[lock],
             )
         threading.Thread(target=process.wait, daemon=True).start()  # leave no zombie
-        self._save({"name": name, "pid": process.pid, "started": time.time()})
+        while True:
+            ended = process.poll() is not None
+            with contextlib.suppress(OSError, ValueError):
+                if self._state()["pid"] == process.pid:
+                    return
+            if ended:
+                raise SettingsError(f"The run did not start; {self.folder / 'log.txt'} says why.")
+            time.sleep(0.02)
 
-    def _end(self, group: int) -> None:
+    def _end(self, pid: int) -> None:
         until = time.monotonic() + GRACE
         while self.is_running():
             if time.monotonic() > until:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(group, signal.SIGKILL)
+                _send(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
                 return
             time.sleep(0.2)
 
 
 def command() -> list[str]:
-    """Give the command of a run, which takes the processor only when nobody scores."""
+    """The command of a run's process, which takes the processor only when nobody scores."""
     nice = ["nice", "-n", "10"] if shutil.which("nice") else []
-    return [*nice, sys.executable, "-m", "finetune"]
+    return [*nice, sys.executable, "-m", "ui.train.process"]
+
+
+def _send(pid: int, number: int) -> None:
+    """Signal a run and its children. Windows has no groups; there the process is ended at once."""
+    with contextlib.suppress(ProcessLookupError):
+        getattr(os, "killpg", os.kill)(pid, number)
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:
@@ -257,17 +271,7 @@ def without_overwritten(printed: str) -> str:
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines)
 
 
-def _steps(printed: str) -> tuple[int, int]:
-    """Read the training bar: the first bar after the stage's name tells the number of steps."""
-    begun = printed.rfind("── train")
-    found = STEPS.findall(printed[begun:]) if begun >= 0 else []
-    if not found:
-        return 0, 0
-    total = found[0][1]
-    return max(int(step) for step, steps in found if steps == total), int(total)
-
-
-def _problem(log: str) -> str:
-    """Find the sentence that finetune ends with when something is wrong."""
-    found = re.findall(r"error: (.+)", log)
-    return found[-1] if found else "the run ended early; its log says more."
+def _last_error(log: str) -> str:
+    """The sentence that finetune ends with where it fails before its folder exists."""
+    errors = re.findall(r"error: (.+)", log)
+    return errors[-1] if errors else "the run ended early; its log says more."
