@@ -19,7 +19,7 @@ from comment_toxicity.service.routes import lifespan, routes
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from ui import downloads
-from ui.navigation import tell_failure
+from ui.messages import show_failure
 from ui.workspace import end_workspaces
 
 
@@ -55,5 +55,5 @@ app = st.App(
     Path(__file__).parent / "ui" / "navigation.py",
     routes=ROUTES,
     lifespan=running,
-    on_script_error=tell_failure,
+    on_script_error=show_failure,
 )

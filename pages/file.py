@@ -4,13 +4,14 @@ import streamlit as st
 
 from comment_toxicity.errors import UserError
 from ui import session
-from ui.downloads import link
+from ui.downloads import links
 from ui.files.ask import ask_for_column, ask_for_upload
 from ui.files.explore import browse, choose_thresholds
-from ui.files.job import FileJob, Progress
+from ui.files.job import FileJob
 from ui.files.labelled import can_measure, label_columns, report_on
 from ui.files.upload import Source, save_lines
-from ui.picker import load_model, pick_model, tell
+from ui.messages import show_error, show_needs_full_installation
+from ui.picker import load_model, pick_model
 from ui.report import show_report
 from ui.text import in_markdown
 from ui.workspace import workspace
@@ -47,7 +48,7 @@ def _ask_for_comments() -> None:
     try:
         source = ask_for_upload(UPLOADS) if way == UPLOAD else _pasted()
     except UserError as error:
-        tell(error)
+        show_error(error)
         return
     if source:
         st.session_state[SOURCE] = source
@@ -73,9 +74,10 @@ def _ask_how(source: Source, failed: FileJob | None) -> None:
             begin = st.button("Score the file", type="primary", icon=":material/play_arrow:")
             st.button("Take another file", on_click=_forget)
     if failed:
-        message = failed.progress.message or "Stopped; nothing was kept."
-        show = st.error if failed.progress.state == "failed" else st.info
-        show(in_markdown(message))
+        if failed.progress.state == "failed":
+            show_error(failed.progress.message)
+        else:
+            st.info("Stopped; nothing was kept.")
     if begin and (model := load_model(name)):
         place = workspace()
         st.session_state[JOB] = FileJob(source, column, model, place.new_folder(), place.ended)
@@ -89,28 +91,9 @@ def _follow(job: FileJob) -> None:
     if progress.over:
         st.rerun()
     with st.container(border=True):
-        share = progress.rows / progress.total if progress.total else 0.0
-        st.progress(share, _in_words(progress))
+        st.progress(progress.share, progress.in_words())
         st.caption("You can look at other pages meanwhile.")
         st.button("Cancel", on_click=job.cancel, icon=":material/stop:")
-
-
-def _in_words(progress: Progress) -> str:
-    if progress.state == "waiting":
-        return "Waiting: two other files are being scored on this server …"
-    if progress.state == "reading":
-        return "Reading the file …"
-    if progress.state == "writing":
-        return "Preparing the downloads …"
-    words = f"{progress.rows:,} of {progress.total:,} rows"
-    if progress.seconds_left is not None:
-        words += f" · {progress.rate:,.0f} rows/s · {_duration(progress.seconds_left)} left"
-    return words
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
 
 
 def _show_result(job: FileJob) -> None:
@@ -132,13 +115,10 @@ def _show_result(job: FileJob) -> None:
     if reasons:
         more = f", and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
         st.caption(f"Without scores: {', '.join(reasons[:MOST_REASONS])}{more}")
-    stem = job.source.path.stem
-    st.html(
-        '<div class="tox-buttons">'
-        + link(job.csv, f"{stem}-scored.csv", "Download CSV")
-        + link(scored.path, f"{stem}-scored.parquet", "Download Parquet")
-        + "</div>"
-    )
+    name = f"{job.source.path.stem}-scored"
+    csv = (job.csv, f"{name}.csv", "Download CSV")
+    parquet = (scored.path, f"{name}.parquet", "Download Parquet")
+    st.html(links([csv, parquet]))
     st.caption(
         f"Scored with {in_markdown(job.model_name)}. The column flags holds the labels at or above "
         "the model's own thresholds. In the CSV an apostrophe stands before what a spreadsheet "
@@ -173,7 +153,7 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
     if scored is None:
         return
     if not can_measure():
-        st.info("Measuring needs the full installation; this server has the slim one.")
+        show_needs_full_installation("Measuring")
         return
     if scored.rows > ROWS_MEASURED_AT_ONCE and not st.toggle(
         f"Measure all {scored.rows:,} rows (takes some seconds at each change)"
@@ -183,7 +163,7 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
         with st.spinner("Measuring …"):
             report = report_on(job, thresholds)
     except UserError as error:
-        tell(error)
+        show_error(error)
         return
     show_report(report, job.model_name)
 

@@ -12,6 +12,7 @@ from comment_toxicity.cache import State, shared_models
 from comment_toxicity.explain import explain
 from ui import comment, session
 from ui.examples import HARMS, SAMPLES
+from ui.html import table
 from ui.picker import load_model, pick_model, pick_second_model
 from ui.text import in_markdown, shortened
 from ui.words import LabelScore, meaning, most_telling, percent, rank
@@ -145,7 +146,7 @@ def _sample_table(name: str, version: State, _model: Classifier) -> str:
         shown = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
         rows.append((shortened(sample), *shown))
     header = ("comment", "highest", "second")[: 1 + len(_model.labels)]
-    return comment.table(header, rows, numbers=len(header) - 1)
+    return table(header, rows, numbers=len(header) - 1)
 
 
 main()

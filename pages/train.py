@@ -7,17 +7,23 @@ from typing import Any
 import streamlit as st
 
 from comment_toxicity.errors import UserError
-from ui import charts
-from ui.catalog import label_name
+from ui.messages import (
+    measured_on,
+    off_on_public_server,
+    show_error,
+    show_needs_full_installation,
+)
 from ui.models.facts import facts
 from ui.navigation import PAGES
-from ui.picker import MODEL, tell
+from ui.picker import MODEL
 from ui.report import show_report
 from ui.settings import TRAINING, PageSettings
 from ui.text import in_markdown
+from ui.train.curves import show_curves
 from ui.train.form import ask_for_run
 from ui.train.publish import show_publishing
 from ui.train.run import DONE, FAILED, RUNNING, STOPPED, Status, Training
+from ui.words import duration
 
 LOG_LINES = 60
 STAGES = {
@@ -38,13 +44,10 @@ def main() -> None:
         "you can close this page and come back."
     )
     if not PageSettings.read().training:
-        st.info(
-            "Training is off on this public server, as it takes all of its processors. Whoever "
-            f"runs it turns it on with the environment variable {in_markdown(TRAINING)}\\=1."
-        )
+        st.info(off_on_public_server("Training takes all processors, so it is", TRAINING))
         return
     if find_spec("torch") is None:
-        st.info("Training needs the full installation; this server has the slim one.")
+        show_needs_full_installation("Training")
         return
     training = Training()
     status = training.status()
@@ -63,14 +66,16 @@ def _watch(training: Training) -> None:
     if status is None or status.state != RUNNING:
         st.rerun()
     with st.container(border=True):
-        st.markdown(f"**runs/{status.name}** is being trained, and has been for {_time(status)}.")
+        st.markdown(
+            f"**runs/{status.name}** is being trained, and has been for {duration(status.seconds)}."
+        )
         steps = f": step {status.step:,} of {status.steps:,}" if status.steps else ""
         what = STAGES.get(status.stage, "Starting") + (steps if status.stage == "train" else "")
         st.progress(min(1.0, status.share), f"{what} …")
         if st.button("Stop", icon=":material/stop:"):
             training.stop()
             st.toast("Asked it to stop; its last checkpoint is kept.")
-    _curves(training, status.name)
+    show_curves(training.curves(status.name))
     _log(status, expanded=True)
 
 
@@ -79,7 +84,9 @@ def _ended(training: Training, status: Status) -> None:
     name = f"runs/{status.name}"
     with st.container(border=True):
         if status.state == DONE:
-            st.success(f"{name} is trained, in {_time(status)}, and stands in the model picker.")
+            st.success(
+                f"{name} is trained, in {duration(status.seconds)}, and stands in the model picker."
+            )
             if st.button("Score comments with it", type="primary", icon=":material/speed:"):
                 st.session_state[MODEL] = name
                 st.switch_page(PAGES / "score.py")
@@ -89,10 +96,10 @@ def _ended(training: Training, status: Status) -> None:
             if status.state == FAILED:
                 st.error(in_markdown(f"{name}: {status.problem}"), icon=":material/error:")
             elif status.state == STOPPED:
-                st.info(f"{name} was stopped after {_time(status)}.")
+                st.info(f"{name} was stopped after {duration(status.seconds)}.")
             if st.button("Go on with it", icon=":material/resume:"):
                 _begin(training.resume)
-        _curves(training, status.name)
+        show_curves(training.curves(status.name))
         _log(status, expanded=status.state == FAILED)
 
 
@@ -100,8 +107,8 @@ def _report(name: str) -> None:
     known = facts(name)
     if known is None or known.measured is None:
         return
-    side, report = known.measured
-    st.write(f"On {side} rows, which it was not trained on:")
+    split, report = known.measured
+    st.write(measured_on(f"{split} rows"))
     show_report(report, name)
 
 
@@ -110,7 +117,7 @@ def _new_run(training: Training) -> None:
     try:
         wanted = ask_for_run()
     except UserError as error:
-        tell(error)
+        show_error(error)
         return
     if wanted:
         _begin(training.start, wanted.name, wanted.settings, wanted.rows, wanted.replace)
@@ -120,48 +127,15 @@ def _begin(start: Callable[..., None], *arguments: Any) -> None:
     try:
         start(*arguments)
     except UserError as error:
-        tell(error)
+        show_error(error)
         return
     st.rerun()
-
-
-def _curves(training: Training, name: str) -> None:
-    """Draw loss and validation figures so far."""
-    entries = training.curves(name)
-    losses = [
-        {"epoch": entry["epoch"], "loss": entry[key], "label": label}
-        for key, label in (("loss", "training"), ("eval_loss", "validation"))
-        for entry in entries
-        if key in entry
-    ]
-    names = ("eval_roc_auc_mean", "eval_average_precision_mean", "eval_accuracy")
-    figures = [
-        {"epoch": entry["epoch"], "figure": entry[key], "label": label_name(key[5:])}
-        for key in names
-        for entry in entries
-        if key in entry
-    ]
-    left, right = st.columns(2)
-    if losses:
-        with left:
-            st.markdown("**Loss**")
-            charts.lines(losses, "epoch", "loss", "Loss by epoch", percent=False)
-    if figures:
-        with right:
-            st.markdown("**On validation rows**")
-            alt = "Validation figures by epoch"
-            charts.lines(figures, "epoch", "figure", alt, percent=False)
 
 
 def _log(status: Status, expanded: bool) -> None:
     lines = [line for line in status.log.splitlines() if line.strip()]
     with st.expander("Log", expanded=expanded):
         st.code("\n".join(lines[-LOG_LINES:]) or "…", language=None, height=300)
-
-
-def _time(status: Status) -> str:
-    minutes, seconds = divmod(round(status.seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 main()

@@ -5,6 +5,7 @@ An address holds a random token that only its visitor's page knows, and dies wit
 
 import secrets
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ui.text import in_html
+from ui.html import download_buttons
 
 _offered: dict[str, Path] = {}
 _changing = threading.Lock()  # each visitor's page runs in a thread of its own
@@ -46,14 +47,16 @@ def address(path: Path, name: str) -> str:
     return f"{base_path()}/downloads/{token}/{quote(name)}"
 
 
-def link(path: Path, name: str, title: str) -> str:
-    """Write a link that looks like a button."""
-    size = path.stat().st_size / 1e6
-    shown = f"{size:,.1f} MB" if size >= 0.1 else f"{size * 1000:,.0f} kB"
-    return (
-        f'<a class="tox-button" href="{in_html(address(path, name))}" download>'
-        f"{in_html(title)} <small>{shown}</small></a>"
+def links(files: Iterable[tuple[Path, str, str]]) -> str:
+    """Links that look like buttons. files: path, name for the visitor and title of each."""
+    return download_buttons(
+        (address(path, name), title, _size(path)) for path, name, title in files
     )
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size / 1e6
+    return f"{size:,.1f} MB" if size >= 0.1 else f"{size * 1000:,.0f} kB"
 
 
 def base_path() -> str:

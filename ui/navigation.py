@@ -9,7 +9,7 @@ import streamlit as st
 
 from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import UserError
-from ui.picker import tell
+from ui.messages import show_error
 from ui.settings import PageSettings
 from ui.style import STYLE
 
@@ -24,7 +24,7 @@ def main() -> None:
         PageSettings.read()
         shared_models()
     except UserError as error:
-        tell(error)
+        show_error(error)
         return
     pages = [
         st.Page(PAGES / "score.py", title="Score", icon=":material/speed:", default=True),
@@ -33,16 +33,6 @@ def main() -> None:
         st.Page(PAGES / "train.py", title="Train", icon=":material/model_training:"),
     ]
     st.navigation(pages, position="top").run()
-
-
-def tell_failure(_: Exception) -> bool:
-    """Show a sentence for an error that nobody foresaw; its traceback is in the server's log."""
-    st.error(
-        "Something went wrong on this server. Reload the page and try again; whoever runs it finds "
-        "the reason in its log.",
-        icon=":material/error:",
-    )
-    return True
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from comment_toxicity.errors import UserError
 from comment_toxicity.fetch import find
 from ui import session
 from ui.catalog import HUB_MODELS
+from ui.messages import show_error
 from ui.settings import PageSettings
-from ui.text import LONGEST_ERROR, in_markdown, shortened
+from ui.text import in_markdown
 
 FROM_HUB = "from the Hub"
 MODEL = "model"
@@ -69,10 +70,5 @@ def load_model(name: str) -> Classifier | None:
         with st.spinner(f"Loading {in_markdown(name)} …", show_time=True):
             return shared_models().get(name)
     except UserError as error:
-        tell(error)
+        show_error(error)
         return None
-
-
-def tell(error: UserError) -> None:
-    """Show an error's sentence. Its text may hold what a visitor typed, so it is no Markdown."""
-    st.error(in_markdown(shortened(str(error), LONGEST_ERROR)), icon=":material/error:")

@@ -1,23 +1,46 @@
-"""Foreign text, made harmless for where it is shown: in Markdown, and in HTML."""
+"""Text of visitors and files, made harmless for where it is shown; ui/html.py has the HTML."""
 
-import html
 import re
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 # Invisible ones, which could garble the page, and half characters, which cannot be sent to it.
 UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
-LONGEST_ERROR = 1000  # characters; a sentence can quote a cell, or the names of all columns
+# What is longer than these bounds is no picture; without them a hostile card would take minutes.
+IMAGE = re.compile(
+    r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
+)
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`", re.M | re.S)
+HEADING = re.compile(r"^(#{1,4}) ", re.M)
+
+
+def without_control_characters(text: str) -> str:
+    """Replace the invisible characters that could garble the page; line breaks stay."""
+    return UNSHOWABLE.sub("�", text)
 
 
 def in_markdown(text: str) -> str:
     """Escape text for a Streamlit element that reads Markdown, such as st.error or a label."""
-    return MARKDOWN.sub(r"\\\1", " ".join(UNSHOWABLE.sub("�", text).split()))
+    return MARKDOWN.sub(r"\\\1", " ".join(without_control_characters(text).split()))
 
 
-def in_html(text: str) -> str:
-    """Escape text for st.html, between tags and within quoted attributes. Line breaks stay."""
-    return html.escape(UNSHOWABLE.sub("�", text))
+def without_images(markdown: str) -> str:
+    """Make a stranger's Markdown harmless to show: no images, no headings above the page's own.
+
+    An image would tell its server who reads the text. A form of image that is unknown here becomes
+    a link. A $ begins no formula; code stays as it is.
+    """
+    text = IMAGE.sub(lambda match: match[1] or "", markdown).replace("![", "[")
+    pieces, end = [], 0
+    for code in CODE.finditer(text):
+        pieces += [_prose(text[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*pieces, _prose(text[end:])])
+
+
+def _prose(text: str) -> str:
+    """Put headings two steps down, as the page has its own title."""
+    return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")
 
 
 def shortened(text: str, characters: int = 160) -> str:

@@ -97,6 +97,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def duration(seconds: float) -> str:
+    """A time in seconds, or in minutes and seconds."""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def meaning(classifier: "Classifier") -> str:
     """Say what a score of this model means, and how its thresholds were chosen."""
     decision = classifier.decision

@@ -16,11 +16,12 @@ from comment_toxicity.files.score import score_file
 from ui.files.safe_csv import write_safe_csv
 from ui.files.scored_file import ScoredFile
 from ui.files.upload import Source
-from ui.text import LONGEST_ERROR, shortened
+from ui.words import duration
 
-AT_ONCE = threading.Semaphore(2)
+FILES_AT_ONCE = 2
 """So many files are scored at a time on this server; others wait."""
 MOST_ROWS = 1_000_000
+_turns = threading.Semaphore(FILES_AT_ONCE)
 Made = TypeVar("Made")
 
 
@@ -56,6 +57,24 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Estimate by the rate so far; None before there is one."""
         return (self.total - self.rows) / self.rate if self.rate else None
+
+    @property
+    def share(self) -> float:
+        """How much of the scoring is done, 0 to 1."""
+        return self.rows / self.total if self.total else 0.0
+
+    def in_words(self) -> str:
+        """What the job does now, and how long it will take."""
+        if self.state == "waiting":
+            return f"Waiting: {FILES_AT_ONCE} other files are being scored on this server …"
+        if self.state == "reading":
+            return "Reading the file …"
+        if self.state == "writing":
+            return "Preparing the downloads …"
+        words = f"{self.rows:,} of {self.total:,} rows"
+        if self.seconds_left is not None:
+            words += f" · {self.rate:,.0f} rows/s · {duration(self.seconds_left)} left"
+        return words
 
 
 class FileJob:
@@ -108,7 +127,7 @@ class FileJob:
         except _CancelledError:
             self._now(state="cancelled")
         except UserError as error:
-            message = shortened(self.source.relabelled(str(error)), LONGEST_ERROR)
+            message = self.source.relabelled(str(error))
             if str(self._folder) in str(error):  # the disk is full, for one
                 message = "This server cannot keep the result: tell whoever runs it."
             self._now(state="failed", message=message)
@@ -122,12 +141,12 @@ class FileJob:
 
     def _whole_or_nothing(self, model: Classifier) -> None:
         try:
-            while not AT_ONCE.acquire(timeout=0.2):
+            while not _turns.acquire(timeout=0.2):
                 self._stop_if_asked()
             try:
                 self._score(model)
             finally:
-                AT_ONCE.release()
+                _turns.release()
         except BaseException:
             # score_file keeps whole chunks, to go on from; nobody will here.
             shutil.rmtree(self._folder, ignore_errors=True)

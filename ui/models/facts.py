@@ -14,15 +14,9 @@ from comment_toxicity.fetch import find
 from comment_toxicity.fetch.find import find_model
 from comment_toxicity.folder import ModelFolder
 from ui.catalog import HUB_MODELS
-from ui.text import shortened
+from ui.text import shortened, without_images
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
-# What is longer than these bounds is no picture; without them a hostile card would take minutes.
-IMAGE = re.compile(
-    r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
-)
-CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`", re.M | re.S)
-HEADING = re.compile(r"^(#{1,4}) ", re.M)
 LONGEST_CARD = 200_000  # characters
 SHIPPED = (
     "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge and on other public "
@@ -57,9 +51,9 @@ class ModelFacts:
     @property
     def measured(self) -> tuple[str, Mapping[str, Any]] | None:
         """The rows the model was measured on last, and the report: test rows, or validation."""
-        for side in ("test", "validation"):
-            if isinstance(self.metrics.get(side), dict):
-                return side, self.metrics[side]
+        for split in ("test", "validation"):
+            if isinstance(self.metrics.get(split), dict):
+                return split, self.metrics[split]
         return None
 
     @property
@@ -72,7 +66,7 @@ class ModelFacts:
         return value if isinstance(value, float) else None
 
     @property
-    def pictures(self) -> list[Path]:
+    def plots(self) -> list[Path]:
         """Curves and confusion that the run of the model drew; of runs of this machine only."""
         folder = self.folder.path.parent / "report"
         return [
@@ -135,16 +129,4 @@ def _card(folder: Path) -> str:
     except OSError:
         return ""
     text = FRONT_MATTER.sub("", text)
-    # Pictures of a stranger's card would tell their server who reads it; what is written in a form
-    # unknown here becomes a link.
-    text = IMAGE.sub(lambda match: match[1] or "", text).replace("![", "[")
-    pieces, end = [], 0
-    for code in CODE.finditer(text):
-        pieces += [_prose(text[end : code.start()]), code[0]]
-        end = code.end()
-    return "".join([*pieces, _prose(text[end:])])
-
-
-def _prose(text: str) -> str:
-    """Put headings two steps down, as the page has its own title; a $ begins no formula."""
-    return HEADING.sub(lambda match: "##" + match[0], text).replace("$", r"\$")
+    return without_images(text)

@@ -8,13 +8,14 @@ from comment_toxicity import Classifier
 from comment_toxicity.errors import DataError, UserError
 from ui import charts, session
 from ui.catalog import card_label, label_name
-from ui.comment import table
 from ui.files.ask import ask_for_labelled
 from ui.files.job import FileJob
 from ui.files.labelled import can_measure, label_columns, labelled_rows, report_on
 from ui.files.upload import Source
+from ui.html import table
+from ui.messages import CALIBRATION, show_error, show_needs_full_installation
 from ui.models.operating_point import choose_operating_point
-from ui.picker import load_model, pick_second_model, tell
+from ui.picker import load_model, pick_second_model
 from ui.report import figure, show_reliability, show_report
 from ui.text import in_markdown
 from ui.workspace import workspace
@@ -29,13 +30,13 @@ LAYOUT = (
 def measure_here(name: str) -> None:
     """Measure the model, and another beside it, on labelled comments; then choose thresholds."""
     if not can_measure():
-        st.info("Measuring needs the full installation; this server has the slim one.")
+        show_needs_full_installation("Measuring")
         return
     second = pick_second_model(name, key="second measured model")
     try:
         asked_for = ask_for_labelled(MEASURED_SOURCE, LAYOUT)
     except UserError as error:
-        tell(error)
+        show_error(error)
         asked_for = None
     pressed = st.button(
         "Measure", type="primary", icon=":material/play_arrow:", disabled=asked_for is None
@@ -73,7 +74,7 @@ def _tell_missing(source: Source, model: Classifier) -> None:
     named = ", ".join(card_label(label, model.name) for label in model.labels)
     wanted = "called “label”" if model.single_label else f"for a label of {model.name} ({named})"
     found = ", ".join(source.columns)
-    tell(DataError(f"{source.name}: has no column {wanted}; it has {found}."))
+    show_error(DataError(f"{source.name}: has no column {wanted}; it has {found}."))
 
 
 def _stop() -> None:
@@ -87,9 +88,8 @@ def _follow(jobs: list[FileJob]) -> None:
         st.rerun()
     for job in jobs:
         progress = job.progress
-        share = progress.rows / progress.total if progress.total else 0.0
         rows = f"{progress.rows:,} of {progress.total:,} rows" if progress.total else "waiting …"
-        st.progress(share, in_markdown(f"{job.model_name}: {rows}"))
+        st.progress(progress.share, in_markdown(f"{job.model_name}: {rows}"))
     st.button("Cancel", on_click=_stop, icon=":material/stop:")
 
 
@@ -97,14 +97,14 @@ def _results(name: str, jobs: list[FileJob]) -> None:
     reports: dict[str, Any] = {}
     for job in jobs:
         if job.result is None:
-            st.error(in_markdown(job.progress.message or "Stopped."))
+            show_error(job.progress.message or "Stopped.")
             continue
         try:
             with st.spinner("Measuring …"):
                 thresholds = {**job.thresholds, **session.thresholds(job.model_name)}
                 reports[job.model_name] = report_on(job, thresholds)
         except UserError as error:
-            tell(error)
+            show_error(error)
     if not reports:
         return
     st.subheader(f"On {in_markdown(jobs[0].source.name)}", anchor=False)
@@ -150,7 +150,7 @@ def _curves(job: FileJob, report: dict) -> None:
             st.markdown("**Precision and recall**")
             alt = "Precision-recall curves; the table gives the average precisions."
             charts.lines(precision_recall, "recall", "precision", alt)
-    st.subheader("Is a score what it says?", anchor=False)
+    st.subheader(CALIBRATION, anchor=False)
     show_reliability(report, name)
     model = load_model(name)
     if model and not model.single_label:

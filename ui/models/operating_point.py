@@ -13,8 +13,8 @@ from comment_toxicity import Classifier
 from comment_toxicity.decision import FILE_NAME, Decision
 from ui import charts, session
 from ui.catalog import label_name
-from ui.comment import table
 from ui.files.labelled import Labelled, OperatingPoints
+from ui.html import table
 from ui.text import in_markdown
 from ui.words import BY_HAND
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from comment_toxicity.errors import PublishError
 from comment_toxicity.fetch.find import ROOT
+from ui.messages import off_on_public_server, show_error
 from ui.settings import PUBLIC, PageSettings
 from ui.text import in_markdown
 
@@ -20,8 +21,7 @@ def show_publishing(model: str) -> None:
     with st.expander("Publish it on the Hugging Face Hub"):
         if PageSettings.read().public:  # the token is not the visitor's
             st.write(
-                "Off on this public server. Whoever runs it publishes with this command, or sets "
-                f"{in_markdown(PUBLIC)}\\=0 where strangers cannot open it."
+                f"{off_on_public_server('Publishing is', PUBLIC, 0)} This command publishes it too:"
             )
             st.code(f"python -m finetune publish {model} --to hub:owner/name", language="bash")
             return
@@ -48,7 +48,7 @@ def show_publishing(model: str) -> None:
                 with st.spinner(f"Pushing to {in_markdown(target)} …"):
                     printed = push(model, target.strip(), private)
             except PublishError as error:
-                st.error(in_markdown(str(error)), icon=":material/error:")
+                show_error(error)
                 return
             st.success(in_markdown(f"Published as {target.strip()}."))
             st.code(printed, language=None)

@@ -1,0 +1,28 @@
+"""The metrics that came with a model."""
+
+import streamlit as st
+
+from ui.messages import CALIBRATION, measured_on
+from ui.models.facts import ModelFacts
+from ui.report import show_reliability, show_report
+from ui.text import in_markdown
+
+
+def show_metrics(name: str, known: ModelFacts) -> None:
+    """Show the tab; metrics.json can be a stranger's."""
+    if known.measured is None:
+        st.info("This model brings no figures: measure it on labelled comments of your own.")
+        return
+    split, report = known.measured
+    try:
+        data = known.metrics.get("data", {}).get("name", "")
+        of = f" of {in_markdown(data)}" if split == "test" and data else ""
+        st.write(measured_on(f"{split} rows{of}"))
+        show_report(report, name)
+        st.subheader(CALIBRATION, anchor=False)
+        show_reliability(report, name)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        st.info("Its metrics.json is of another kind than this page can show.")
+    for plot in known.plots:
+        alt = "ROC and precision-recall curves" if plot.stem == "curves" else "Confusion"
+        st.image(str(plot), caption=f"{alt} of the run's test rows, a line or field a label")
