@@ -1,4 +1,4 @@
-"""What `streamlit run app.py` serves, on one port: the page, and the HTTP routes beside it.
+"""What `streamlit run app.py` serves on one port: the page, and the HTTP routes beside it.
 
 The script that runs for each visitor is ui/navigation.py.
 """
@@ -24,7 +24,7 @@ from ui.workspace import end_workspaces
 
 
 def give_up(error: UserError) -> NoReturn:
-    """Say in one sentence why nothing is served, and end at once."""
+    """Print in one sentence why nothing is served, and end at once."""
     print(f"error: {error}", file=sys.stderr, flush=True)
     os._exit(error.exit_code)  # raised while the server starts, it would be shown as a traceback
 
@@ -40,7 +40,7 @@ ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE, downloads.base_pa
 
 @asynccontextmanager
 async def running(server: st.App) -> AsyncIterator[None]:
-    """Start the service with the server; at its end stop it, and remove what visitors handed in."""
+    """Start the service with the server; at its end stop it, and remove what visitors uploaded."""
     async with AsyncExitStack() as until_stopped:
         try:
             await until_stopped.enter_async_context(lifespan(SERVICE)(server))

@@ -1,4 +1,4 @@
-"""File: score all comments of a file, look at the result, and take it away."""
+"""File: score all comments of a file, look at the result, and download it."""
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from ui.messages import show_error, show_needs_full_installation
 from ui.picker import load_model, pick_model
 from ui.report import show_report
 from ui.text import in_markdown
+from ui.words import size_of
 from ui.workspace import workspace
 
 SOURCE, JOB, UPLOADS = "source", "file job", "uploads"
@@ -23,11 +24,11 @@ MOST_REASONS = 5
 
 
 def main() -> None:
-    """Lay out the page: what to score, then how it goes, then what came of it."""
+    """Lay out the page: what to score, then its progress, then the result."""
     st.title("Score a file", anchor=False)
     st.write(
-        "Give a file of comments and get it back with a score a label, row by row. It lies in a "
-        "temporary folder of this server while you work on it here, and is deleted after that."
+        "Upload comments and get them back with one score per label. The file is kept only while "
+        "you work on it here."
     )
     source: Source | None = st.session_state.get(SOURCE)
     job: FileJob | None = st.session_state.get(JOB)
@@ -42,11 +43,9 @@ def main() -> None:
 
 
 def _ask_for_comments() -> None:
-    way = st.segmented_control(
-        "Where the comments are", [UPLOAD, PASTE], default=UPLOAD, required=True
-    )
+    choice = st.segmented_control("Comments from", [UPLOAD, PASTE], default=UPLOAD, required=True)
     try:
-        source = ask_for_upload(UPLOADS) if way == UPLOAD else _pasted()
+        source = ask_for_upload(UPLOADS) if choice == UPLOAD else _pasted()
     except UserError as error:
         show_error(error)
         return
@@ -57,42 +56,42 @@ def _ask_for_comments() -> None:
 
 def _pasted() -> Source | None:
     with st.form("paste", border=False):
-        text = st.text_area("One comment a line", height=200)
-        asked = st.form_submit_button("Take these lines", type="primary")
+        text = st.text_area("One comment per line", height=200)
+        asked = st.form_submit_button("Use these lines", type="primary")
     return save_lines(text or "", workspace().new_folder()) if asked else None
 
 
 def _ask_how(source: Source, failed: FileJob | None) -> None:
     with st.container(border=True):
-        st.markdown(f"**{in_markdown(source.name)}** · {source.megabytes():,.1f} MB")
+        st.markdown(f"**{in_markdown(source.name)}** · {size_of(source.path)}")
         left, right = st.columns(2)
         with left:
             column = ask_for_column(source)
         with right:
             name = pick_model()
         with st.container(horizontal=True):
-            begin = st.button("Score the file", type="primary", icon=":material/play_arrow:")
-            st.button("Take another file", on_click=_forget)
+            pressed = st.button("Score the file", type="primary", icon=":material/play_arrow:")
+            st.button("Start over", on_click=_forget)
     if failed:
         if failed.progress.state == "failed":
             show_error(failed.progress.message)
         else:
-            st.info("Stopped; nothing was kept.")
-    if begin and (model := load_model(name)):
-        place = workspace()
-        st.session_state[JOB] = FileJob(source, column, model, place.new_folder(), place.ended)
+            st.info("Cancelled. Nothing was kept.")
+    if pressed and (model := load_model(name)):
+        mine = workspace()
+        st.session_state[JOB] = FileJob(source, column, model, mine.new_folder(), mine.ended)
         st.rerun()
 
 
 @st.fragment(run_every=0.5)
 def _follow(job: FileJob) -> None:
-    """Show how far the job is, twice a second."""
+    """Show the job's progress, twice a second."""
     progress = job.progress
     if progress.over:
         st.rerun()
     with st.container(border=True):
         st.progress(progress.share, progress.in_words())
-        st.caption("You can look at other pages meanwhile.")
+        st.caption("You can use the other pages in the meantime.")
         st.button("Cancel", on_click=job.cancel, icon=":material/stop:")
 
 
@@ -106,25 +105,26 @@ def _show_result(job: FileJob) -> None:
         st.metric("rows", f"{scored.rows:,}", width="content")
         if not job.single_label:
             own = "At the model's own thresholds, as in the downloads."
-            st.metric("flagged by a label", f"{flagged:,}", width="content", help=own)
-        st.metric("without scores", f"{unscored:,}", width="content")
+            st.metric("flagged", f"{flagged:,}", width="content", help=own)
+        st.metric("not scored", f"{unscored:,}", width="content")
         st.metric("rows/s", f"{job.progress.rate:,.0f}", width="content")
     reasons = [
         f"{rows:,} × {in_markdown(reason)}" for reason, rows in scored.unscored_reasons().items()
     ]
     if reasons:
         more = f", and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
-        st.caption(f"Without scores: {', '.join(reasons[:MOST_REASONS])}{more}")
+        st.caption(f"Not scored: {', '.join(reasons[:MOST_REASONS])}{more}")
     name = f"{job.source.path.stem}-scored"
     csv = (job.csv, f"{name}.csv", "Download CSV")
     parquet = (scored.path, f"{name}.parquet", "Download Parquet")
     st.html(links([csv, parquet]))
+    own = "the labels at or above the model's own thresholds"
+    flags = "the most likely class" if job.single_label else own
     st.caption(
-        f"Scored with {in_markdown(job.model_name)}. The column flags holds the labels at or above "
-        "the model's own thresholds. In the CSV an apostrophe stands before what a spreadsheet "
-        "would take for a formula."
+        f"Scored with {in_markdown(job.model_name)}. The flags column holds {flags}. In the CSV, "
+        "cells that a spreadsheet would read as formulas begin with an apostrophe."
     )
-    st.button("Take another file", on_click=_forget)
+    st.button("Start over", on_click=_forget)
     _explore(job)
 
 
@@ -135,16 +135,14 @@ def _explore(job: FileJob) -> None:
     if scored is None:
         return
     st.subheader("Thresholds" if job.thresholds else "Classes", anchor=False)
-    begin = {**job.thresholds, **session.thresholds(job.model_name)} if job.thresholds else {}
+    initial = {**job.thresholds, **session.thresholds(job.model_name)} if job.thresholds else {}
     key = scored.path.parent.name
-    thresholds = choose_thresholds(scored, begin, job.model_name, key)
+    thresholds = choose_thresholds(scored, initial, job.model_name, key)
     st.subheader("Rows", anchor=False)
     browse(scored, scored.flags(thresholds), job.model_name, key)
     if label_columns(scored.columns, scored.labels, job.single_label, job.model_name):
         st.subheader("Report", anchor=False)
-        st.write(
-            "The file says which labels its comments carry, so the model can be measured on it."
-        )
+        st.write("The file has label columns, so the model can be measured on it.")
         _report(job, thresholds)
 
 
@@ -156,7 +154,7 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
         show_needs_full_installation("Measuring")
         return
     if scored.rows > ROWS_MEASURED_AT_ONCE and not st.toggle(
-        f"Measure all {scored.rows:,} rows (takes some seconds at each change)"
+        f"Measure all {scored.rows:,} rows (takes a few seconds after each change)"
     ):
         return
     try:
@@ -169,7 +167,7 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
 
 
 def _forget() -> None:
-    """Let go of the file and of what came of it."""
+    """Discard the file and its result."""
     job: FileJob | None = st.session_state.pop(JOB, None)
     if job:
         job.discard()

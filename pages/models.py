@@ -1,4 +1,4 @@
-"""Models: what can be picked, how good each is, and the operating point of its labels."""
+"""Models: which there are, how good each one is, and the operating point of its labels."""
 
 import streamlit as st
 
@@ -12,30 +12,30 @@ from ui.models.hub_check import check_hub_model
 from ui.models.measure_tab import measure_here
 from ui.models.metrics_tab import show_metrics
 from ui.models.overview import overview_table
-from ui.picker import FROM_HUB, kind, load_model, pick_model
+from ui.picker import FROM_HUB, load_model, origin, pick_model
 from ui.settings import HUB_TYPED, PageSettings
 from ui.text import in_markdown
 
 
 def main() -> None:
-    """Lay out the page: all models, then the one that is picked."""
+    """Lay out the page: all models, then the chosen one."""
     st.title("Models", anchor=False)
     overview = st.container()
     _from_the_hub()  # can add one to them
     overview.html(overview_table())
-    name = pick_model("Look at")
+    name = pick_model()
     st.write(in_markdown(description(name)))
     known = facts(name)
     if known is None:
-        if kind(name) != FROM_HUB:
-            load_model(name)  # it is here and cannot be read: this tells why
+        if origin(name) != FROM_HUB:
+            load_model(name)  # it is here and cannot be read: this shows why
             return
-        st.info("This model lies on the Hub. Once it is loaded here, more is known of it.")
-        if st.button("Load it", icon=":material/download:") and load_model(name):
+        st.info("Not downloaded yet. Download it to see its labels and size.")
+        if st.button("Download it", icon=":material/download:") and load_model(name):
             st.rerun()
         return
     about, metrics, audit, measure, card = st.tabs(
-        ["About", "Figures", "Fairness and robustness", "Measure and adjust", "Card"]
+        ["About", "Metrics", "Fairness and robustness", "Measure and adjust", "Card"]
     )
     with about:
         show_about(name, known)
@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def _no_card(name: str) -> str:
-    if kind(name) != FROM_HUB:
-        return "This model brings no card."
+    if origin(name) != FROM_HUB:
+        return "This model has no card."
     repo = name.partition("@")[0]
-    return f"Its card is not on this machine: read it on <https://huggingface.co/{repo}>."
+    return f"Its card is not on this machine. Read it at <https://huggingface.co/{repo}>."
 
 
 def _from_the_hub() -> None:
-    """Let the visitor add a model by its Hub id, once it has been looked at."""
+    """Let the visitor add a model by its Hub id, after a check."""
     settings = PageSettings.read()
     with st.expander("Add a model from the Hugging Face Hub"):
         if not settings.typed_models:
@@ -65,18 +65,18 @@ def _from_the_hub() -> None:
             return
         with st.form("hub", border=False):
             name = st.text_input("Hub id", placeholder="owner/name, or owner/name@revision")
-            asked = st.form_submit_button("Check and add")
-        if not asked:
+            pressed = st.form_submit_button("Check and add")
+        if not pressed:
             return
         name = (name or "").strip()
         try:
-            with st.spinner("Asking the Hub …"):
+            with st.spinner("Checking with the Hub …"):
                 gigabytes = check_hub_model(name, settings.hub_gigabytes)
         except UserError as error:
             show_error(error)
             return
         session.add_typed_model(name)
-        st.success(in_markdown(f"{name} ({gigabytes:.2f} GB) is in the picker now."))
+        st.success(in_markdown(f"{name} ({gigabytes:.2f} GB) is now in the list of models."))
 
 
 main()

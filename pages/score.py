@@ -1,4 +1,4 @@
-"""Score: type a comment, read its scores, and see which words made them.
+"""Score: type a comment, read its scores, and see which words drive them.
 
 A visitor's text goes to the model and back to that visitor's page. It is never cached, written
 or logged.
@@ -17,8 +17,8 @@ from ui.picker import load_model, pick_model, pick_second_model
 from ui.text import in_markdown, shortened
 from ui.words import LabelScore, meaning, most_telling, percent, rank
 
-# Scored in a few seconds on two cores. It is no max_chars of the text area: with that, Streamlit
-# ignores a longer paste without a word.
+# Scored in a few seconds on two cores. Not max_chars of the text area: with that, Streamlit
+# silently ignores a longer paste.
 MAX_CHARACTERS = 100_000
 COMMENT, SAMPLE = "comment", "sample"
 
@@ -28,7 +28,7 @@ def main() -> None:
     st.title("Comment toxicity", anchor=False)
     st.write(
         "How likely is a reader to find a comment toxic, obscene, threatening, insulting or "
-        "hateful? Type or paste one. It is scored on this server and kept nowhere."
+        "hateful? Type or paste one. It is scored on this server and not stored."
     )
     first, second = st.columns(2)
     with first:
@@ -37,24 +37,24 @@ def main() -> None:
         names += filter(None, [pick_second_model(names[0], key="second model")])
     text, asked = _comment()
 
-    loaded = [model for name in names if (model := load_model(name))]  # one can type meanwhile
+    loaded = [model for name in names if (model := load_model(name))]
     if loaded and text.strip():
         _results(loaded, text)
     elif asked and not text.strip():
-        st.info("There is nothing to score yet: type or paste a comment above.")
+        st.info("Nothing to score yet. Type or paste a comment above.")
     _samples(loaded)
     st.subheader("Before you rely on it", anchor=False)
     st.markdown(HARMS)
 
 
 def _comment() -> tuple[str, bool]:
-    """Ask for a comment; tell whether the button was pressed."""
+    """Ask for a comment. Returns its text, and whether the button was pressed."""
     st.selectbox(
         "Example",
         SAMPLES,
         index=None,
         key=SAMPLE,
-        placeholder="Pick one of ten sample comments, or type your own below",
+        placeholder="Choose one of ten sample comments, or type your own below",
         on_change=_take_sample,
     )
     with st.form("comment form", border=False, enter_to_submit=False):
@@ -75,74 +75,74 @@ def _results(models: list[Classifier], text: str) -> None:
         )
     text = text[:MAX_CHARACTERS]
     if not text.strip():
-        st.info("Its beginning is blank, so there is nothing to score: cut that off.")
+        st.info(f"The first {MAX_CHARACTERS:,} characters are blank. Remove them and try again.")
         return
     for model, column in zip(models, st.columns(len(models), gap="large"), strict=True):
         with column, st.container(border=True):
             if len(models) > 1:
                 st.markdown(f"**{in_markdown(model.name)}**")
             with st.spinner("Scoring …"):
-                found = model.score([text])[0]
-            if np.isnan(found).any():
+                scores = model.score([text])[0]
+            if np.isnan(scores).any():
                 st.error(
-                    "The model gives no numbers for this comment, so its weights may be broken: "
-                    "pick another one."
+                    "This model gave no valid scores for this comment; its weights may be damaged. "
+                    "Choose another model."
                 )
                 continue
-            ranked = rank(model, found, session.thresholds(model.name))
+            ranked = rank(model, scores, session.thresholds(model.name))
             st.html(comment.result(ranked))
-            own = " You set thresholds of your own on the Models page."
+            own = " You set your own thresholds on the Models page."
             st.caption(in_markdown(meaning(model)) + own * bool(session.thresholds(model.name)))
             _explanation(model, text, ranked)
 
 
 @st.fragment
 def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None:
-    """Mark what moves one label's score: the most telling one, or the one that is picked."""
+    """Mark what drives the score of one label: the most telling one, or a chosen one."""
     names = {row.label: row for row in ranked}
     labels = list(names)
     telling = most_telling(ranked).label
     label = st.selectbox(
-        "What moves the score of",
+        "What drives the score for",
         labels,
         index=labels.index(telling),
         format_func=lambda label: f"{names[label].name} ({percent(names[label].score)})",
         key=f"explained label {model.name} {telling} {labels}",  # another comment: its own label
     )
-    with st.spinner("Leaving out each part in turn …"):
-        found = explain(model, text, label)
-    if found is None:
-        st.caption("There is only one word, so there is nothing to leave out.")
+    with st.spinner("Finding the words that matter …"):
+        explanation = explain(model, text, label)
+    if explanation is None:
+        st.caption("One word is too short to explain by its parts.")
         return
-    if not found.whole:
-        st.caption("Of this long comment, the passage with the highest score:")
-    st.html(comment.marked(found))
-    if not found.strongest():
-        st.caption(f"No single {found.unit} moves this score by a point or more.")
+    if not explanation.whole:
+        st.caption("This comment is long. Its passage with the highest score:")
+    st.html(comment.marked(explanation))
+    if not explanation.strongest():
+        st.caption(f"No single {explanation.unit} changes this score by a point or more.")
         return
     st.caption(
-        f"Each {found.unit} was left out in turn. A solid line: it raises the score. "
-        "A dotted line: it lowers it."
+        f"Each {explanation.unit} was left out in turn. Solid underline: it raises the score. "
+        "Dotted underline: it lowers the score."
     )
-    with st.expander("The same as a table"):
-        st.html(comment.effects_table(found))
+    with st.expander("Show as a table"):
+        st.html(comment.effects_table(explanation))
 
 
 def _samples(models: list[Classifier]) -> None:
     """List the sample comments with their two highest labels."""
     if models:
-        with st.expander("Ten sample comments with their two highest labels"):
+        with st.expander("Ten sample comments with their two highest scores"):
             version = shared_models().version(models[0].name)
             st.html(_sample_table(models[0].name, version, models[0]))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _sample_table(name: str, version: State, _model: Classifier) -> str:
-    """Score the samples once a model. They are ours: no visitor's text is cached."""
+    """Score the samples once per model. They are ours: no visitor's text is cached."""
     rows = []
-    for sample, found in zip(SAMPLES, _model.score(SAMPLES), strict=True):
-        best = rank(_model, found)[:2]
-        broken = bool(np.isnan(found).any())
+    for sample, scores in zip(SAMPLES, _model.score(SAMPLES), strict=True):
+        best = rank(_model, scores)[:2]
+        broken = bool(np.isnan(scores).any())
         shown = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
         rows.append((shortened(sample), *shown))
     header = ("comment", "highest", "second")[: 1 + len(_model.labels)]

@@ -1,4 +1,4 @@
-"""Train: fine-tune a model on labelled comments, watch it, and use what comes of it."""
+"""Train: fine-tune a model on labelled comments, watch it, and use the result."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -27,20 +27,20 @@ from ui.words import duration
 
 LOG_LINES = 60
 STAGES = {
-    "data": "Dividing the rows",
+    "data": "Splitting the rows",
     "train": "Training",
     "export": "Exporting the weights",
-    "calibrate": "Calibrating, choosing thresholds",
-    "evaluate": "Measuring on rows it never saw",
-    "card": "Writing its card",
+    "calibrate": "Calibrating and choosing thresholds",
+    "evaluate": "Measuring on held-out rows",
+    "card": "Writing the model card",
 }
 
 
 def main() -> None:
-    """Lay out the page: the run that is on, or the last one's result and the form of a new one."""
+    """Lay out the page: the current run, or the last one and the form for a new one."""
     st.title("Train a model", anchor=False)
     st.write(
-        "Fine-tune a model on labelled comments of your own. The run goes on in the background: "
+        "Fine-tune a model on your own labelled comments. The run continues in the background: "
         "you can close this page and come back."
     )
     if not PageSettings.read().training:
@@ -61,32 +61,28 @@ def main() -> None:
 
 @st.fragment(run_every=1.0)
 def _watch(training: Training) -> None:
-    """Show the run that is on, for whoever opens the page."""
+    """Show the current run, to everybody who opens the page."""
     status = training.status()
     if status is None or status.state != RUNNING:
         st.rerun()
     with st.container(border=True):
-        st.markdown(
-            f"**runs/{status.name}** is being trained, and has been for {duration(status.seconds)}."
-        )
+        st.markdown(f"**runs/{status.name}** has been training for {duration(status.seconds)}.")
         steps = f": step {status.step:,} of {status.steps:,}" if status.steps else ""
         what = STAGES.get(status.stage, "Starting") + (steps if status.stage == "train" else "")
         st.progress(min(1.0, status.share), f"{what} …")
         if st.button("Stop", icon=":material/stop:"):
             training.stop()
-            st.toast("Asked it to stop; its last checkpoint is kept.")
+            st.toast("Stopping. The last checkpoint is kept.")
     show_curves(training.curves(status.name))
     _log(status, expanded=True)
 
 
 def _ended(training: Training, status: Status) -> None:
-    """Say how the last run ended, and offer what can be done with it."""
+    """Show how the last run ended, and what can be done with it."""
     name = f"runs/{status.name}"
     with st.container(border=True):
         if status.state == DONE:
-            st.success(
-                f"{name} is trained, in {duration(status.seconds)}, and stands in the model picker."
-            )
+            st.success(f"{name} is ready ({duration(status.seconds)}) and in the list of models.")
             if st.button("Score comments with it", type="primary", icon=":material/speed:"):
                 st.session_state[MODEL] = name
                 st.switch_page(PAGES / "score.py")
@@ -97,7 +93,7 @@ def _ended(training: Training, status: Status) -> None:
                 st.error(in_markdown(f"{name}: {status.problem}"), icon=":material/error:")
             elif status.state == STOPPED:
                 st.info(f"{name} was stopped after {duration(status.seconds)}.")
-            if st.button("Go on with it", icon=":material/resume:"):
+            if st.button("Resume", icon=":material/resume:"):
                 _begin(training.resume)
         show_curves(training.curves(status.name))
         _log(status, expanded=status.state == FAILED)
@@ -113,7 +109,7 @@ def _report(name: str) -> None:
 
 
 def _new_run(training: Training) -> None:
-    st.subheader("A new run", anchor=False)
+    st.subheader("New run", anchor=False)
     try:
         wanted = ask_for_run()
     except UserError as error:

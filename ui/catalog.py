@@ -1,4 +1,4 @@
-"""What is known of labels and of some models on the Hub: descriptions, and names for LABEL_0 ….
+"""Descriptions of labels and of some models on the Hub, and names for LABEL_0 and its like.
 
 Words for people only. What a model's scores mean is decided by its own files (folder.py).
 """
@@ -15,12 +15,12 @@ MEANINGS = {
     "identity_hate": "attacks people for what they are: origin, religion, gender, orientation, "
     "disability",
 }
-"""What a comment does that carries the label; of the Jigsaw labels."""
+"""What a comment with the label is, or does; of the Jigsaw labels."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A model on the Hub that the page offers.
+    """A model on the Hub that the page lists.
 
     names: what its card calls the labels, where its config does not, or shortens them.
     """
@@ -32,9 +32,9 @@ class Listed:
 SENTIMENT = {"LABEL_0": "negative", "LABEL_1": "neutral", "LABEL_2": "positive"}
 HUB_MODELS = {
     "andyqin18/finetuned-bert-uncased": Listed(
-        "bert-base-uncased, fine-tuned on comments of the Jigsaw 2018 challenge: the six labels "
-        "of the embedded model, from an encoder five times its size. Uncalibrated.",
-        dict(zip((f"LABEL_{place}" for place in range(6)), MEANINGS, strict=True)),
+        "bert-base-uncased, fine-tuned on comments from the Jigsaw 2018 challenge. The six labels "
+        "of the embedded model, with an encoder five times its size. Uncalibrated.",
+        dict(zip((f"LABEL_{index}" for index in range(6)), MEANINGS, strict=True)),
     ),
     "distilbert/distilbert-base-uncased-finetuned-sst-2-english": Listed(
         "DistilBERT, fine-tuned on sentences from film reviews (SST-2): whether a sentence is "
@@ -55,16 +55,16 @@ HUB_MODELS = {
 
 
 def card_label(label: str, model: str) -> str:
-    """Give a label as its model's card calls it, where it is listed here ("LABEL_0" → "toxic")."""
+    """A label as its model's card calls it, where it is listed here ("LABEL_0" → "toxic")."""
     listed = HUB_MODELS.get(model.partition("@")[0])
     return listed.names.get(label, label) if listed else label
 
 
 def label_name(label: str, model: str = "") -> str:
-    """Name a label in words: its model's card's, or itself ("severe_toxic" → "severe toxic")."""
+    """A label in words: as the card calls it, or itself ("severe_toxic" → "severe toxic")."""
     return card_label(label, model).replace("_", " ")
 
 
 def definition(name: str) -> str:
-    """Say what a comment does that carries the label of this name; nothing for unknown ones."""
+    """What a comment with the label of this name is, or does; empty for unknown labels."""
     return MEANINGS.get(name.replace(" ", "_"), "")

@@ -16,14 +16,14 @@ COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9"]
 
 
 def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None:
-    """Draw how many rows have which score, with a line at the threshold.
+    """Draw how the rows spread over the scores, with a line at the threshold.
 
     The height is the square root of the count: rare high scores stay visible beside many low ones.
     """
     width = 1 / len(counts)
     bands = [
-        {"from": place * width, "to": (place + 1) * width, "rows": count}
-        for place, count in enumerate(counts)
+        {"from": index * width, "to": (index + 1) * width, "rows": count}
+        for index, count in enumerate(counts)
     ]
     bars = {
         "mark": {"type": "bar", "color": BAR_COLOR},
@@ -60,7 +60,7 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
 
 
 def bars(points: Points, share: str, name: str, alt: str) -> None:
-    """Draw a bar a point, in their order. points: dictionaries with share and name."""
+    """Draw one bar per point, in their order. points: dictionaries with share and name."""
     highest = max(0.25, *(point[share] for point in points))  # small shares look small
     encoding = {
         "x": {
@@ -80,7 +80,7 @@ def bars(points: Points, share: str, name: str, alt: str) -> None:
 def lines(
     points: Points, x: str, y: str, alt: str, diagonal: bool = False, percent: bool = True
 ) -> None:
-    """Draw one line a label. points: dictionaries with x, y and label."""
+    """Draw one line per label. points: dictionaries with x, y and label."""
     axis = {"format": ".0%"} if percent else {}
     scale = {"domain": [0, 1]} if percent else {"zero": False}
     encoding = {
@@ -100,7 +100,7 @@ def lines(
                 "encoding": {axis: encoding[axis] for axis in ("x", "y")},
             }
         )
-    numbered = [{"order": place, **point} for place, point in enumerate(points)]
+    numbered = [{"order": index, **point} for index, point in enumerate(points)]
     mark = {"type": "line", "point": diagonal or not percent, "strokeWidth": 2}
     layers.append({"data": {"values": numbered}, "mark": mark, "encoding": encoding})
     st.vega_lite_chart({"layer": layers, "height": 340}, alt=alt)

@@ -15,9 +15,9 @@ def result(ranked: Sequence[LabelScore]) -> str:
 
 
 def _bar(row: LabelScore) -> Bar:
-    verdict = "the likeliest" if row.flagged else ""
+    verdict = "the most likely" if row.flagged else ""
     if row.threshold is not None:
-        reached = "likely: reaches" if row.flagged else "below"
+        reached = "flagged: reaches" if row.flagged else "below"
         verdict = f"{reached} its threshold of {percent(row.threshold)}"
     note = " · ".join(filter(None, [verdict, definition(row.name)]))
     return Bar(row.name, percent(row.score), row.score, row.threshold, note, row.flagged)

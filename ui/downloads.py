@@ -15,10 +15,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ui.html import download_buttons
+from ui.words import size_of
 
 _offered: dict[str, Path] = {}
 _changing = threading.Lock()  # each visitor's page runs in a thread of its own
-GONE = "This result is gone: its page was closed. Score the file again.\n"
+GONE = "This result is gone, as its page was closed. Score the file again.\n"
 
 
 async def download(request: Request) -> Response:
@@ -32,12 +33,12 @@ async def download(request: Request) -> Response:
 
 
 def route() -> Route:
-    """Give the route of all downloads, below the path that the page itself is served under."""
+    """The route of all downloads, below the path that the page itself is served under."""
     return Route(f"{base_path()}/downloads/{{token}}/{{name}}", download, methods=["GET"])
 
 
 def address(path: Path, name: str) -> str:
-    """Give the address under which a file can be had; the same one for the same file."""
+    """The address of a file, always the same for the same file."""
     with _changing:
         for old in [old for old, offered in _offered.items() if not offered.is_file()]:
             del _offered[old]
@@ -50,16 +51,11 @@ def address(path: Path, name: str) -> str:
 def links(files: Iterable[tuple[Path, str, str]]) -> str:
     """Links that look like buttons. files: path, name for the visitor and title of each."""
     return download_buttons(
-        (address(path, name), title, _size(path)) for path, name, title in files
+        (address(path, name), title, size_of(path)) for path, name, title in files
     )
 
 
-def _size(path: Path) -> str:
-    size = path.stat().st_size / 1e6
-    return f"{size:,.1f} MB" if size >= 0.1 else f"{size * 1000:,.0f} kB"
-
-
 def base_path() -> str:
-    """Give the path that the page is served below, as /toxicity; an empty one for the root."""
+    """The path that the page is served below, such as /toxicity; empty for the root."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return f"/{base}" if base else ""

@@ -1,4 +1,4 @@
-"""Ten sample comments to try, written for this page, and a note on what scores cannot do."""
+"""Ten sample comments to try, written for this page, and what scores cannot do."""
 
 SAMPLES = (
     "Thank you for the careful rewrite, the section reads so much better now.",
@@ -14,13 +14,13 @@ SAMPLES = (
 )
 
 HARMS = """
-- **Not for moderating by itself.** It helps a person to decide what to read first. Let nobody be
-  blocked, and no comment be removed, by a score alone.
+- **Not a moderator on its own.** It helps a person decide what to read first. Do not block anyone
+  or remove a comment on a score alone.
 - **It reads words, not intentions.** Dialect, reclaimed words, and abuse that is quoted, reported
-  or denied can be scored too high; irony, politely worded contempt, veiled threats, and what only
-  its context makes hateful, too low.
-- **A model can be unfair to people for naming what they are.** The embedded one seldom flags a
-  harmless sentence for that, but was not measured on dialects; others can do far worse. *Fairness
-  and robustness* on the Models page says what is known of each.
-- **English only**, where a model does not say otherwise: in other languages scores mean nothing.
+  or denied can score too high. Irony, polite contempt, veiled threats, and hate that only the
+  context reveals can score too low.
+- **A model can be unfair to people for saying who they are.** The embedded one seldom flags a
+  harmless sentence for that, but it was not measured on dialects. Other models can do far worse:
+  see *Fairness and robustness* on the Models page.
+- **English only**, unless a model says otherwise. In other languages the scores mean nothing.
 """

@@ -1,6 +1,6 @@
-"""Run for each visitor: the frame around every page, and the page that was picked.
+"""Run for each visitor: the frame around every page, and the page that was opened.
 
-app.py serves this script. It can be run by itself too: `AppTest.from_file("ui/navigation.py")`.
+app.py serves this script. It also runs by itself: `AppTest.from_file("ui/navigation.py")`.
 """
 
 from pathlib import Path

@@ -18,24 +18,24 @@ MODEL = "model"
 
 
 def pickable() -> list[str]:
-    """List all models that can be picked: those that are here, then those on the Hub."""
+    """All models that can be chosen: those on this machine, then those on the Hub."""
     local = find.available_models() or [find.EMBEDDED]
     hub = [*HUB_MODELS, *PageSettings.read().hub_models, *session.typed_models()]
     return list(dict.fromkeys([*local, *hub]))
 
 
-def kind(name: str) -> str:
-    """Say where a model comes from, in two or three words."""
+def origin(name: str) -> str:
+    """Where a model comes from, in two or three words."""
     if name == find.EMBEDDED:
-        return "shipped, needs no network"
+        return "shipped, works offline"
     if name.startswith("runs/"):
         return "trained here"
     return FROM_HUB if "/" in name else "in models/"
 
 
 def shown_name(name: str) -> str:
-    """Name a model in the picker."""
-    return f"{name} · {kind(name)}"
+    """A model as the picker shows it."""
+    return f"{name} · {origin(name)}"
 
 
 def pick_model(label: str = "Model") -> str:
@@ -47,7 +47,7 @@ def pick_model(label: str = "Model") -> str:
 
 
 def pick_second_model(first: str, key: str) -> str | None:
-    """Show a picker for a model to compare with; None when the visitor wants none."""
+    """Show a picker for a model to compare with. Returns None when none is chosen."""
     options = [name for name in pickable() if name != first]
     if st.session_state.get(key) not in options:
         st.session_state[key] = None
@@ -63,7 +63,7 @@ def pick_second_model(first: str, key: str) -> str | None:
 
 
 def load_model(name: str) -> Classifier | None:
-    """Give the loaded model; where that cannot be done, say why on the page and give None."""
+    """Load a model. Where that fails, show why on the page and return None."""
     try:
         if name in shared_models().names():
             return shared_models().get(name)

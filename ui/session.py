@@ -8,18 +8,18 @@ THRESHOLDS, TYPED_MODELS = "thresholds", "typed models"
 
 
 def thresholds(model: str) -> dict[str, float]:
-    """Give the thresholds chosen for a model; labels that keep the model's own are missing."""
+    """The thresholds chosen for a model; labels that keep the model's own are missing."""
     return st.session_state.get(THRESHOLDS, {}).get(model, {})
 
 
 def set_thresholds(model: str, chosen: Mapping[str, float]) -> None:
-    """Use these for the model from now on, on every page; an empty table takes them back."""
+    """Use these for the model from now on, on every page; an empty mapping resets them."""
     known = st.session_state.get(THRESHOLDS, {})
     st.session_state[THRESHOLDS] = known | {model: dict(chosen)}
 
 
 def typed_models() -> list[str]:
-    """Give the Hub ids that the visitor typed in and that passed the check."""
+    """The Hub ids that the visitor typed in and that passed the check."""
     return st.session_state.get(TYPED_MODELS, [])
 
 

@@ -1,4 +1,4 @@
-"""What whoever runs the server can set, by environment variables: read here and nowhere else."""
+"""What the operator can set by environment variables; they are read here and nowhere else."""
 
 import os
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ HUB_GIGABYTES = "TOXICITY_HUB_GIGABYTES"
 class PageSettings:
     """Settings of the page.
 
-    public: strangers can open it, so what costs much is off unless it is turned on by name.
+    public: strangers can open it, so what is expensive is off unless it is turned on by name.
     training: the Train page works.
     typed_models: visitors may load any model of the Hub by typing its id.
-    hub_models: ids that stand in the picker beside the shipped list.
-    hub_gigabytes: weights of a typed-in model that take more are refused.
+    hub_models: ids that the picker has beside the shipped list.
+    hub_gigabytes: typed-in models that download more are refused.
     """
 
     public: bool
@@ -55,10 +55,10 @@ class PageSettings:
 
 
 def _switch(values: Mapping[str, str], name: str, default: bool) -> bool:
-    found = values.get(name, "").strip().lower()
-    if found in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
-        return found in ("1", "true", "yes", "on") if found else default
-    raise SettingsError(f"{name} is {found!r}; give 1 or 0.")
+    value = values.get(name, "").strip().lower()
+    if value in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
+        return value in ("1", "true", "yes", "on") if value else default
+    raise SettingsError(f"{name} is {value!r}; give 1 or 0.")
 
 
 def _ids(text: str) -> list[str]:
@@ -66,7 +66,7 @@ def _ids(text: str) -> list[str]:
     for name in names:
         if not HUB_ID.fullmatch(name):
             raise SettingsError(
-                f"{HUB_MODELS}: {name!r} is no Hub id; give owner/name or owner/name@revision, "
-                "separated by commas."
+                f"{HUB_MODELS}: {name!r} is not a valid Hub id; give owner/name or "
+                "owner/name@revision, separated by commas."
             )
     return names

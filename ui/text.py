@@ -3,10 +3,10 @@
 import re
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
-# Invisible ones, which could garble the page, and half characters, which cannot be sent to it.
+# Invisible characters could garble the page, and lone surrogates cannot be sent to it.
 UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
-# What is longer than these bounds is no picture; without them a hostile card would take minutes.
+# What is longer than these bounds is not an image; without them a hostile card would take minutes.
 IMAGE = re.compile(
     r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
 )
@@ -44,6 +44,6 @@ def _prose(text: str) -> str:
 
 
 def shortened(text: str, characters: int = 160) -> str:
-    """Give a text's beginning on one line, with … where it was cut."""
+    """The beginning of a text on one line, with … where it was cut."""
     line = " ".join(text[: 4 * characters].split())
     return line if len(line) <= characters else line[: characters - 1].rstrip() + "…"

@@ -1,8 +1,9 @@
-"""One comment's scores, put in order and into words: what a page or a terminal shows of them."""
+"""Scores, thresholds, times and sizes in words."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ class LabelScore:
     """One label's calibrated probability, and whether it is flagged.
 
     label, name: as the model's files call it, and in words.
-    threshold is None where the labels exclude each other; there the likeliest one is flagged.
+    threshold is None for a single-label model, of which the most likely label is flagged.
     """
 
     label: str
@@ -59,20 +60,16 @@ def rank(
 
 
 def most_telling(ranked: Sequence[LabelScore]) -> LabelScore:
-    """Pick the score that says most of a comment: the one furthest over, or nearest, its threshold.
+    """The score that says most about a comment: the furthest above, or nearest to, its threshold.
 
-    ranked: what rank() returns. Distance is relative to the threshold, as those of rare labels
-    are low; without thresholds it is the highest score.
+    ranked: what rank() returns. Distance is relative to the threshold, as rare labels have low
+    ones; without thresholds it is the highest score.
     """
     return max(ranked, key=lambda row: row.score / (row.threshold or 1.0))
 
 
 def sentence(ranked: Sequence[LabelScore]) -> str:
-    """Say in one plain sentence what the scores amount to.
-
-    ranked: what rank() returns. Labels without thresholds exclude each other; of them the
-    sentence names the likeliest.
-    """
+    """The verdict in one plain sentence. ranked: what rank() returns."""
     flagged = [row.name for row in ranked if row.flagged]
     others = len(ranked) - len(flagged)
     if not flagged:
@@ -81,15 +78,15 @@ def sentence(ranked: Sequence[LabelScore]) -> str:
     if any(row.threshold is None for row in ranked):
         return f"Most likely {named}."
     if others == 0:
-        return f"Likely {named}."
+        return f"Flagged as {named}."
     if others == 1:
-        return f"Likely {named}; the other label is below its threshold."
+        return f"Flagged as {named}; the other label is below its threshold."
     number = COUNT_WORDS[others] if others < len(COUNT_WORDS) else others
-    return f"Likely {named}; the other {number} are below their thresholds."
+    return f"Flagged as {named}; the other {number} are below their thresholds."
 
 
 def percent(share: float) -> str:
-    """Write a probability in whole per cent, without claiming that anything is certain."""
+    """A probability in whole per cent, never as a certainty."""
     if share < 0.005:
         return "under 1 %"
     if share >= 0.995:
@@ -103,35 +100,45 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def size_of(path: Path) -> str:
+    """The size of a file."""
+    size = path.stat().st_size
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{max(1, round(size / 1000))} kB"
+
+
 def meaning(classifier: "Classifier") -> str:
-    """Say what a score of this model means, and how its thresholds were chosen."""
+    """What a score of this model means, and how its thresholds were chosen."""
     decision = classifier.decision
     if not classifier.calibrated:
         means = (
-            "This model is not calibrated: its scores put comments in order, "
-            "but 80 % need not mean 80 in 100."
+            "This model is not calibrated: its scores rank comments, but 80 % need not mean 80 of "
+            "100 comments."
         )
-        limits = "" if classifier.single_label else " Its thresholds are a plain 50 %."
+        limits = "" if classifier.single_label else " Its thresholds are all 50 %."
     else:
         means = (
-            "A score of 80 % means: of 100 comments scored like this one, readers like those who "
-            "labelled its data would give the label to about 80."
+            "A score of 80 % means: of 100 comments scored like this one, about 80 would get the "
+            "label from readers like those who labelled the data."
         )
         limits = f" {thresholds_in_words(decision.criterion, decision.rows)}"
         limits = "" if classifier.single_label else limits
-    together = " The classes exclude each other and add up to 100 %."
+    together = " A comment has one class, so the scores add up to 100 %."
     return means + limits + together * classifier.single_label
 
 
 def thresholds_in_words(criterion: str | None, rows: int | None) -> str:
-    """Say by what criterion thresholds were chosen. criterion: as decision.json has it."""
+    """How thresholds were chosen. criterion: as decision.json has it."""
     criterion, *by_hand = BY_HAND.split(criterion or "")
-    kind, _, level = criterion.partition(":")
+    method, _, level = criterion.partition(":")
     by = {
         "best-f1": "balance false alarms and misses (best F1)",
-        "min-precision": f"keep the share of right flags at {level} or more",
-        "min-recall": f"find a share of {level} or more",
-    }.get(kind, criterion)
+        "min-precision": f"keep precision at {level} or more",
+        "min-recall": f"keep recall at {level} or more",
+    }.get(method, criterion)
     on = f" on {rows:,} comments" if rows else ""
-    chosen = f"The thresholds were chosen to {by}{on}." if kind else "The thresholds are given."
+    chosen = (
+        f"The thresholds were chosen to {by}{on}."
+        if method
+        else "How the thresholds were chosen is not recorded."
+    )
     return " ".join([chosen, *(f"Chosen by hand: {labels}." for labels in by_hand)])

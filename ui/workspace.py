@@ -1,4 +1,4 @@
-"""A visitor's folder for files: uploads and results, gone when the session is."""
+"""A visitor's folder for uploads and results; it is deleted with the session."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ class Workspace:
     end(): removes it before that.
     It lives in the visitor's session. Streamlit drops that some minutes after the tab was closed.
     ended is set first, for work that goes on in the background.
-    Raises SettingsError where the machine has no place for temporary files.
+    Raises SettingsError where temporary files cannot be written.
     """
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class Workspace:
             self.folder = Path(tempfile.mkdtemp(prefix="toxicity-"))
         except OSError as error:
             raise SettingsError(
-                "This server has no place for temporary files; whoever runs it must name one "
-                f"in TMPDIR ({error.strerror})."
+                "This server has nowhere to put temporary files; its operator must set TMPDIR "
+                f"to a folder that can be written ({error.strerror})."
             ) from error
         self.ended = threading.Event()
         self.end = weakref.finalize(self, _end, self.folder, self.ended)
@@ -39,11 +39,11 @@ class Workspace:
             _LIVING.add(self)
 
     def new_folder(self) -> Path:
-        """Make an empty folder within."""
+        """Make an empty folder inside."""
         return Path(tempfile.mkdtemp(dir=self.folder))
 
     def discard(self, folder: Path) -> None:
-        """Remove a folder that new_folder made, for one visitor can hand in many files in turn.
+        """Remove a folder that new_folder made: a visitor can upload many files in turn.
 
         Any other one, such as data/, is left alone.
         """
@@ -60,12 +60,12 @@ def end_workspaces() -> None:
     """Remove every visitor's folder, for a server that stops."""
     with _CHANGING:
         living = list(_LIVING)
-    for place in living:
-        place.end()
+    for each in living:
+        each.end()
 
 
 def workspace() -> Workspace:
-    """Give this session's."""
+    """The workspace of this session."""
     if WORKSPACE not in st.session_state:
         st.session_state[WORKSPACE] = Workspace()
     return st.session_state[WORKSPACE]

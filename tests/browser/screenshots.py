@@ -67,8 +67,8 @@ def file(page: Page, app: Served) -> None:
 def models(page: Page, app: Served) -> None:
     """The figures of the shipped model."""
     page.goto(f"{app.url}/models")
-    page.get_by_role("tab", name="Figures").click()
-    page.get_by_text("Is a score what it says?").wait_for()
+    page.get_by_role("tab", name="Metrics").click()
+    page.get_by_text("Calibration: does 80 % mean 80 in 100?").wait_for()
 
 
 def train(page: Page, app: Served) -> None:

@@ -24,7 +24,7 @@ def choose(page, label, option):
 def test_a_comment_is_scored_and_explained(visit):
     page = visit()
     score(page, RUDE)
-    assert page.locator(".tox-sentence").inner_text().startswith("Likely")
+    assert page.locator(".tox-sentence").inner_text().startswith("Flagged as")
     assert page.locator(".tox-bars [role=listitem]").count() == 6
     page.locator(".tox-marked mark.up", has_text="idiot").wait_for()
 
@@ -100,15 +100,15 @@ def test_a_model_is_trained_over_a_reload_and_picked(visit, app, small_base):
     base = page.get_by_role("combobox", name="Base model")
     base.fill(str(small_base))
     base.press("Enter")
-    page.get_by_label("Name of the run").fill("browser")
+    page.get_by_label("Run name").fill("browser")
     page.get_by_role("button", name="Start").click()
-    page.get_by_text("is being trained").wait_for()
+    page.get_by_text("has been training for").wait_for()
     page.reload()
-    page.get_by_text("is being trained").wait_for()
+    page.get_by_text("has been training for").wait_for()
     other = visit("train")  # a second visitor sees it too
-    other.get_by_text("is being trained").wait_for()
+    other.get_by_text("has been training for").wait_for()
     assert other.get_by_role("button", name="Start").count() == 0
-    page.get_by_text("stands in the model picker").wait_for(timeout=240_000)
+    page.get_by_text("and in the list of models").wait_for(timeout=240_000)
     page.get_by_role("button", name="Score comments with it").click()
     page.get_by_label("Comment", exact=True).wait_for()
     score(page, RUDE)
@@ -177,8 +177,8 @@ def scored_file(page):
 
 
 def figures(page):
-    page.get_by_role("tab", name="Figures").click()
-    page.get_by_text("Is a score what it says?").wait_for()
+    page.get_by_role("tab", name="Metrics").click()
+    page.get_by_text("Calibration: does 80 % mean 80 in 100?").wait_for()
 
 
 def nothing(page):

@@ -84,7 +84,7 @@ def test_a_threshold_that_is_moved_recounts_at_once(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)
-    slider = next(each for each in page.slider if each.label == "Threshold of toxic")
+    slider = next(each for each in page.slider if each.label == "Threshold for toxic")
     counts = [text.value for text in page.caption if "flagged" in text.value]
     assert counts[0] == "**2** of 2 rows flagged (100.0%)"
     slider.set_value(0.95).run()
@@ -119,7 +119,7 @@ def test_rows_can_be_filtered_ordered_and_searched(serve, with_weights):
     assert page.dataframe[0].value["comment_text"].tolist() == ["you fool"]
     page.text_input[0].set_value("").run()
     shown = next(box for box in page.selectbox if box.label == "Show")
-    shown.select("without scores").run()
+    shown.select("not scored").run()
     assert page.dataframe[0].value.index.tolist() == [2]
 
 
@@ -158,14 +158,14 @@ def test_classes_get_counts_and_no_sliders(serve, with_weights):
     page = finished(page)
     assert not page.exception
     assert not page.slider
-    assert any("**2** of 2 rows likeliest" in text.value for text in page.caption)
+    assert any("**2** of 2 rows most likely" in text.value for text in page.caption)
 
 
 def test_pasted_lines_are_scored_like_a_file(serve, with_weights):
     page = serve("file", a=with_weights(Flags()))
     page.segmented_control[0].select("Paste lines").run()
     page.text_area[0].set_value("one\ntwo\n")
-    button(page, "Take these lines").click().run()
+    button(page, "Use these lines").click().run()
     button(page, "Score the file").click().run()
     page = finished(page)
     assert {metric.label: metric.value for metric in page.metric}["rows"] == "2"
@@ -184,7 +184,7 @@ def test_a_column_that_would_be_overwritten_is_told_without_the_servers_paths(
     button(page, "Score the file").click().run()
     page = finished(page)
     assert page.error[0].value.startswith(r"mine\.csv\: has a column")
-    assert button(page, "Take another file")
+    assert button(page, "Start over")
 
 
 def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
@@ -198,7 +198,7 @@ def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     button(page, "Score the file").click().run()
     button(page, "Cancel").click().run()
     page = finished(page, seconds=5)
-    assert page.info[0].value.startswith("Stopped")
+    assert page.info[0].value.startswith("Cancelled")
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
 
 
@@ -220,7 +220,7 @@ def test_a_result_that_cannot_be_written_is_told_without_the_servers_paths(with_
     end = time.monotonic() + 20
     while not job.progress.over and time.monotonic() < end:
         time.sleep(0.05)
-    assert job.progress.message.startswith("This server cannot keep the result")
+    assert job.progress.message.startswith("This server cannot store the result")
 
 
 def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
@@ -254,7 +254,7 @@ def test_a_file_that_is_let_go_of_leaves_nothing_on_the_disk(serve, with_weights
     page = finished(page)
     folder = page.session_state["workspace"].folder
     assert list(folder.rglob("scored.csv"))
-    button(page, "Take another file").click().run()
+    button(page, "Start over").click().run()
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 

@@ -65,7 +65,7 @@ def test_a_hub_model_that_is_not_here_is_offered_with_its_description(with_tiny)
     page = visit("models")
     page.selectbox(key="model").select("cardiffnlp/twitter-roberta-base-sentiment").run()
     assert any("58 million tweets" in text.value for text in page.markdown)
-    button(page, "Load it").click().run()
+    button(page, "Download it").click().run()
     assert "the Hub cannot be reached" in page.error[0].value
 
 
@@ -159,7 +159,7 @@ def test_two_models_are_measured_on_the_same_file_side_by_side(with_tiny):
     button(page, "Measure").click().run()
     page = finished(page)
     assert not page.exception
-    assert "On mine\\.csv" in [header.value for header in page.subheader]
+    assert "Results on mine\\.csv" in [header.value for header in page.subheader]
     assert '<th scope="col" class="number" dir="auto">difference</th>' in html(page)
     assert "+0.000" in html(page)
 
@@ -169,7 +169,7 @@ def test_rows_are_measured_once_however_often_the_page_runs(with_tiny, monkeypat
     hand_in(page, COMMENTS)
     button(page, "Measure").click().run()
     page = finished(page)
-    told = "On mine\\.csv"
+    told = "Results on mine\\.csv"
     assert told in [header.value for header in page.subheader]
 
     def again(*arguments):
@@ -204,7 +204,7 @@ def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(
     button(page, "Measure").click().run()
     page = finished(page)
     way = next(each for each in page.segmented_control if each.label == "Choose by")
-    way.select("a recall").run()
+    way.select("recall").run()
     use = next(each for each in page.button if each.label.startswith("Use "))
     use.click().run()
     chosen = page.session_state["thresholds"]["toxic-minilm"]["toxic"]
@@ -215,7 +215,7 @@ def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_taken_back(
     page.button[0].click().run()
     assert f"its threshold of {chosen:.0%}".replace("%", " %") in html(page)
     page.switch_page("../pages/models.py").run()
-    button(page, "Back to the model's own thresholds").click().run()
+    button(page, "Reset to the model's own thresholds").click().run()
     assert page.session_state["thresholds"]["toxic-minilm"] == {}
 
 
@@ -295,8 +295,8 @@ def test_a_text_classifier_with_safe_weights_passes(hub):
 @pytest.mark.parametrize(
     ("info", "reason"),
     [
-        ({"config": {"architectures": ["BertForMaskedLM"]}}, "is no text classifier"),
-        ({"config": None}, "is no text classifier"),
+        ({"config": {"architectures": ["BertForMaskedLM"]}}, "is not a text classifier"),
+        ({"config": None}, "is not a text classifier"),
         ({"siblings": [file("config.json"), file("weights.pkl")]}, "safe to read"),
         ({"siblings": [file("model.safetensors")]}, "has no config.json"),
         ({"siblings": [file("config.json"), file("model.safetensors", 3e9)]}, "take 3.0 GB"),
@@ -343,7 +343,7 @@ def test_what_is_no_hub_id_is_said_to_be_none(with_tiny, typed):
     page = visit("models")
     page.text_input[0].set_value(typed)
     button(page, "Check and add").click().run()
-    assert "no Hub id" in page.error[0].value
+    assert "not a valid Hub id" in page.error[0].value
     assert "typed models" not in page.session_state
 
 

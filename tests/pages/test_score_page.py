@@ -45,7 +45,7 @@ def test_each_bar_carries_its_threshold_as_a_mark_and_in_words(serve):
     assert re.findall(r'class="mark" style="left: (.*?)%', bars(page)) == [
         "50.00", "50.00", "50.00", "30.00", "30.00", "20.00"
     ]  # fmt: skip
-    assert bars(page).count("likely: reaches its threshold of 50 %") == 2
+    assert bars(page).count("flagged: reaches its threshold of 50 %") == 2
     assert "below its threshold of 20 %" in bars(page)
 
 
@@ -56,7 +56,7 @@ def test_each_label_stands_beside_its_meaning(serve):
 
 def test_one_sentence_says_what_the_scores_amount_to(serve):
     page = submit(serve(a=FixedScores()), "you fool")
-    assert "Likely insult and toxic; the other four are below their thresholds." in bars(page)
+    assert "Flagged as insult and toxic; the other four are below their thresholds." in bars(page)
 
 
 def test_a_fresh_page_names_its_model_and_shows_no_result(serve):
@@ -78,7 +78,7 @@ def test_the_four_models_of_the_first_version_are_offered(serve):
 def test_a_blank_comment_gets_one_friendly_sentence(serve, text):
     page = submit(serve(a=FixedScores()), text)
     assert [info.value for info in page.info] == [
-        "There is nothing to score yet: type or paste a comment above."
+        "Nothing to score yet. Type or paste a comment above."
     ]
     assert not bars(page)
 
@@ -123,7 +123,7 @@ def test_a_comment_reaches_the_model_as_it_is_and_the_page_as_text_only(serve, t
 def test_label_names_of_a_strange_model_are_shown_as_text(serve):
     page = submit(serve(a=FixedScores({"<img src=x>": 0.5, "b": 0.5}, [0.9, 0.1])), "hello")
     assert "<img" not in bars(page)
-    assert "Likely <img src=x>; the other label" in unescape(bars(page))
+    assert "Flagged as <img src=x>; the other label" in unescape(bars(page))
 
 
 def test_a_model_is_loaded_once_whatever_is_typed_and_by_whom(serve, monkeypatch):
@@ -170,7 +170,7 @@ def test_another_model_scores_the_comment_that_is_there(serve):
 def test_two_models_stand_side_by_side(serve):
     page = submit(serve(six=FixedScores(name="six"), two=Choice("two")), "lovely day")
     page.selectbox(key="second model").select("two").run()
-    assert "Likely insult and toxic" in html(page)
+    assert "Flagged as insult and toxic" in html(page)
     assert "Most likely positive." in html(page)
     assert {"**six**", "**two**"} <= {text.value for text in page.markdown}
 
@@ -186,11 +186,11 @@ def test_the_words_that_make_the_score_are_marked_and_listed(serve):
 
 def test_another_label_can_be_explained(serve):
     page = submit(serve(a=WordCounts("fool")), "you fool, you")
-    choice = next(box for box in page.selectbox if box.label == "What moves the score of")
+    choice = next(box for box in page.selectbox if box.label == "What drives the score for")
     assert choice.value == "toxic"
     choice.select("insult").run()
     assert "<mark" not in html(page)
-    assert any("No single word moves" in text.value for text in page.caption)
+    assert any("No single word changes" in text.value for text in page.caption)
 
 
 def test_each_comment_is_explained_by_its_own_most_telling_label(serve):
@@ -198,7 +198,7 @@ def test_each_comment_is_explained_by_its_own_most_telling_label(serve):
     page = submit(serve(a=model), "one two")
     model.scores = [0.9, 0.8]  # the same order, but b is further over its threshold
     submit(page, "three four")
-    choice = next(box for box in page.selectbox if box.label == "What moves the score of")
+    choice = next(box for box in page.selectbox if box.label == "What drives the score for")
     assert choice.value == "b"
 
 
@@ -213,13 +213,13 @@ def test_the_criterion_of_a_strange_model_is_shown_as_text(serve):
 def test_a_comment_that_begins_with_a_megabyte_of_nothing_is_told(serve):
     page = submit(serve(a=FixedScores()), " " * 1_000_000 + "you fool")
     assert not page.exception
-    assert page.info[0].value.startswith("Its beginning is blank")
+    assert page.info[0].value.startswith("The first 100,000 characters are blank")
 
 
 def test_a_model_whose_scores_are_no_numbers_is_not_blamed_on_the_comment(serve):
     page = submit(serve(a=FixedScores(scores=[float("nan")] * 6)), "you fool")
     assert not page.exception
-    assert page.error[0].value.startswith("The model gives no numbers for this comment")
+    assert page.error[0].value.startswith("This model gave no valid scores for this comment")
     assert not page.info
     assert "nan" not in html(page)
 
@@ -227,7 +227,7 @@ def test_a_model_whose_scores_are_no_numbers_is_not_blamed_on_the_comment(serve)
 def test_a_model_of_one_label_is_one_bar(serve):
     page = submit(serve(a=FixedScores({"spam": 0.5}, [0.9])), "hello you")
     assert not page.exception
-    assert "Likely spam." in bars(page)
+    assert "Flagged as spam." in bars(page)
     assert html(page).count("spam 90 %</td>") == len(SAMPLES)
 
 
@@ -294,4 +294,4 @@ def test_thresholds_of_the_session_decide(serve):
     page = serve(a=FixedScores())
     page.session_state["thresholds"] = {"a": {"insult": 0.95, "toxic": 0.95, "obscene": 0.3}}
     submit(page, "you fool")
-    assert "Likely obscene; the other five" in bars(page)
+    assert "Flagged as obscene; the other five" in bars(page)

@@ -152,13 +152,13 @@ def test_a_failed_run_gives_its_sentence(server):
 
 @pytest.mark.parametrize("name", ["", "../mine", "a b", ".training", "x" * 41])
 def test_a_name_that_could_lead_elsewhere_is_refused(server, name):
-    with pytest.raises(SettingsError, match="cannot be a run's name"):
+    with pytest.raises(SettingsError, match="is not a valid run name"):
         server.start(name, {})
 
 
 def test_an_older_run_is_replaced_only_when_asked(server):
     (server.runs / "mine").mkdir(parents=True)
-    with pytest.raises(SettingsError, match="There is a run called mine"):
+    with pytest.raises(SettingsError, match="A run called mine already exists"):
         server.start("mine", {})
 
 
@@ -218,7 +218,7 @@ def test_the_form_starts_a_run_that_every_visitor_sees_then_scores_with(server):
     assert settings["validation_fraction"] == pytest.approx(66 / 331)
     end(server)
     page = page.run()
-    assert "runs/first is trained" in page.success[0].value
+    assert "runs/first is ready" in page.success[0].value
     assert button(page, "Start")
 
 
@@ -229,7 +229,7 @@ def test_stop_on_the_page_stops_the_run(server):
     wait_for(lambda: not server.is_running())
     page.run()
     assert "was stopped" in page.info[0].value
-    assert button(page, "Go on with it")
+    assert button(page, "Resume")
 
 
 def test_what_is_set_in_the_form_is_what_the_run_gets(server):
@@ -255,7 +255,7 @@ def test_a_bad_name_is_told_and_nothing_starts(server):
     page = visit("train")
     page.text_input[0].set_value("../etc")
     button(page, "Start").click().run()
-    assert "cannot be a run" in page.error[0].value
+    assert "is not a valid run name" in page.error[0].value
     assert not server.is_running()
 
 
@@ -350,7 +350,7 @@ def test_without_a_token_the_page_says_what_is_missing(server, monkeypatch):
     begin(server)
     end(server)
     page = visit("train")
-    button(page, "See whose token is here").click().run()
+    button(page, "Check the Hub token").click().run()
     assert "There is no token for the Hub" in page.warning[0].value
     assert not [each for each in page.button if each.label == "Push to the Hub"]
 
@@ -364,7 +364,7 @@ def test_with_a_token_the_page_says_whose_and_pushes(server, monkeypatch):
     begin(server)
     end(server)
     page = visit("train")
-    button(page, "See whose token is here").click().run()
+    button(page, "Check the Hub token").click().run()
     assert any("**ann**" in text.value for text in page.markdown)
     button(page, "Push to the Hub").click().run()
     assert pushed == [("runs/mine", "ann/mine", True)]
@@ -382,7 +382,7 @@ def test_strangers_cannot_push_with_the_servers_token(server, monkeypatch):
 
 
 def test_a_push_that_fails_gives_the_commands_sentence(monkeypatch):
-    with pytest.raises(PublishError, match="not of the form"):
+    with pytest.raises(PublishError, match="not a valid Hub id"):
         publish.push("runs/mine", "no owner", True)
     with pytest.raises(PublishError, match=r"^No model 'runs/nothing-here'"):
         publish.push("runs/nothing-here", "ann/mine", True)

@@ -23,9 +23,9 @@ def ranked(scores, thresholds, own=None):
     ("scores", "words"),
     [
         ([0.1, 0.2, 0.3], "No label reaches its threshold."),
-        ([0.1, 0.9, 0.3], "Likely b; the other two are below their thresholds."),
-        ([0.7, 0.1, 0.8], "Likely c and a; the other label is below its threshold."),
-        ([0.7, 0.9, 0.8], "Likely b, c and a."),
+        ([0.1, 0.9, 0.3], "Flagged as b; the other two are below their thresholds."),
+        ([0.7, 0.1, 0.8], "Flagged as c and a; the other label is below its threshold."),
+        ([0.7, 0.9, 0.8], "Flagged as b, c and a."),
     ],
 )
 def test_the_sentence_names_what_is_flagged_highest_first(scores, words):
@@ -39,7 +39,7 @@ def test_labels_without_thresholds_are_a_choice():
 
 def test_a_label_is_named_in_words():
     assert sentence(ranked({"identity_hate": 0.9}, {"identity_hate": 0.5})) == (
-        "Likely identity hate."
+        "Flagged as identity hate."
     )
 
 
@@ -53,7 +53,7 @@ def test_many_labels_are_counted_in_figures():
     names = [f"label{n}" for n in range(20)]
     scores = dict.fromkeys(names, 0.1) | {"label3": 0.9}
     words = sentence(ranked(scores, dict.fromkeys(names, 0.5)))
-    assert words == "Likely label3; the other 19 are below their thresholds."
+    assert words == "Flagged as label3; the other 19 are below their thresholds."
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def model_with(activation, criterion):
 def test_what_a_score_means_stands_beside_how_its_threshold_was_chosen():
     words = meaning(model_with("sigmoid", "min-precision:0.9"))
     assert "of 100 comments scored like this one" in words
-    assert "keep the share of right flags at 0.9 or more on 1,234 comments" in words
+    assert "keep precision at 0.9 or more on 1,234 comments" in words
 
 
 @pytest.mark.parametrize(
     ("criterion", "words"),
     [
         ("best-f1; by hand: a, b", "(best F1) on 1,234 comments. Chosen by hand: a, b."),
-        ("by hand: a", "The thresholds are given. Chosen by hand: a."),
+        ("by hand: a", "is not recorded. Chosen by hand: a."),
     ],
 )
 def test_thresholds_chosen_by_hand_are_named(criterion, words):

@@ -1,1 +1,1 @@
-"""The File page: an upload, its scoring job, and what is shown of the result."""
+"""The File page: an upload, its scoring job, and the result."""

@@ -1,4 +1,4 @@
-"""A scored file, looked at: thresholds that recount at once, histograms, and its rows."""
+"""A look at a scored file: thresholds that recount at once, histograms, and its rows."""
 
 from collections.abc import Mapping
 
@@ -14,40 +14,40 @@ from ui.files.scored_file import ScoredFile
 from ui.text import in_markdown, shortened
 
 MOST_SHOWN = 200
-EVERY, ANY, NONE, UNSCORED = "all rows", "flagged by any label", "flagged by none", "without scores"
+ALL, FLAGGED, UNFLAGGED, UNSCORED = "all rows", "flagged", "not flagged", "not scored"
 
 
 def choose_thresholds(
     scored: ScoredFile, thresholds: Mapping[str, float], model: str, key: str
 ) -> dict[str, float]:
-    """Show a histogram, a slider and a count a label. Gives the thresholds that were set.
+    """Show a histogram, a slider and a count per label. Returns the thresholds that were set.
 
-    thresholds: where the sliders begin; none where labels exclude each other.
+    thresholds: where the sliders begin; empty for a single-label model.
     """
     chosen = {}
-    for place, label in enumerate(scored.labels):
-        if place % 3 == 0:  # a row of columns at a time, so that a phone keeps the labels' order
+    for index, label in enumerate(scored.labels):
+        if index % 3 == 0:  # a row of columns at a time, so that a phone keeps the labels' order
             columns = st.columns(3)
-        with columns[place % 3], st.container(border=True):
+        with columns[index % 3], st.container(border=True):
             name = label_name(label, model)
             st.markdown(f"**{in_markdown(name)}**")
-            limit = None
+            threshold = None
             if label in thresholds:
-                begin = round(float(np.clip(thresholds[label], 0.01, 0.99)), 2)
-                limit = st.slider(
-                    f"Threshold of {in_markdown(name)}",
+                initial = round(float(np.clip(thresholds[label], 0.01, 0.99)), 2)
+                threshold = st.slider(
+                    f"Threshold for {in_markdown(name)}",
                     0.01,
                     0.99,
-                    begin,
+                    initial,
                     0.01,
                     key=f"threshold {label} {key}",
                     label_visibility="collapsed",
                 )
-                # Where the slider was not moved, the model's own threshold decides, unrounded.
-                moved = abs(limit - begin) > 0.001
-                chosen[label] = limit if moved else thresholds[label]
+                # Of a slider that was not moved, the model's own threshold holds, unrounded.
+                moved = abs(threshold - initial) > 0.001
+                chosen[label] = threshold if moved else thresholds[label]
             st.caption(_count(scored, label, chosen))
-            charts.histogram(scored.histogram(label), limit, name)
+            charts.histogram(scored.histogram(label), threshold, name)
     return chosen
 
 
@@ -56,27 +56,27 @@ def _count(scored: ScoredFile, label: str, chosen: Mapping[str, float]) -> str:
         column = scored.scores[:, scored.labels.index(label)]
         rows, what = int(reaches(column, chosen[label]).sum()), "flagged"
     else:
-        rows, what = int(scored.flags({})[:, scored.labels.index(label)].sum()), "likeliest"
+        rows, what = int(scored.flags({})[:, scored.labels.index(label)].sum()), "most likely"
     total = int(scored.scored.sum())
     return f"**{rows:,}** of {total:,} rows {what} ({rows / max(1, total):.1%})"
 
 
 def browse(scored: ScoredFile, flags: NDArray[np.bool_], model: str, key: str) -> None:
-    """Show rows: filtered, sorted over the whole file, and the first of them as a table.
+    """Show rows, filtered and sorted over the whole file; the first of them as a table.
 
-    flags: (rows, labels), as ScoredFile.flags gives them.
+    flags: (rows, labels), from ScoredFile.flags.
     """
     names = {label: label_name(label, model) for label in scored.labels}
     shown, order, search = st.columns([2, 2, 3])
-    kinds = [EVERY, ANY, *(f"flagged: {name}" for name in names.values()), NONE, UNSCORED]
-    kind = shown.selectbox("Show", kinds, key=f"shown rows {key}")
+    filters = [ALL, FLAGGED, *(f"flagged: {name}" for name in names.values()), UNFLAGGED, UNSCORED]
+    chosen = shown.selectbox("Show", filters, key=f"shown rows {key}")
     orders = ["as in the file", *(f"{name}, highest first" for name in names.values())]
     chosen_order = order.selectbox("Order", orders, key=f"order of rows {key}")
     text = search.text_input(
-        "Containing", key=f"search {key}", placeholder="words in the comment", max_chars=200
+        "Contains", key=f"search {key}", placeholder="words in the comment", max_chars=200
     )
 
-    wanted = _rows_of(kind, scored, flags, kinds)
+    wanted = _matching(filters, chosen, scored, flags)
     if text:
         wanted = wanted & scored.containing(text)
     rows = np.flatnonzero(wanted)
@@ -85,25 +85,25 @@ def browse(scored: ScoredFile, flags: NDArray[np.bool_], model: str, key: str) -
         rows = rows[np.argsort(-np.nan_to_num(keys, nan=-1.0), kind="stable")]
     first = rows[:MOST_SHOWN]
     if not len(first):
-        st.info("No row is like that.")
+        st.info("No rows match.")
         return
-    few = f"the first {len(first):,} of " if len(first) < len(rows) else ""
-    st.caption(f"Showing {few}{len(rows):,} rows; the downloads hold all.")
+    first_of = f"the first {len(first):,} of " if len(first) < len(rows) else ""
+    st.caption(f"Showing {first_of}{len(rows):,} rows; the downloads have every row.")
     _table(scored, first, flags, names)
 
 
-def _rows_of(
-    kind: str, scored: ScoredFile, flags: NDArray[np.bool_], kinds: list[str]
+def _matching(
+    filters: list[str], chosen: str, scored: ScoredFile, flags: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    if kind == EVERY:
+    if chosen == ALL:
         return np.ones(scored.rows, dtype=bool)
-    if kind == ANY:
+    if chosen == FLAGGED:
         return np.asarray(flags.any(axis=1))
-    if kind == UNSCORED:
+    if chosen == UNSCORED:
         return ~scored.scored
-    if kind == NONE:
+    if chosen == UNFLAGGED:
         return scored.scored & ~flags.any(axis=1)
-    return flags[:, kinds.index(kind) - 2]
+    return flags[:, filters.index(chosen) - 2]
 
 
 def _table(

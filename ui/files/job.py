@@ -1,4 +1,4 @@
-"""A file being scored in the background: it goes on while its visitor looks at other pages."""
+"""A file being scored in the background, also while its visitor looks at other pages."""
 
 import shutil
 import threading
@@ -19,10 +19,10 @@ from ui.files.upload import Source
 from ui.words import duration
 
 FILES_AT_ONCE = 2
-"""So many files are scored at a time on this server; others wait."""
+"""How many files this server scores at a time; others wait."""
 MOST_ROWS = 1_000_000
 _turns = threading.Semaphore(FILES_AT_ONCE)
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 class _CancelledError(Exception):
@@ -31,10 +31,10 @@ class _CancelledError(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is.
+    """Progress of a job.
 
-    state: waiting, reading, scoring, writing; at the end done, cancelled or failed.
-    rows, total: done, and in all. seconds: since scoring began. message: why it failed.
+    state: waiting, reading, scoring or writing; in the end done, cancelled or failed.
+    rows, total: scored, and in all. seconds: since scoring began. message: why it failed.
     """
 
     state: str = "waiting"
@@ -45,17 +45,17 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job has ended."""
         return self.state in ("done", "cancelled", "failed")
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate by the rate so far; None before there is one."""
+        """An estimate by the rate so far; None before there is one."""
         return (self.total - self.rows) / self.rate if self.rate else None
 
     @property
@@ -81,8 +81,8 @@ class FileJob:
     """Scores a file in a thread of its own, until it is done, cancelled, or its visitor has gone.
 
     folder: an empty one, for this job alone.
-    result: the scored rows, once progress says done. What is needed of the model is kept here, so
-    that it can be dropped meanwhile.
+    result: the scored rows, once progress says done. What the page needs of the model is copied, so
+    that the cache can drop it meanwhile.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class FileJob:
         self.thresholds, self.single_label = model.thresholds, model.single_label
         self.progress = Progress()
         self.result: ScoredFile | None = None
-        self._made: dict[Hashable, Any] = {}
+        self._results: dict[Hashable, Any] = {}
         self._folder, self._ended, self._cancelled = folder, ended, Event()
         threading.Thread(target=self._run, args=(model,), daemon=True).start()
 
@@ -102,21 +102,21 @@ class FileJob:
         """The scored rows for a spreadsheet, once progress says done."""
         return self._folder / "scored.csv"
 
-    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
-        """Make something of the result, or give it again: every click runs the page anew.
+    def once(self, what: Hashable, make: Callable[[], Result]) -> Result:
+        """Compute something from the result once: every click runs the page again.
 
-        what: names it, and all that it depends on beside the result.
+        what: names it, and all that it depends on besides the result.
         """
-        if what not in self._made:
-            self._made[what] = make()
-        return self._made[what]
+        if what not in self._results:
+            self._results[what] = make()
+        return self._results[what]
 
     def cancel(self) -> None:
         """Stop after the next few rows; nothing is kept."""
         self._cancelled.set()
 
     def discard(self) -> None:
-        """Stop, and delete the result: one visitor can have many files scored in turn."""
+        """Stop, and delete the result: a visitor can have many files scored in turn."""
         self.cancel()
         if self.progress.over:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -129,13 +129,13 @@ class FileJob:
         except UserError as error:
             message = self.source.relabelled(str(error))
             if str(self._folder) in str(error):  # the disk is full, for one
-                message = "This server cannot keep the result: tell whoever runs it."
+                message = "This server cannot store the result. Please tell its operator."
             self._now(state="failed", message=message)
         except Exception as error:  # the thread's end: without this, the page would wait forever
             self._now(
                 state="failed",
-                message=f"Scoring failed ({type(error).__name__}); try a smaller file, or tell "
-                "whoever runs this server.",
+                message=f"Scoring failed ({type(error).__name__}). Try a smaller file, or tell "
+                "the operator of this server.",
             )
             raise
 
@@ -148,7 +148,7 @@ class FileJob:
             finally:
                 _turns.release()
         except BaseException:
-            # score_file keeps whole chunks, to go on from; nobody will here.
+            # score_file keeps whole chunks for a --resume; nobody resumes here.
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
@@ -161,8 +161,8 @@ class FileJob:
                 self._stop_if_asked()
                 if total > MOST_ROWS:
                     raise DataError(
-                        f"{self.source.name}: has more than {MOST_ROWS:,} rows; cut it into "
-                        "parts, or score it with python -m comment_toxicity score."
+                        f"{self.source.name}: has more than {MOST_ROWS:,} rows; split it, "
+                        "or score it with python -m comment_toxicity score."
                     )
         if not total:
             raise DataError(f"{self.source.name}: has no rows below its header.")

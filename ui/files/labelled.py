@@ -1,4 +1,4 @@
-"""A scored file whose rows are labelled too → the report of test_model.py, and its curves.
+"""A scored file that has labels too → the report of test_model.py, curves, operating points.
 
 Needs scikit-learn, which a slim installation leaves out.
 """
@@ -21,6 +21,7 @@ from ui.files.scored_file import ScoredFile
 
 CLASS_COLUMN, WEIGHT_COLUMN = "label", "weight"
 CURVE_POINTS = 100
+X_ROC, Y_ROC = "false positive rate", "true positive rate"
 
 
 def can_measure() -> bool:
@@ -31,25 +32,25 @@ def can_measure() -> bool:
 def label_columns(
     columns: Sequence[str], labels: Sequence[str], single_label: bool, model: str
 ) -> dict[str, str]:
-    """Find the columns that hold the truth: label → column, which can have the card's name for it.
+    """Find the columns with the truth: label → column, which may be named as on the model's card.
 
-    Of labels that exclude each other, one column holds all.
+    Of a single-label model, one column holds the class.
     """
     if single_label:
         return {CLASS_COLUMN: CLASS_COLUMN} if CLASS_COLUMN in columns else {}
     names = {label: (label, card_label(label, model)) for label in labels}
-    found = {label: [name for name in names[label] if name in columns] for label in labels}
-    return {label: present[0] for label, present in found.items() if present}
+    present = {label: [name for name in names[label] if name in columns] for label in labels}
+    return {label: found[0] for label, found in present.items() if found}
 
 
 def labelled_rows(job: FileJob) -> "Labelled":
-    """Read truth and scores of a file that is scored. Raises DataError as Labelled.read does."""
+    """Read truth and scores of a scored file, once. Raises DataError as Labelled.read does."""
     scored = cast("ScoredFile", job.result)
     return job.once("rows", lambda: Labelled.read(scored, job.model_name, job.single_label))
 
 
 def report_on(job: FileJob, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Measure a file that is scored: Labelled.report, a second time at no cost."""
+    """Labelled.report of a scored file, measured once for the same thresholds."""
     labelled = labelled_rows(job)
     return job.once(("report", *sorted(thresholds.items())), lambda: labelled.report(thresholds))
 
@@ -58,7 +59,7 @@ def report_on(job: FileJob, thresholds: Mapping[str, float]) -> dict[str, Any]:
 class Labelled:
     """Truth and scores of a file's rows, for the labels that the file knows.
 
-    targets: (rows, labels), 1, 0 or NaN for unknown. scores: the same shape; NaN rows unscored.
+    targets: (rows, labels), 1, 0 or NaN for unknown. scores: the same shape; NaN where unscored.
     weights: how much each row counts; None where all count the same.
     """
 
@@ -70,7 +71,7 @@ class Labelled:
 
     @classmethod
     def read(cls, scored: ScoredFile, model: str, single_label: bool) -> "Labelled":
-        """Read the label columns. Raises DataError for a value that is no label."""
+        """Read the label columns. Raises DataError for a value that is not a label."""
         columns = label_columns(scored.columns, scored.labels, single_label, model)
         weighted = [WEIGHT_COLUMN] * (WEIGHT_COLUMN in scored.columns)
         wanted = [*columns.values(), *weighted]
@@ -83,11 +84,11 @@ class Labelled:
 
         truth = [label_values(table[name], "The file") for name in columns.values()]
         targets = np.stack([values.to_numpy(np.float32) for values in truth], axis=1)
-        places = [scored.labels.index(label) for label in columns]
-        return cls(list(columns), False, targets, scored.scores[:, places], weights)
+        scores = scored.scores[:, [scored.labels.index(label) for label in columns]]
+        return cls(list(columns), False, targets, scores, weights)
 
     def report(self, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        """Measure, as metrics.json keeps it. thresholds: by label; unused for exclusive labels."""
+        """The report, as in metrics.json. thresholds: by label; unused for a single-label model."""
         from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 
         if self.single_label:
@@ -100,24 +101,24 @@ class Labelled:
         ).to_dict()
 
     def curve_points(self, model: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Give the points of the ROC and of the precision-recall curves, some 100 a label."""
+        """The points of the ROC and of the precision-recall curves, about 100 per label."""
         from sklearn.metrics import precision_recall_curve, roc_curve
 
         roc, precision_recall = [], []
         for label, truth, scores, weights in self._usable():
             false, true, _ = roc_curve(truth, scores, sample_weight=weights)
             name = label_name(label, model)
-            for place in _thinned(len(false)):
-                point = {"false alarms": float(false[place]), "found": float(true[place])}
+            for index in _thinned(len(false)):
+                point = {X_ROC: float(false[index]), Y_ROC: float(true[index])}
                 roc.append({"label": name, **point})
             precision, recall, _ = precision_recall_curve(truth, scores, sample_weight=weights)
-            for place in _thinned(len(recall)):
-                point = {"recall": float(recall[place]), "precision": float(precision[place])}
+            for index in _thinned(len(recall)):
+                point = {"recall": float(recall[index]), "precision": float(precision[index])}
                 precision_recall.append({"label": name, **point})
         return roc, precision_recall
 
     def operating_points(self, label: str) -> "OperatingPoints | None":
-        """Give what each threshold of a label would do; None where its rows are all of a kind."""
+        """What each threshold of a label does; None where all rows have the label, or none has."""
         for name, truth, scores, weights in self._usable():
             if name == label:
                 return OperatingPoints.of(truth, scores, weights)
@@ -126,16 +127,16 @@ class Labelled:
     def _usable(self) -> Iterator[tuple[str, NDArray, NDArray, NDArray]]:
         weights = np.ones(len(self.scores)) if self.weights is None else self.weights
         scored = ~np.isnan(self.scores).any(axis=1) & (weights > 0)
-        for place, label in enumerate(self.labels):
-            rows = scored & ~np.isnan(self.targets[:, place])
-            truth = self.targets[rows, place]
+        for column, label in enumerate(self.labels):
+            rows = scored & ~np.isnan(self.targets[:, column])
+            truth = self.targets[rows, column]
             if 0 < truth.sum() < len(truth):
-                yield label, truth, np.asarray(self.scores[rows, place]), weights[rows]
+                yield label, truth, np.asarray(self.scores[rows, column]), weights[rows]
 
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """Precision and recall of one label at each threshold from 1 to 99 per cent.
+    """Precision and recall of one label at each threshold from 0.01 to 0.99.
 
     All arrays: (99,). precision is NaN where nothing is flagged. positives: rows with the label.
     """
@@ -164,16 +165,16 @@ class OperatingPoints:
         return cls(thresholds, precision, hits / total, flagged / weights.sum(), int(truth.sum()))
 
     def at(self, threshold: float) -> int:
-        """Give the place of the threshold nearest to this one."""
+        """The index of the threshold nearest to this one."""
         return int(np.abs(self.thresholds - threshold).argmin())
 
     def at_precision(self, least: float) -> int | None:
-        """Give the place that finds most while at least this share of flags is right, if any."""
+        """The index of the highest recall with at least this precision, if there is one."""
         enough = np.flatnonzero(self.precision >= least)
         return int(enough[np.argmax(self.recall[enough])]) if len(enough) else None
 
     def at_recall(self, least: float) -> int | None:
-        """Give the place of the most exact flags that still find at least this share, if any."""
+        """The index of the highest precision with at least this recall, if there is one."""
         enough = np.flatnonzero((self.recall >= least) & ~np.isnan(self.precision))
         return int(enough[np.argmax(self.precision[enough])]) if len(enough) else None
 
@@ -193,24 +194,24 @@ def _weights(column: pd.Series) -> NDArray[np.float64]:
 
 
 def _classes(column: pd.Series, labels: list[str], model: str) -> NDArray[np.float32]:
-    """Read class names, as the model's files or its card have them, or their numbers from 0 on."""
+    """Read class names as in the model's files or on its card, or class numbers from 0 on."""
     from finetune.data.split import class_places
 
-    names = {label: place for place, label in enumerate(labels)}
-    shown = {label_name(label, model): place for label, place in names.items()}
-    places: dict[str, int] = {}
-    for known in (names, shown, class_places(labels)):
-        places = {name.lower(): place for name, place in known.items()} | places
+    by_label = {label: index for index, label in enumerate(labels)}
+    by_title = {label_name(label, model): index for label, index in by_label.items()}
+    index_of: dict[str, int] = {}
+    for known in (by_label, by_title, class_places(labels)):
+        index_of = {name.lower(): index for name, index in known.items()} | index_of
     values = column.fillna("").astype(str).str.strip().str.lower()
     values = values.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)
-    found = values.map(places)
-    wrong = values[found.isna() & ~values.isin(["", "-1"])]
+    classes = values.map(index_of)
+    wrong = values[classes.isna() & ~values.isin(["", "-1"])]
     if len(wrong):
         raise DataError(
             f"The column {CLASS_COLUMN} holds {wrong.iloc[0]!r}; the model's classes are "
             f"{', '.join(labels)}."
         )
     targets = np.full((len(column), len(labels)), np.nan, dtype=np.float32)
-    known = found.notna().to_numpy()
-    targets[known] = np.eye(len(labels), dtype=np.float32)[found[known].astype(int)]
+    known_rows = classes.notna().to_numpy()
+    targets[known_rows] = np.eye(len(labels), dtype=np.float32)[classes[known_rows].astype(int)]
     return targets

@@ -1,7 +1,7 @@
-"""Parquet: what a file unpacks to, which of its columns hold texts, and its rows as pandas.
+"""Parquet: the size of a file once unpacked, its columns of texts, and its rows as pandas.
 
-A file keeps a text that is repeated once: one of a kilobyte can hold gigabytes, and what it says
-of its own size can be false. So a process that can do no harm reads it first.
+A file stores a repeated text once, so a kilobyte can unpack to gigabytes, and the size that it
+states can be false. So a process with a limit of memory and time reads it first.
 """
 
 import os
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from pyarrow import Array, DataType, Table
     from pyarrow.parquet import ParquetFile
 
-MEMORY = 1_000_000_000  # bytes of address space for who reads an unknown file
-SECONDS = 20  # of a core; a file of 100 MB takes one
-FITS, BROKEN, TOO_LARGE = 0, 2, 3
+MEMORY = 1_000_000_000  # bytes of address space to read an unknown file with
+SECONDS = 20  # of one core; a file of 100 MB takes one second
+FITS, DAMAGED, TOO_LARGE = 0, 2, 3
 SAMPLED_ROWS = 200
 
 _reading_unknown = threading.Lock()  # one at a time, so that many visitors take no more memory
 
 
 def larger_than(path: Path, most: int) -> bool:
-    """Tell whether a file's values take more than `most` bytes, or more than MEMORY to read.
+    """Whether a file's values take more than `most` bytes, or more than MEMORY to read.
 
-    Raises DataError if it is broken.
+    Raises DataError if it is damaged.
     """
     with _reading_unknown:
         reader = subprocess.run(
@@ -44,15 +44,15 @@ def larger_than(path: Path, most: int) -> bool:
             text=True,
             check=False,
         )
-    if reader.returncode == BROKEN:
-        raise DataError(f"{path}: the Parquet data are broken ({reader.stdout.strip()}).")
+    if reader.returncode == DAMAGED:
+        raise DataError(f"{path}: the Parquet data is damaged ({reader.stdout.strip()}).")
     if reader.returncode > 0 and reader.returncode != TOO_LARGE:
         raise RuntimeError(reader.stderr)
-    return reader.returncode != FITS  # or ended by a signal, for want of memory or time
+    return reader.returncode != FITS  # or killed, out of memory or time
 
 
 def _read_unknown(path: str, most: int) -> int:
-    """Read a whole file as scoring does; give FITS, BROKEN or TOO_LARGE."""
+    """Read a whole file as scoring does. Returns FITS, DAMAGED or TOO_LARGE."""
     import pyarrow
 
     with suppress(ImportError):  # Windows has no limits
@@ -71,12 +71,12 @@ def _read_unknown(path: str, most: int) -> int:
         return TOO_LARGE
     except (pyarrow.ArrowException, OSError) as error:
         print(error)
-        return BROKEN
+        return DAMAGED
     return FITS
 
 
 def longest_text_column(path: Path) -> str | None:
-    """Name the column of texts that are longest on average in the first rows; None without one."""
+    """The column whose texts are longest on average in the first rows; None without texts."""
     import pyarrow
     import pyarrow.compute
 
@@ -88,20 +88,20 @@ def longest_text_column(path: Path) -> str | None:
             for name in texts:
                 # As bytes: one text that is not UTF-8 would spoil all of them.
                 cells = batch.column(name).cast(pyarrow.large_string()).cast(pyarrow.large_binary())
-                found = pyarrow.compute.sum(pyarrow.compute.binary_length(cells)).as_py()
-                lengths[name] = found or 0
+                length = pyarrow.compute.sum(pyarrow.compute.binary_length(cells)).as_py()
+                lengths[name] = length or 0
             break
     return max(lengths, key=lengths.__getitem__, default=None)
 
 
 def as_frame(table: "Table") -> "DataFrame":
-    """Give rows with plain columns, whether or not pandas had them as index or categories."""
+    """The rows with plain columns, even those that pandas had as index or categories."""
     import pyarrow
 
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if isinstance(field.type, pyarrow.DictionaryType):
-            texts = table.column(place).cast(field.type.value_type)
-            table = table.set_column(place, field.name, texts)
+            texts = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, texts)
     return table.to_pandas(ignore_metadata=True)
 
 
@@ -112,7 +112,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: the Parquet data are broken ({error}).") from error
+        raise DataError(f"{path}: the Parquet data is damaged ({error}).") from error
 
 
 def _open(path: Path) -> "ParquetFile":
@@ -122,7 +122,7 @@ def _open(path: Path) -> "ParquetFile":
 
 
 def _size(array: "Array") -> int:
-    """Give the bytes that a column takes in plain columns, at least eight a value."""
+    """The bytes that an array takes as plain values, at least eight per value."""
     import pyarrow
     from pyarrow import compute
 
@@ -138,12 +138,13 @@ def _size(array: "Array") -> int:
     return max(array.nbytes, 8 * len(array))
 
 
-def is_text(kind: "DataType") -> bool:
+def is_text(data_type: "DataType") -> bool:
     """Whether a column of this type holds texts."""
     import pyarrow
 
-    kind = kind.value_type if isinstance(kind, pyarrow.DictionaryType) else kind
-    return str(kind) in {"string", "large_string", "string_view"}
+    if isinstance(data_type, pyarrow.DictionaryType):
+        data_type = data_type.value_type
+    return str(data_type) in {"string", "large_string", "string_view"}
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Scored rows as a CSV that a spreadsheet shows and never runs.
+"""Scored rows as a CSV that is safe to open in a spreadsheet.
 
 A cell that begins with = + - @ (or their full-width forms, or what is invisible before them) is a
 formula to a spreadsheet, and a comment can be one. Such cells get an apostrophe in front, which
 spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “CSV Injection”.
 
 Where a spreadsheet splits at ; (Excel in German and French) or at tabs, the quotes written for
-commas do not hold, and a cell can begin within ours, also after a line's end: an apostrophe stands
-there as well. A space before the sign makes it text; with ;-) no formula begins.
+commas do not hold, and a cell can begin inside ours, also after a line's end: it gets an apostrophe
+as well. A space before the sign makes it text; ;-) begins no formula.
 """
 
 import csv
@@ -53,7 +53,7 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
 
 
 def _cells(column: "pyarrow.Array") -> list[Any]:
-    """Give a column's cells: texts as bytes, which need not be UTF-8."""
+    """A column's cells; texts as bytes, which need not be UTF-8."""
     import pyarrow
 
     if is_text(column.type):
@@ -65,7 +65,7 @@ def _cells(column: "pyarrow.Array") -> list[Any]:
 
 
 def safe_cell(cell: Any) -> str:
-    """Write a cell so that no spreadsheet takes it for a formula."""
+    """A cell as text that no spreadsheet takes for a formula."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, bool | int | float):

@@ -1,6 +1,6 @@
-"""A scored file on disk: counts and histograms over all of its rows, a few of them to look at.
+"""A scored file on disk: counts and histograms over all of its rows, and some rows to show.
 
-Texts stay on disk. Scores are mapped into memory, so that many sessions do not fill it.
+Texts stay on disk. Scores are memory-mapped, so that many sessions do not fill the memory.
 """
 
 import re
@@ -27,7 +27,7 @@ LINE = re.compile(r"^line \d+( is| has|:)?\s*")
 class ScoredFile:
     """What score_file wrote as Parquet.
 
-    scores: (rows, labels) float32, NaN rows for those without scores.
+    scores: (rows, labels) float32; a row without scores is NaN.
     """
 
     path: Path
@@ -43,9 +43,9 @@ class ScoredFile:
         scores = np.memmap(path.with_suffix(".scores"), np.float32, "w+", shape=(rows, len(labels)))
         start = 0
         for batch in file.iter_batches(columns=score_columns(labels)):
-            for place, column in enumerate(score_columns(labels)):
+            for index, column in enumerate(score_columns(labels)):
                 values = batch.column(column).to_numpy(zero_copy_only=False)
-                scores[start : start + len(values), place] = values
+                scores[start : start + len(values), index] = values
             start += batch.num_rows
         scores.flush()
         return cls(path, list(labels), text_column, scores)
@@ -62,35 +62,35 @@ class ScoredFile:
 
     @property
     def columns(self) -> list[str]:
-        """All columns: the file's own, then what was added."""
+        """All columns: the file's own, then the added ones."""
         return pyarrow.parquet.read_schema(self.path).names
 
     def flags(self, thresholds: Mapping[str, float]) -> NDArray[np.bool_]:
-        """Tell which scores reach their thresholds: (rows, labels).
+        """Which scores reach their thresholds: (rows, labels).
 
-        Where labels exclude each other (no thresholds), the likeliest one of each row.
+        Without thresholds, as of a single-label model, the most likely label of each row.
         """
         if not thresholds:
             return likeliest(self.scores)
         return reaches(self.scores, [thresholds[label] for label in self.labels])
 
     def histogram(self, label: str) -> list[int]:
-        """Count the scores of a label in 20 bands of equal width."""
+        """The number of scores of a label in each of 20 bands of equal width."""
         column = self.scores[:, self.labels.index(label)]
         return np.histogram(column[~np.isnan(column)], BINS, (0, 1))[0].tolist()
 
     def containing(self, text: str) -> NDArray[np.bool_]:
-        """Tell which rows' comments contain a text, in whatever case: (rows,)."""
+        """Which rows' comments contain a text, ignoring case: (rows,)."""
         file = pyarrow.parquet.ParquetFile(self.path)
-        found = []
+        masks = []
         for batch in file.iter_batches(columns=[self.text_column]):
             texts = batch.column(0).cast(pyarrow.string())
             hits = pyarrow.compute.match_substring(texts, text, ignore_case=True)
-            found.append(hits.fill_null(False).to_numpy(zero_copy_only=False))
-        return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+            masks.append(hits.fill_null(False).to_numpy(zero_copy_only=False))
+        return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
     def take(self, rows: NDArray[np.integer], columns: Sequence[str]) -> pd.DataFrame:
-        """Read some rows, in the order given; their numbers, from 1 on, are the index."""
+        """Read some rows, in the given order; the index holds their numbers, from 1 on."""
         file = pyarrow.parquet.ParquetFile(self.path)
         wanted = np.sort(rows)
         parts, start = [file.schema_arrow.empty_table().select(columns)], 0
@@ -105,7 +105,10 @@ class ScoredFile:
         return table.loc[rows + 1]
 
     def unscored_reasons(self) -> dict[str, int]:
-        """Count the reasons why rows have no scores, without lines' numbers; frequent first."""
+        """How often each reason for a row without scores occurs; frequent first.
+
+        Line numbers are left out of the reasons.
+        """
         if REASON not in self.columns:
             return {}
         counts: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""What a visitor hands in → a plain file in the workspace, within bounds, and what it holds.
+"""An upload → a plain file in the workspace, within bounds, and its columns.
 
-gzip is unpacked here, where its size can be watched. Cells of JSON lines become strings: one
-column may then hold texts and numbers, as a CSV's can.
+gzip is unpacked here, where its size can be limited. Cells of JSON lines become strings, so that a
+column can hold both texts and numbers, as in a CSV.
 """
 
 import gzip
@@ -20,17 +20,17 @@ from ui.files.parquet import SAMPLED_ROWS, larger_than, longest_text_column
 
 MEGABYTES = 200
 UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
-MOST_COLUMNS = 500  # cells of each row take memory, even where a file leaves them out
+MOST_COLUMNS = 500  # each row takes memory for all of its cells, even for those left out
 LONGEST_LINE = 4_000_000  # bytes, of JSON; escaped as a text in a text it takes up to four times
 PASTED = "pasted.csv"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file to be scored.
+    """A file to score.
 
     path: in the workspace. name: as the visitor knows it.
-    columns: all of them. text_column: the one that is likely to hold the comments.
+    columns: all of them. text_column: the one that probably holds the comments.
     """
 
     path: Path
@@ -38,27 +38,25 @@ class Source:
     columns: list[str]
     text_column: str
 
-    def megabytes(self) -> float:
-        """Tell its size."""
-        return self.path.stat().st_size / 1e6
-
     def relabelled(self, message: str) -> str:
-        """Write a command's error for the page: without the server's folder, and without flags."""
-        said = message.replace(f"{self.path.parent}/", "")
-        return said.replace("name the comments' column with --text-column", "choose another column")
+        """A command's error for the page: without the server's folder, and without flags."""
+        message = message.replace(f"{self.path.parent}/", "")
+        return message.replace(
+            "name the comments' column with --text-column", "choose another column"
+        )
 
 
 def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
-    """Copy an upload into an empty folder, and look into it. Raises DataError."""
-    kind = file_format(name, "csv")
-    ending = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[kind]
+    """Copy an upload into an empty folder, and read its columns. Raises DataError."""
+    upload_format = file_format(name, "csv")
+    suffix = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[upload_format]
     stem = re.sub(r"[^\w-]+", "_", Path(name).name.split(".")[0])[:60] or "upload"
-    path = folder / f"{stem}{ending}"
+    path = folder / f"{stem}{suffix}"
     try:
         with path.open("wb") as copy:
             if name.lower().endswith(".gz"):
                 _unpack(stream, copy, name)
-            elif kind == "jsonl":
+            elif upload_format == "jsonl":
                 _copy_lines(stream, copy, name)
             else:
                 shutil.copyfileobj(stream, copy, 1 << 20)
@@ -74,10 +72,10 @@ def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
 
 
 def save_lines(text: str, folder: Path) -> Source:
-    """Write pasted lines as a file, one comment a line; empty lines are none."""
+    """Write pasted lines to a file, one comment per line; empty lines are left out."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DataError("There are no lines yet: paste one comment a line.")
+        raise DataError("Nothing pasted yet. Paste one comment per line.")
     path = folder / PASTED
     with path.open("w", encoding="utf-8", errors="replace") as file:
         file.write("comment_text\n")
@@ -105,7 +103,7 @@ def look_into(path: Path, name: str) -> Source:
 
 
 def longest_column(head: Chunk) -> str | None:
-    """Name the column whose cells are longest on average: comments are, beside ids and labels."""
+    """The column whose cells are longest on average, as comments are beside ids and labels."""
     rows = head.cells[:SAMPLED_ROWS] if isinstance(head.cells, list) else []
     lengths = {
         column: sum(len(cell) for row in rows if isinstance(cell := row.get(column), str))
@@ -124,7 +122,7 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
                     raise _too_large(name)
                 copy.write(block)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{name}: the gzip data are broken ({error}); copy it anew.") from error
+        raise DataError(f"{name}: the gzip data is damaged ({error}); upload it again.") from error
 
 
 def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
@@ -136,7 +134,7 @@ def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
         if len(line) > LONGEST_LINE:
             raise DataError(
                 f"{name}: line {number} is longer than {LONGEST_LINE // 10**6} MB; is it JSON "
-                "lines, with one object a line?"
+                "lines, with one object per line?"
             )
         cells = _with_strings(line)
         if cells is not None:
@@ -147,7 +145,7 @@ def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
 
 
 def _with_strings(line: bytes) -> dict[str, str | None] | None:
-    """Give a line's cells, each that is no text as one; None for a line that is no object."""
+    """A line's cells as strings; None for a line that is not one JSON object."""
     if has_many_values(line):
         return None  # its row will say so
     try:
@@ -164,7 +162,7 @@ def _with_strings(line: bytes) -> dict[str, str | None] | None:
 
 def _too_large(name: str) -> DataError:
     return DataError(
-        f"{name}: unpacked it is larger than {UNPACKED_BYTES // 10**6:,} MB; cut it into parts, or "
+        f"{name}: larger than {UNPACKED_BYTES // 10**6:,} MB when unpacked; split it, or "
         "score it with python -m comment_toxicity score."
     )
 
@@ -172,5 +170,5 @@ def _too_large(name: str) -> DataError:
 def _refuse_wide(columns: int, name: str) -> None:
     if columns > MOST_COLUMNS:
         raise DataError(
-            f"{name}: has more than {MOST_COLUMNS} columns; keep the comments' and those you need."
+            f"{name}: has more than {MOST_COLUMNS} columns; keep the comments and those you need."
         )

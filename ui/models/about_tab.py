@@ -1,4 +1,4 @@
-"""A model's labels, what its scores mean, and how quick it is on this machine."""
+"""The tab About: a model's labels, what its scores mean, and how fast it is on this machine."""
 
 import time
 
@@ -28,7 +28,7 @@ def show_about(name: str, known: ModelFacts) -> None:
         shown = "–" if threshold is None else percent(threshold)
         title = label_name(label, name)
         rows.append((title, definition(title), shown))
-    st.html(table(("label", "a comment carries it when it is, or does", "threshold"), rows, 1))
+    st.html(table(("label", "what it means", "threshold"), rows, 1))
     st.caption(f"{known.megabytes:,.0f} MB of weights; reads {folder.window} tokens at a time.")
     if st.button("Load it and measure its speed", icon=":material/speed:"):
         model = load_model(name)
@@ -39,9 +39,9 @@ def show_about(name: str, known: ModelFacts) -> None:
     seconds = st.session_state.get(LATENCY, {}).get(name)
     if seconds:
         st.metric(
-            "median of one comment on this machine, now",
+            "median time per comment on this machine",
             f"{1000 * seconds:,.1f} ms",
-            help="Ten sample comments of some 20 tokens, one at a time, twice.",
+            help="Ten sample comments of about 20 tokens, scored one at a time, twice.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a model's folder says about it, read without loading its weights."""
+"""What a model's folder says about the model, read without loading the weights."""
 
 import functools
 import re
@@ -19,8 +19,8 @@ from ui.text import shortened, without_images
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
 LONGEST_CARD = 200_000  # characters
 SHIPPED = (
-    "MiniLM, fine-tuned on Wikipedia comments of the Jigsaw 2018 challenge and on other public "
-    "ones: six calibrated scores. Ships with this project and needs neither network nor GPU."
+    "MiniLM, fine-tuned on Wikipedia comments from the Jigsaw 2018 challenge and on other public "
+    "comments. Six calibrated scores. Ships with this project; needs neither network nor GPU."
 )
 
 
@@ -28,7 +28,7 @@ SHIPPED = (
 class ModelFacts:
     """Facts about a model whose files are on this machine.
 
-    metrics: metrics.json. card: README.md as Markdown, without front matter and pictures.
+    metrics: metrics.json. card: README.md as Markdown, without front matter and images.
     """
 
     folder: ModelFolder
@@ -37,12 +37,12 @@ class ModelFacts:
 
     @classmethod
     def read(cls, folder: ModelFolder) -> "ModelFacts":
-        """Read the folder's metrics and card; what is missing or broken is left empty."""
+        """Read the folder's metrics and card; what is missing or damaged is left empty."""
         return cls(folder, _metrics(folder.path), _card(folder.path))
 
     @property
     def megabytes(self) -> float:
-        """Size of the weights, which can be shared out among several files."""
+        """Size of the weights, which can be in several files."""
         files = {self.folder.weights.name}
         if self.folder.weights.suffix == ".json":
             files = set(read_json(self.folder.weights)["weight_map"].values())
@@ -50,7 +50,7 @@ class ModelFacts:
 
     @property
     def measured(self) -> tuple[str, Mapping[str, Any]] | None:
-        """The rows the model was measured on last, and the report: test rows, or validation."""
+        """The split that the model was measured on, and the report: test, or else validation."""
         for split in ("test", "validation"):
             if isinstance(self.metrics.get(split), dict):
                 return split, self.metrics[split]
@@ -58,7 +58,7 @@ class ModelFacts:
 
     @property
     def mean_roc_auc(self) -> float | None:
-        """The mean ROC-AUC of those rows; None where the figures do not tell."""
+        """The mean ROC-AUC on that split; None where there is none."""
         try:
             value = self.measured[1]["means"]["roc_auc"] if self.measured else None
         except (KeyError, TypeError):
@@ -67,7 +67,7 @@ class ModelFacts:
 
     @property
     def plots(self) -> list[Path]:
-        """Curves and confusion that the run of the model drew; of runs of this machine only."""
+        """Curves and confusion matrices of the model's run; only for runs of this machine."""
         folder = self.folder.path.parent / "report"
         return [
             path for name in ("curves", "confusion") if (path := folder / f"{name}.png").exists()
@@ -75,7 +75,7 @@ class ModelFacts:
 
 
 def facts(name: str) -> ModelFacts | None:
-    """Read what there is about a model; None for one that is not on this machine yet."""
+    """Facts about a model; None for one that is not on this machine yet."""
     try:
         if name in find.available_models():
             folder = find_model(name)
@@ -90,26 +90,26 @@ def facts(name: str) -> ModelFacts | None:
 
 @functools.lru_cache(maxsize=32)
 def _read(folder: Path, stamps: tuple[tuple[str, int], ...]) -> ModelFacts:
-    """Read a folder once, until one of its files changes: its weights are hashed in doing so."""
+    """Read a folder again only when one of its files changes: reading hashes the weights."""
     return ModelFacts.read(ModelFolder.read(folder))
 
 
 def description(name: str) -> str:
-    """Say in a sentence or two what a model is."""
+    """What a model is, in a sentence or two."""
     if name == find.EMBEDDED:
         return SHIPPED
     listed = HUB_MODELS.get(name)
     if listed:
         return listed.description
     known = facts(name)
-    said = _first_paragraph(known.card) if known else ""
+    summary = _first_paragraph(known.card) if known else ""
     if name.startswith("runs/"):
-        return f"Trained on this machine. {said}".strip()
-    return said or ("From the Hub; see its card." if "/" in name else "A folder in models/.")
+        return f"Trained on this machine. {summary}".strip()
+    return summary or ("From the Hub; see its card." if "/" in name else "A folder in models/.")
 
 
 def _first_paragraph(card: str) -> str:
-    """Give what a card says first below its title, as plain text of at most 300 characters."""
+    """The first paragraph of a card, as plain text of at most 300 characters."""
     paragraphs = (part.strip() for part in re.split(r"\n\s*\n", card))
     first = next((part for part in paragraphs if part and not part.startswith(("#", "<"))), "")
     return shortened(first.replace("`", "").replace("\\$", "$"), 300)

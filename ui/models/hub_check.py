@@ -1,4 +1,4 @@
-"""A model on the Hub, looked at before anything of it is downloaded."""
+"""A check of a model on the Hub, before anything of it is downloaded."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -12,16 +12,20 @@ TASK = "ForSequenceClassification"
 
 
 def check_hub_model(name: str, most_gigabytes: float) -> float:
-    """See that a Hub id names a model that can be loaded here; give the most gigabytes it fetches.
+    """Check that a Hub id names a model that can be loaded here.
 
-    Raises ModelError, with the reason, for what is no Hub id, does not exist or is not open to
-    this machine, is no text classifier, has no weights in a format that is read without running
-    code (safetensors, ONNX, or a .bin by torch's weights-only reader), or would fetch more than
-    most_gigabytes; also without a network.
+    Returns the most gigabytes that loading it downloads. Raises ModelError, with the reason, where
+    - the id is not valid, does not exist or is not open to this machine,
+    - the model is not a text classifier, or brings code of its own,
+    - no weights are in a format that is read without running code (safetensors, ONNX, or a .bin
+      by torch's weights-only reader),
+    - it would download more than most_gigabytes, or there is no network.
     """
     match = HUB_ID.fullmatch(name)
     if match is None:
-        raise ModelError(f"{name!r} is no Hub id; type owner/name, or owner/name@revision.")
+        raise ModelError(
+            f"{name!r} is not a valid Hub id; type owner/name, or owner/name@revision."
+        )
     with hub_errors(match["repo"], match["revision"]):
         from huggingface_hub import HfApi
 
@@ -31,24 +35,24 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     config = info.config or {}
     if "config.json" not in sizes:
-        raise ModelError(f"{name}: has no config.json, so it is no transformers model.")
+        raise ModelError(f"{name}: has no config.json, so it is not a transformers model.")
     if "auto_map" in config:
-        raise ModelError(f"{name}: brings its own Python code, which is never run here.")
+        raise ModelError(f"{name}: brings its own Python code, which this server never runs.")
     architectures = config.get("architectures") or []
-    if not any(str(kind).endswith(TASK) for kind in architectures):
+    if not any(str(each).endswith(TASK) for each in architectures):
         raise ModelError(
-            f"{name}: is no text classifier ({', '.join(architectures) or 'of unknown kind'}); "
+            f"{name}: is not a text classifier ({', '.join(architectures) or 'no architecture'}); "
             "choose one whose page on the Hub says Text Classification."
         )
-    top = [file for file in sizes if "/" not in file]  # what lies in folders is not fetched
-    weights = [files for kind in WEIGHT_PATTERNS if (files := _matching(top, [kind]))]
+    top = [file for file in sizes if "/" not in file]  # what is in folders is not downloaded
+    weights = [files for pattern in WEIGHT_PATTERNS if (files := _matching(top, [pattern]))]
     if not weights:
         raise ModelError(
             f"{name}: has no weights in a format that is safe to read; choose a model with "
             "model.safetensors."
         )
     if DECISION_FILE not in top:
-        del weights[1:]  # the best are fetched; decision.json, not read here, can name any
+        del weights[1:]  # the first are downloaded; a decision.json, not read here, can name any
     largest = max(sum(sizes[file] for file in files) for files in weights)
     gigabytes = (largest + sum(sizes[file] for file in _matching(top, SMALL_FILES))) / 1e9
     if gigabytes > most_gigabytes:
@@ -59,5 +63,5 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
     return gigabytes
 
 
-def _matching(names: Iterable[str], kinds: Iterable[str]) -> list[str]:
-    return [name for name in names if any(fnmatchcase(name, kind) for kind in kinds)]
+def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]

@@ -1,4 +1,4 @@
-"""A model measured on the page, on labelled comments, and another one beside it."""
+"""The tab Measure and adjust: a model, and perhaps a second one, on labelled comments."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ui import charts, session
 from ui.catalog import card_label, label_name
 from ui.files.ask import ask_for_labelled
 from ui.files.job import FileJob
-from ui.files.labelled import can_measure, label_columns, labelled_rows, report_on
+from ui.files.labelled import X_ROC, Y_ROC, can_measure, label_columns, labelled_rows, report_on
 from ui.files.upload import Source
 from ui.html import table
 from ui.messages import CALIBRATION, show_error, show_needs_full_installation
@@ -22,27 +22,27 @@ from ui.workspace import workspace
 
 MEASURED, MEASURED_SOURCE = "measured", "rows to measure on"
 LAYOUT = (
-    "One column a label, with 0, 1, or -1 or nothing for unknown; of a model whose labels exclude "
-    "each other, a column “label” with the class. A column “weight” says how much each row counts."
+    "One column per label, with 0 or 1, and -1 or nothing for unknown. For a single-label model, a "
+    "column “label” with the class. A column “weight” sets how much each row counts."
 )
 
 
 def measure_here(name: str) -> None:
-    """Measure the model, and another beside it, on labelled comments; then choose thresholds."""
+    """Show the tab: measure on labelled comments, then choose thresholds."""
     if not can_measure():
         show_needs_full_installation("Measuring")
         return
     second = pick_second_model(name, key="second measured model")
     try:
-        asked_for = ask_for_labelled(MEASURED_SOURCE, LAYOUT)
+        labelled = ask_for_labelled(MEASURED_SOURCE, LAYOUT)
     except UserError as error:
         show_error(error)
-        asked_for = None
+        labelled = None
     pressed = st.button(
-        "Measure", type="primary", icon=":material/play_arrow:", disabled=asked_for is None
+        "Measure", type="primary", icon=":material/play_arrow:", disabled=labelled is None
     )
-    if pressed and asked_for:
-        _start(list(filter(None, [name, second])), *asked_for)
+    if pressed and labelled:
+        _start(list(filter(None, [name, second])), *labelled)
     jobs: list[FileJob] = st.session_state.get(MEASURED, [])
     jobs = [job for job in jobs if job.model_name in (name, second)]
     if any(not job.progress.over for job in jobs):
@@ -52,17 +52,17 @@ def measure_here(name: str) -> None:
 
 
 def _start(names: list[str], source: Source, comments: str) -> None:
-    """Begin, if all models can be loaded and the file has labels for each."""
+    """Start, if every model can be loaded and the file has labels for each."""
     _stop()
     loaded = [model for name in names if (model := load_model(name))]
     refused = [model for model in loaded if not _labels_in(source, model)]
     for model in refused:
-        _tell_missing(source, model)
-    # What is said stays only where no job begins, which renews the page at its end.
+        _show_missing(source, model)
+    # Errors stay only where no job starts: the end of a job runs the page again.
     if len(loaded) == len(names) and not refused:
-        place = workspace()
+        mine = workspace()
         st.session_state[MEASURED] = [
-            FileJob(source, comments, model, place.new_folder(), place.ended) for model in loaded
+            FileJob(source, comments, model, mine.new_folder(), mine.ended) for model in loaded
         ]
 
 
@@ -70,11 +70,11 @@ def _labels_in(source: Source, model: Classifier) -> dict[str, str]:
     return label_columns(source.columns, model.labels, model.single_label, model.name)
 
 
-def _tell_missing(source: Source, model: Classifier) -> None:
+def _show_missing(source: Source, model: Classifier) -> None:
     named = ", ".join(card_label(label, model.name) for label in model.labels)
     wanted = "called “label”" if model.single_label else f"for a label of {model.name} ({named})"
-    found = ", ".join(source.columns)
-    show_error(DataError(f"{source.name}: has no column {wanted}; it has {found}."))
+    columns = ", ".join(source.columns)
+    show_error(DataError(f"{source.name}: has no column {wanted}; it has {columns}."))
 
 
 def _stop() -> None:
@@ -97,7 +97,7 @@ def _results(name: str, jobs: list[FileJob]) -> None:
     reports: dict[str, Any] = {}
     for job in jobs:
         if job.result is None:
-            show_error(job.progress.message or "Stopped.")
+            show_error(job.progress.message or "Cancelled.")
             continue
         try:
             with st.spinner("Measuring …"):
@@ -107,7 +107,7 @@ def _results(name: str, jobs: list[FileJob]) -> None:
             show_error(error)
     if not reports:
         return
-    st.subheader(f"On {in_markdown(jobs[0].source.name)}", anchor=False)
+    st.subheader(f"Results on {in_markdown(jobs[0].source.name)}", anchor=False)
     if len(reports) > 1:
         _compare(reports)
     for model, report in reports.items():
@@ -119,10 +119,10 @@ def _results(name: str, jobs: list[FileJob]) -> None:
 
 
 def _compare(reports: dict[str, Any]) -> None:
-    """Set two models' figures side by side, label by label, whatever each calls it."""
+    """Show the metrics of two models side by side, by the labels that both have."""
     first, second = reports
     named = [
-        {label_name(label, model): figures for label, figures in report["labels"].items()}
+        {label_name(label, model): metrics for label, metrics in report["labels"].items()}
         for model, report in reports.items()
     ]
     rows = []
@@ -132,10 +132,10 @@ def _compare(reports: dict[str, Any]) -> None:
         ("f1", "F1"),
     ):
         for label in named[0]:
-            pair = [figures.get(label, {}).get(key) for figures in named]
+            pair = [labels.get(label, {}).get(key) for labels in named]
             if None not in pair:
                 rows.append((title, label, *map(figure, pair), f"{pair[1] - pair[0]:+.3f}"))
-    st.html(table(("figure", "label", first, second, "difference"), rows, numbers=3))
+    st.html(table(("metric", "label", first, second, "difference"), rows, numbers=3))
 
 
 def _curves(job: FileJob, report: dict) -> None:
@@ -145,10 +145,11 @@ def _curves(job: FileJob, report: dict) -> None:
         left, right = st.columns(2)
         with left:
             st.markdown("**ROC**")
-            charts.lines(roc, "false alarms", "found", "ROC curves; the table gives their areas.")
+            alt = "ROC curves. The table above has the areas below them."
+            charts.lines(roc, X_ROC, Y_ROC, alt)
         with right:
             st.markdown("**Precision and recall**")
-            alt = "Precision-recall curves; the table gives the average precisions."
+            alt = "Precision-recall curves. The table above has the average precisions."
             charts.lines(precision_recall, "recall", "precision", alt)
     st.subheader(CALIBRATION, anchor=False)
     show_reliability(report, name)

@@ -1,4 +1,4 @@
-"""The metrics that came with a model."""
+"""The tab Metrics: those that came with the model."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from ui.text import in_markdown
 def show_metrics(name: str, known: ModelFacts) -> None:
     """Show the tab; metrics.json can be a stranger's."""
     if known.measured is None:
-        st.info("This model brings no figures: measure it on labelled comments of your own.")
+        st.info("This model has no metrics yet. Measure it on your own labelled comments.")
         return
     split, report = known.measured
     try:
@@ -22,7 +22,7 @@ def show_metrics(name: str, known: ModelFacts) -> None:
         st.subheader(CALIBRATION, anchor=False)
         show_reliability(report, name)
     except (KeyError, TypeError, ValueError, AttributeError):
-        st.info("Its metrics.json is of another kind than this page can show.")
+        st.info("Its metrics.json has a form that this page cannot show.")
     for plot in known.plots:
-        alt = "ROC and precision-recall curves" if plot.stem == "curves" else "Confusion"
-        st.image(str(plot), caption=f"{alt} of the run's test rows, a line or field a label")
+        alt = "ROC and precision-recall curves" if plot.stem == "curves" else "Confusion matrices"
+        st.image(str(plot), caption=f"{alt} on the run's test rows, by label")

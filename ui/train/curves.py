@@ -25,10 +25,10 @@ def points(
 
 
 def show_curves(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Draw what there is so far."""
+    """Draw the curves so far."""
     losses = points(entries, LOSSES.items(), "loss")
     named = ((key, label_name(key.removeprefix("eval_"))) for key in METRICS)
-    metrics = points(entries, named, "figure")
+    metrics = points(entries, named, "value")
     left, right = st.columns(2)
     if losses:
         with left:
@@ -37,4 +37,4 @@ def show_curves(entries: Sequence[Mapping[str, Any]]) -> None:
     if metrics:
         with right:
             st.markdown("**On validation rows**")
-            charts.lines(metrics, "epoch", "figure", "Validation figures by epoch", percent=False)
+            charts.lines(metrics, "epoch", "value", "Validation metrics by epoch", percent=False)

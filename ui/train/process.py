@@ -1,7 +1,7 @@
 """The process of a run: python -m ui.train.process FOLDER NAME MODULE ARGUMENT...
 
 It takes FOLDER/lock, writes FOLDER/state.json, and then is `python -m MODULE ARGUMENT...`. The
-system releases the lock when the process ends, however it ends, and whoever started it.
+system releases the lock when the process ends, however it ends.
 """
 
 import os

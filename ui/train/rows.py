@@ -1,4 +1,4 @@
-"""A file of labelled comments before training: how many rows, and which columns are labels."""
+"""A file of labelled comments before training: its number of rows, and its label columns."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ IDS = ("id", "comment_id", "rev_id")
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """rows: how many. label_columns: those that hold 0, 1, -1 or nothing. id_column: or none."""
+    """rows: how many. label_columns: with 0, 1, -1 or nothing. id_column: empty without one."""
 
     rows: int
     label_columns: list[str]
@@ -21,7 +21,7 @@ class LabelledRows:
 
 
 def look_at_rows(source: Source, text_column: str) -> LabelledRows:
-    """Count a file's rows, and find its label columns by its first ones. Raises DataError."""
+    """Count a file's rows, and find its label columns in the first rows. Raises DataError."""
     try:
         with open_input(str(source.path), "csv") as file:
             rows, binary = 0, []
@@ -36,22 +36,22 @@ def look_at_rows(source: Source, text_column: str) -> LabelledRows:
 
 
 def classes_of(source: Source, text_column: str, column: str) -> list[str]:
-    """List the values of a column of classes. Raises DataError when these are too many, or one."""
-    found: dict[str, None] = {}
+    """The values of a column of classes. Raises DataError for more than 20 values, or just one."""
+    classes: set[str] = set()
     with open_input(str(source.path), "csv") as file:
         for chunk in file.chunks(text_column):
             for cells in _cells(chunk.cells):
                 value = "" if cells.get(column) is None else str(cells[column]).strip()
                 if value:
-                    found[value] = None
-            if len(found) > MOST_CLASSES:
+                    classes.add(value)
+            if len(classes) > MOST_CLASSES:
                 raise DataError(
                     f"{source.name}: {column} has more than {MOST_CLASSES} different values; "
                     "is it the column with the class?"
                 )
-    if len(found) < 2:
+    if len(classes) < 2:
         raise DataError(f"{source.name}: {column} needs at least two different values.")
-    return sorted(found)
+    return sorted(classes)
 
 
 def _cells(cells: object) -> list[dict]:

@@ -93,10 +93,12 @@ class Training:
         """
         if not NAME.fullmatch(name):
             raise SettingsError(
-                f"{name!r} cannot be a run's name: take up to 40 letters, digits, - and _."
+                f"{name!r} is not a valid run name; use up to 40 letters, digits, - and _."
             )
         if (self.runs / name).exists() and not replace:
-            raise SettingsError(f"There is a run called {name}: take another name, or replace it.")
+            raise SettingsError(
+                f"A run called {name} already exists. Choose another name, or replace it."
+            )
         with self._starting():
             for old in self.folder.glob("rows.*"):
                 old.unlink()
@@ -249,24 +251,24 @@ def _send(pid: int, number: int) -> None:
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:
-    """Write settings as a config of finetune: texts, numbers, switches, lists and tables of them.
+    """Settings as a config of finetune: strings, numbers, booleans, and lists and tables of them.
 
-    JSON's form of these is TOML's too, but for tables, and for half characters, which have none.
+    JSON's form of these is TOML's too, except for tables, and lone surrogates, which TOML lacks.
     """
 
-    def written(value: Any) -> str:
+    def toml(value: Any) -> str:
         if isinstance(value, Mapping):
-            pairs = (f"{written(key)} = {written(item)}" for key, item in value.items())
+            pairs = (f"{toml(key)} = {toml(item)}" for key, item in value.items())
             return "{" + ", ".join(pairs) + "}"
         if isinstance(value, str):
             value = value.encode("utf-8", "replace").decode().replace("\x7f", "")
         return json.dumps(value, ensure_ascii=False)
 
-    return "".join(f"{name} = {written(value)}\n" for name, value in settings.items())
+    return "".join(f"{name} = {toml(value)}\n" for name, value in settings.items())
 
 
 def without_overwritten(printed: str) -> str:
-    """Keep what a terminal would show of lines that progress bars wrote again and again."""
+    """What a terminal would show of lines that progress bars wrote again and again."""
     lines = printed.split("\n")
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines)
 
@@ -274,4 +276,4 @@ def without_overwritten(printed: str) -> str:
 def _last_error(log: str) -> str:
     """The sentence that finetune ends with where it fails before its folder exists."""
     errors = re.findall(r"error: (.+)", log)
-    return errors[-1] if errors else "the run ended early; its log says more."
+    return errors[-1] if errors else "the run ended early; its log may say why."
