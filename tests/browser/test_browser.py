@@ -29,7 +29,7 @@ def test_a_comment_is_scored_and_explained(visit):
     page.locator(".tox-marked mark.up", has_text="idiot").wait_for()
 
 
-def test_another_model_scores_what_is_there(visit):
+def test_another_model_scores_the_comment_that_is_there(visit):
     page = visit()
     score(page, RUDE)
     choose(page, "Compare with", "another")
@@ -41,7 +41,7 @@ def test_another_model_scores_what_is_there(visit):
     page.wait_for_function("document.querySelectorAll('.tox-sentence').length == 1")
 
 
-def test_the_keyboard_alone_is_enough(visit):
+def test_a_comment_can_be_scored_by_keyboard_alone(visit):
     page = visit()
     box = page.get_by_label("Comment", exact=True)
     box.focus()
@@ -65,7 +65,7 @@ def test_what_is_typed_is_shown_as_text_and_stays_out_of_the_address_and_the_log
     assert "xyzzy" not in app.log.read_text()
 
 
-def test_a_sample_comment_is_a_choice_away(visit):
+def test_choosing_a_sample_comment_scores_it(visit):
     page = visit()
     choose(page, "Example", "Thank you for the careful rewrite")
     page.locator(".tox-sentence", has_text="No label reaches its threshold.").wait_for()
@@ -95,12 +95,14 @@ def test_a_file_goes_in_and_comes_back_with_scores(visit, tmp_path):
     assert page.request.get(page.url.replace("file", "downloads/guess/mine.csv")).status == 404
 
 
-def test_a_model_is_trained_over_a_reload_and_picked(visit, app, small_base):
+def test_a_training_run_survives_a_reload_and_its_model_can_be_chosen(visit, app, small_base):
     page = visit("train")
     base = page.get_by_role("combobox", name="Base model")
     base.fill(str(small_base))
     base.press("Enter")
     page.get_by_label("Run name").fill("browser")
+    page.get_by_role("spinbutton", name="Training rows").fill("32")
+    page.get_by_role("spinbutton", name="Epochs").fill("1")
     page.get_by_role("button", name="Start").click()
     page.get_by_text("has been training for").wait_for()
     page.reload()
@@ -142,7 +144,7 @@ def test_the_list_of_models_fits_a_narrow_phone(visit):
     assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
 
 
-def test_it_works_inside_another_page(visit, app):
+def test_the_page_works_in_an_iframe(visit, app):
     page = visit("?embed=true")
     score(page, RUDE)
     page.set_content(f'<iframe src="{app.url}/?embed=true" width="800" height="800"></iframe>')
@@ -152,15 +154,10 @@ def test_it_works_inside_another_page(visit, app):
     frame.locator(".tox-sentence").wait_for()
 
 
-def scored_comment(page):
-    score(page, RUDE)
-    page.locator(".tox-marked mark").first.wait_for()
-
-
 def long_comment_on_two_models(page):
     choose(page, "Compare with", "another")
     score(page, f"{RUDE} " + "It goes on and on, and never ends. " * 40)
-    page.get_by_text("The same as a table").first.click()
+    page.get_by_text("Show as a table").first.click()
     page.locator(".tox-marked mark").first.wait_for()
 
 
@@ -176,30 +173,33 @@ def scored_file(page):
     page.get_by_role("heading", name="Report").wait_for()
 
 
-def figures(page):
+def shown_metrics(page):
     page.get_by_role("tab", name="Metrics").click()
     page.get_by_text("Calibration: does 80 % mean 80 in 100?").wait_for()
 
 
-def nothing(page):
-    page.get_by_role("button").first.wait_for()
-
-
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    ("path", "use"),
-    [("", scored_comment), ("", long_comment_on_two_models), ("file", nothing),
-     ("file", scored_file), ("models", figures), ("train", nothing)],
-)  # fmt: skip
-def test_axe_finds_nothing_serious(visit, path, use, color_scheme):
-    page = visit(path, color_scheme=color_scheme)
-    use(page)
+def serious_violations(page):
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_timeout(1000)  # widgets fade in; a pale one would count as low contrast
-    found = Axe().run(page).response["violations"]
-    serious = [
+    return [
         (violation["id"], [node["html"][:200] for node in violation["nodes"]][:3])
-        for violation in found
+        for violation in Axe().run(page).response["violations"]
         if violation["impact"] in ("serious", "critical")
     ]
-    assert serious == []
+
+
+# Each page light and dark, wide and on a phone, in two visits.
+@pytest.mark.parametrize(("color_scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [("", long_comment_on_two_models), ("file", scored_file), ("models", shown_metrics),
+     ("train", None)],
+)  # fmt: skip
+def test_axe_finds_nothing_serious_on_a_page_before_and_after_its_use(
+    visit, path, use, color_scheme, width
+):
+    page = visit(path, width=width, color_scheme=color_scheme)
+    assert serious_violations(page) == []
+    if use:
+        use(page)
+        assert serious_violations(page) == []

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -10,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from comment_toxicity.cache import shared_models
 from comment_toxicity.decision import Decision, LabelDecision, Weights
 from comment_toxicity.folder import ModelFolder
-from tests.pages.standins import visit
+from tests.pages.standins import Hub, visit
+from ui.files.scored_file import ScoredFile
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +46,30 @@ def exported_tiny(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     labels = {label: LabelDecision(threshold=0.4) for label in ModelFolder.read(folder).labels}
     Decision("sigmoid", labels, Weights.of(folder / "model.onnx"), "best-f1", 100).save(folder)
     return folder
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> ScoredFile:
+    """A scored file of 1000 rows: toxic rises from 0 to 1, insult falls; row 3 has no scores."""
+    rows = 1000
+    scores = np.linspace(0, 1, rows, dtype=np.float32)
+    table = pd.DataFrame({"text": [f"comment {n}" for n in range(rows)]})
+    table["toxic"] = (np.arange(rows) >= 600).astype(str)
+    table["toxic"] = np.where(np.arange(rows) >= 600, "1", "0")
+    table["toxic_score"], table["insult_score"] = scores, scores[::-1]
+    table["flags"], table["reason"] = "", None
+    table.loc[3, ["toxic_score", "insult_score"]] = np.nan
+    table.loc[3, "reason"] = "line 5 is not UTF-8"
+    path = tmp_path / "scored.parquet"
+    table.to_parquet(path, row_group_size=100)
+    return ScoredFile.read(path, ["toxic", "insult"], "text")
+
+
+@pytest.fixture
+def hub(monkeypatch) -> Callable[..., None]:
+    """Return a function that sets what the Hub answers about a model."""
+
+    def answer(**info):
+        monkeypatch.setattr("huggingface_hub.HfApi", lambda: Hub(**info))
+
+    return answer

@@ -46,6 +46,26 @@ class FixedScores:
         return np.array([self.scores if t.strip() else blank for t in texts], dtype=np.float32)
 
 
+class Hub:
+    """Answers as the Hub does about one model."""
+
+    def __init__(self, **info):
+        self.info = {
+            "siblings": [
+                SimpleNamespace(rfilename="config.json", size=500),
+                SimpleNamespace(rfilename="model.safetensors", size=400_000_000),
+            ],
+            "config": {"architectures": ["BertForSequenceClassification"]},
+        } | info
+
+    def model_info(self, repo, **_):
+        return SimpleNamespace(**self.info)
+
+
+def hub_file(name, size=1):
+    return SimpleNamespace(rfilename=name, size=size)
+
+
 class Choice(FixedScores):
     """A model whose labels exclude each other."""
 

@@ -3,21 +3,17 @@
 import json
 import shutil
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from comment_toxicity import load_classifier
 from comment_toxicity.decision import Decision, LabelDecision
-from comment_toxicity.errors import ModelError
 from tests.pages.standins import Choice, html, visit
 from ui.files.labelled import Labelled
 from ui.files.scored_file import ScoredFile
-from ui.models import hub_check
 from ui.models.facts import facts
 from ui.models.operating_point import decision_file, with_thresholds
-from ui.settings import PageSettings
 
 COMMENTS = (
     b"comment_text,toxic,insult\nyou stupid fool,1,1\nhello there,0,0\ngood page,0,0\nidiot,1,1\n"
@@ -259,78 +255,6 @@ def test_of_a_single_label_model_no_operating_point_is_asked(serve):
 # models typed in
 
 
-class Hub:
-    """Answers as the Hub does about one model."""
-
-    def __init__(self, **info):
-        self.info = {
-            "siblings": [
-                SimpleNamespace(rfilename="config.json", size=500),
-                SimpleNamespace(rfilename="model.safetensors", size=400_000_000),
-            ],
-            "config": {"architectures": ["BertForSequenceClassification"]},
-        } | info
-
-    def model_info(self, repo, **_):
-        return SimpleNamespace(**self.info)
-
-
-def file(name, size=1):
-    return SimpleNamespace(rfilename=name, size=size)
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    def answer(**info):
-        monkeypatch.setattr("huggingface_hub.HfApi", lambda: Hub(**info))
-
-    return answer
-
-
-def test_a_text_classifier_with_safe_weights_passes(hub):
-    hub()
-    assert hub_check.check_hub_model("owner/name@main", 1.0) == pytest.approx(0.4, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("info", "reason"),
-    [
-        ({"config": {"architectures": ["BertForMaskedLM"]}}, "is not a text classifier"),
-        ({"config": None}, "is not a text classifier"),
-        ({"siblings": [file("config.json"), file("weights.pkl")]}, "safe to read"),
-        ({"siblings": [file("model.safetensors")]}, "has no config.json"),
-        ({"siblings": [file("config.json"), file("model.safetensors", 3e9)]}, "take 3.0 GB"),
-        (
-            {"siblings": [file("config.json"), file("vocab.txt", 3e9), file("model.safetensors")]},
-            "take 3.0 GB",
-        ),
-        ({"siblings": [file("config.json"), file("model/x.safetensors")]}, "safe to read"),
-        (
-            {
-                "siblings": [
-                    *(file("config.json"), file("decision.json")),
-                    *(file("model.onnx"), file("model.safetensors", 3e9)),
-                ]
-            },
-            "take 3.0 GB",  # decision.json may name the larger one
-        ),
-        (
-            {"config": {"architectures": ["XForSequenceClassification"], "auto_map": {}}},
-            "brings its own Python code",
-        ),
-    ],
-)
-def test_what_cannot_be_loaded_is_refused_with_the_reason(hub, info, reason):
-    hub(**info)
-    with pytest.raises(ModelError, match=reason):
-        hub_check.check_hub_model("owner/name", 2.0)
-
-
-def test_of_a_plain_model_only_the_best_weights_count(hub):
-    hub(siblings=[file("config.json"), file("model.safetensors"), file("pytorch_model.bin", 3e9)])
-    assert hub_check.check_hub_model("owner/name", 2.0) < 0.1
-
-
 def test_without_a_network_the_page_says_that_it_needs_one(with_tiny):
     page = visit("models")
     page.text_input[0].set_value("some/model")
@@ -367,39 +291,6 @@ def test_on_a_public_server_nothing_is_typed_in(with_tiny, monkeypatch):
     page = visit("models")
     assert not page.text_input
     assert any("TOXICITY_HUB_TYPED" in text.value.replace("\\", "") for text in page.markdown)
-
-
-# settings
-
-
-def test_a_space_is_public_unless_it_is_said_not_to_be():
-    assert PageSettings.read({"SPACE_ID": "a/b"}).public
-    assert not PageSettings.read({"SPACE_ID": "a/b"}).training
-    assert PageSettings.read({"SPACE_ID": "a/b", "TOXICITY_TRAINING": "on"}).training
-    assert PageSettings.read({}).training
-
-
-def test_an_empty_setting_is_none():
-    assert (
-        PageSettings.read({"TOXICITY_HUB_GIGABYTES": "", "TOXICITY_PUBLIC": ""}).hub_gigabytes == 2
-    )
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"TOXICITY_PUBLIC": "maybe"},
-        {"TOXICITY_HUB_GIGABYTES": "many"},
-        {"TOXICITY_HUB_GIGABYTES": "nan"},
-        {"TOXICITY_HUB_GIGABYTES": "-1"},
-        {"TOXICITY_HUB_MODELS": "x"},
-    ],
-)
-def test_a_setting_that_cannot_be_understood_is_named(variables):
-    from comment_toxicity.errors import SettingsError
-
-    with pytest.raises(SettingsError, match=next(iter(variables))):
-        PageSettings.read(variables)
 
 
 def test_the_facts_are_read_without_the_weights(with_tiny, monkeypatch):

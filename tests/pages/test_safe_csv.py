@@ -1,0 +1,77 @@
+"""The CSV download: no cell is a formula to a spreadsheet."""
+
+import csv
+import itertools
+
+import pandas as pd
+import pytest
+
+from ui.files.safe_csv import safe_cell, write_safe_csv
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+cmd", "'+cmd"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        (" =1", "' =1"),
+        ("\x00=1", "'\x00=1"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("＝1+1", "'＝1+1"),
+        ("-1", "-1"),
+        ("+4.5e3", "+4.5e3"),
+        ("hello = world", "hello = world"),
+        ("fine;=1+1", "fine;'=1+1"),
+        ('one\n"@you"', 'one\n\'"@you"'),
+        ("well; -5 degrees ;-) a;b\r\n\r\n c", "well; -5 degrees ;-) a;b\r\n\r\n c"),
+        ("", ""),
+        (None, ""),
+        (float("nan"), ""),
+        (-0.25, "-0.25"),
+        (True, "True"),
+        ({"a": 1}, '{"a": 1}'),
+    ],
+)
+def test_no_cell_of_the_csv_is_a_formula(cell, written):
+    assert safe_cell(cell) == written
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_is_a_formula_where_a_spreadsheet_splits_at_another_sign(tmp_path, delimiter):
+    pieces = ["=1", "+1", "-1", "@a", '"=1', ";", "\t", "\n", "\r", "\r\n", '"', ",", "a", "\x00="]
+    texts = [f"a{''.join(made)}a" for made in itertools.product(pieces, repeat=4)]
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"id": "x", "text": texts}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
+        cells = [cell for row in csv.reader(stream, delimiter=delimiter) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
+
+
+def test_even_a_columns_name_is_no_formula(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
+
+
+def test_a_carriage_return_in_a_cell_ends_no_row(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"text": ["one\rtwo", "three"]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
+        assert list(csv.reader(stream)) == [["text"], ["one\rtwo"], ["three"]]
+
+
+def test_figures_keep_their_digits_and_have_no_more_than_they_are_worth(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pd.DataFrame({"id": [1234567890.5], "n": [16777215], "toxic_score": [0.1]})
+    table.astype({"n": "float32", "toxic_score": "float32"}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == (
+        "id,n,toxic_score\n1234567890.5,16777215.0,0.1\n"
+    )
