@@ -12,7 +12,7 @@ from comment_toxicity.errors import UserError
 from tests.running import ROOT, python
 
 
-def test_streamlit_run_finds_the_application_that_carries_the_routes():
+def test_streamlit_run_finds_the_application_with_the_routes():
     found = discover_asgi_app(ROOT / "app.py")
     assert found.import_string == "app:app"
 
@@ -41,7 +41,7 @@ def test_the_page_itself_needs_neither_torch_nor_transformers():
     assert done.stdout == "set()\n", done.stderr
 
 
-def test_a_setting_that_cannot_be_understood_is_told_in_place_of_the_page(monkeypatch):
+def test_an_invalid_setting_is_shown_in_place_of_the_page(monkeypatch):
     monkeypatch.setenv("TOXICITY_PUBLIC", "perhaps")
     page = AppTest.from_file(ROOT / "ui" / "navigation.py", default_timeout=60).run()
     assert page.error[0].value.startswith(r"TOXICITY\_PUBLIC is 'perhaps'")
@@ -56,18 +56,18 @@ def refused_start(**environment):
     return done.stderr.splitlines()[-1]
 
 
-def test_a_setting_of_the_service_that_cannot_be_understood_is_one_line():
+def test_an_invalid_setting_of_the_service_ends_the_start_with_one_line():
     line = refused_start(TOXICITY_MAX_WAIT="soon")
     assert line == "error: TOXICITY_MAX_WAIT: 'soon' is not a number."
 
 
-def test_a_model_or_a_database_that_cannot_be_used_is_one_line(tmp_path):
+def test_an_unusable_model_or_database_ends_the_start_with_one_line(tmp_path):
     assert refused_start(TOXICITY_MODEL="nope").startswith("error: No model 'nope'.")
     database = f"sqlite:///{tmp_path}/no/feedback.sqlite3"
     assert refused_start(TOXICITY_FEEDBACK_DATABASE=database).startswith("error: ")
 
 
-def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path):
+def test_a_model_that_cannot_be_loaded_ends_the_start_with_one_line(tmp_path):
     folder = tmp_path / "broken"
     shutil.copytree(ROOT / "models" / "toxic-minilm", folder)
     (folder / "decision.json").unlink()  # it knows the weights by their sum

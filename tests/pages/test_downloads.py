@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from ui.downloads import _offered, address, route
 
 
-def test_many_visitors_results_are_offered_at_once(tmp_path):
+def test_addresses_stay_stable_when_many_visitors_ask_at_once(tmp_path):
     paths = [tmp_path / f"{number}.csv" for number in range(300)]
     for path in paths:
         path.touch()
@@ -23,7 +23,7 @@ def test_many_visitors_results_are_offered_at_once(tmp_path):
         _offered.update(before)
 
 
-def test_a_page_below_another_path_has_its_downloads_there_too(tmp_path):
+def test_downloads_are_below_the_base_path_of_the_page(tmp_path):
     (tmp_path / "a.csv").write_text("hi")
     before = st.get_option("server.baseUrlPath")
     st.config.set_option("server.baseUrlPath", "/tox/")

@@ -65,7 +65,7 @@ def button(page, label):
     return next(each for each in page.button if each.label == label)
 
 
-def test_a_file_is_scored_and_can_be_taken_away(serve, with_weights):
+def test_a_file_is_scored_and_can_be_downloaded(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     assert page.selectbox[0].value == "comment_text"
     button(page, "Score the file").click().run()
@@ -80,7 +80,7 @@ def test_a_file_is_scored_and_can_be_taken_away(serve, with_weights):
     assert lines[2].startswith("2,,,,,,,,") and lines[2].endswith("blank")
 
 
-def test_a_threshold_that_is_moved_recounts_at_once(serve, with_weights):
+def test_moving_a_threshold_updates_the_count_of_flagged_rows(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)
@@ -93,7 +93,9 @@ def test_a_threshold_that_is_moved_recounts_at_once(serve, with_weights):
 
 
 @pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])
-def test_a_slider_that_nobody_moved_is_the_models_own_threshold(serve, with_weights, threshold):
+def test_an_untouched_slider_counts_by_the_unrounded_threshold_of_the_model(
+    serve, with_weights, threshold
+):
     model = Flags({"rare": threshold}, [threshold])
     page = upload(serve("file", a=with_weights(model)))
     button(page, "Score the file").click().run()
@@ -102,7 +104,7 @@ def test_a_slider_that_nobody_moved_is_the_models_own_threshold(serve, with_weig
     assert any("**2** of 2 rows flagged" in text.value for text in page.caption)
 
 
-def test_a_column_of_comments_can_be_called_like_one_of_the_tables(serve, with_weights):
+def test_the_comment_column_may_be_named_like_a_column_of_the_page(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())), b"flagged\nhello\n")
     button(page, "Score the file").click().run()
     page = finished(page)
@@ -123,7 +125,7 @@ def test_rows_can_be_filtered_ordered_and_searched(serve, with_weights):
     assert page.dataframe[0].value.index.tolist() == [2]
 
 
-def test_labels_in_the_file_bring_the_report(serve, with_weights):
+def test_a_file_with_label_columns_gets_a_report(serve, with_weights):
     content = b"comment_text,toxic,insult\nhello,0,0\nyou fool,1,1\nbye,0,-1\n"
     page = upload(serve("file", a=with_weights(Flags())), content)
     button(page, "Score the file").click().run()
@@ -132,7 +134,7 @@ def test_labels_in_the_file_bring_the_report(serve, with_weights):
     assert "ROC-AUC" in html(page)
 
 
-def test_a_label_that_is_none_is_told_and_the_scores_stay(serve, with_weights):
+def test_an_invalid_label_is_reported_and_the_scores_stay(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())), b"text,toxic\nhi,maybe\n")
     button(page, "Score the file").click().run()
     page = finished(page)
@@ -140,7 +142,7 @@ def test_a_label_that_is_none_is_told_and_the_scores_stay(serve, with_weights):
     assert "Download CSV" in html(page)
 
 
-def test_a_cell_of_a_megabyte_does_not_fill_the_page_as_an_error(serve, with_weights):
+def test_an_error_that_quotes_a_huge_cell_is_shortened(serve, with_weights):
     content = b"text,toxic\nhi," + b"maybe" * 200_000 + b"\n"
     page = upload(serve("file", a=with_weights(Flags())), content)
     button(page, "Score the file").click().run()
@@ -149,7 +151,7 @@ def test_a_cell_of_a_megabyte_does_not_fill_the_page_as_an_error(serve, with_wei
     assert len(page.error[0].value) < 2000
 
 
-def test_classes_get_counts_and_no_sliders(serve, with_weights):
+def test_a_single_label_model_gets_counts_and_no_sliders(serve, with_weights):
     class Either(Flags, Choice):
         pass
 
@@ -171,13 +173,13 @@ def test_pasted_lines_are_scored_like_a_file(serve, with_weights):
     assert {metric.label: metric.value for metric in page.metric}["rows"] == "2"
 
 
-def test_what_cannot_be_read_is_told_in_one_sentence(serve):
+def test_an_unreadable_file_gets_one_sentence(serve):
     page = upload(serve("file", a=FixedScores()), b"", "empty.csv")
     assert page.error[0].value.startswith(r"empty\.csv\: is empty")
     assert page.file_uploader
 
 
-def test_a_column_that_would_be_overwritten_is_told_without_the_servers_paths(
+def test_a_column_named_like_a_result_is_refused_without_paths_of_the_server(
     serve, with_weights, tmp_path
 ):
     page = upload(serve("file", a=with_weights(Flags())), b"text,toxic_score\nhi,1\n")
@@ -202,7 +204,7 @@ def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
 
 
-def test_a_column_without_texts_is_told_in_the_words_of_the_page(serve, with_weights):
+def test_a_column_without_texts_is_refused_without_naming_a_flag(serve, with_weights):
     table = io.BytesIO()
     pd.DataFrame({"said": ["hello"], "stars": [5]}).to_parquet(table)
     page = upload(serve("file", a=with_weights(Flags())), table.getvalue(), "mine.parquet")
@@ -213,7 +215,7 @@ def test_a_column_without_texts_is_told_in_the_words_of_the_page(serve, with_wei
     assert said == "mine.parquet: column stars holds int64, not text; choose another column."
 
 
-def test_a_result_that_cannot_be_written_is_told_without_the_servers_paths(with_weights, tmp_path):
+def test_a_write_error_is_reported_without_paths_of_the_server(with_weights, tmp_path):
     source = save_lines("hello", tmp_path)
     missing = tmp_path / "missing"
     job = FileJob(source, "comment_text", with_weights(Flags()), missing, threading.Event())
@@ -231,7 +233,7 @@ def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
     assert "more than 2 rows" in page.error[0].value
 
 
-def test_how_far_a_slow_model_is_can_be_seen_early(serve, with_weights):
+def test_progress_of_a_slow_model_is_visible_within_the_first_chunk(serve, with_weights):
     class Slow(Flags):
         def score(self, texts):
             time.sleep(0.01 * len(texts))
@@ -248,7 +250,7 @@ def test_how_far_a_slow_model_is_can_be_seen_early(serve, with_weights):
     assert job.progress.seconds_left
 
 
-def test_a_file_that_is_let_go_of_leaves_nothing_on_the_disk(serve, with_weights):
+def test_starting_over_deletes_the_file_and_its_result(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)
@@ -258,7 +260,7 @@ def test_a_file_that_is_let_go_of_leaves_nothing_on_the_disk(serve, with_weights
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_files_go_when_the_visitor_does(serve, with_weights):
+def test_files_are_deleted_when_the_session_ends(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     folder = page.session_state["workspace"].folder
     assert list(folder.rglob("mine.csv"))

@@ -7,7 +7,7 @@ from tests.pages.standins import hub_file as file
 from ui.models import hub_check
 
 
-def test_a_text_classifier_with_safe_weights_passes(hub):
+def test_a_text_classifier_with_safe_weights_is_accepted(hub):
     hub()
     assert hub_check.check_hub_model("owner/name@main", 1.0) == pytest.approx(0.4, abs=1e-6)
 
@@ -40,12 +40,12 @@ def test_a_text_classifier_with_safe_weights_passes(hub):
         ),
     ],
 )
-def test_what_cannot_be_loaded_is_refused_with_the_reason(hub, info, reason):
+def test_a_model_that_cannot_be_loaded_is_refused_with_the_reason(hub, info, reason):
     hub(**info)
     with pytest.raises(ModelError, match=reason):
         hub_check.check_hub_model("owner/name", 2.0)
 
 
-def test_of_a_plain_model_only_the_best_weights_count(hub):
+def test_without_a_decision_file_only_the_preferred_weights_count(hub):
     hub(siblings=[file("config.json"), file("model.safetensors"), file("pytorch_model.bin", 3e9)])
     assert hub_check.check_hub_model("owner/name", 2.0) < 0.1

@@ -10,7 +10,7 @@ from ui.files.labelled import Labelled, OperatingPoints, label_columns
 from ui.files.scored_file import ScoredFile
 
 
-def test_measuring_gives_what_evaluate_gives(scored):
+def test_the_report_of_a_scored_file_is_that_of_evaluate_labels(scored):
     from finetune.measure.evaluate import evaluate_labels
 
     labelled = Labelled.read(scored, "model", single_label=False)
@@ -22,7 +22,7 @@ def test_measuring_gives_what_evaluate_gives(scored):
     assert report["blank"] == 1
 
 
-def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
+def test_classes_are_read_by_name_by_name_on_the_card_and_by_number(tmp_path):
     labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
     table = pd.DataFrame({"text": list("abcd"), "label": ["negative", "LABEL_1", "2", ""]})
     table[score_columns(labels)] = np.eye(4, 3, dtype=np.float32)
@@ -42,7 +42,7 @@ def test_classes_are_read_by_name_by_the_cards_name_and_by_number(tmp_path):
 
 
 @pytest.mark.parametrize("labels", [["1", "0"], ["v1.0", "v2.0"]])
-def test_classes_whose_names_look_like_numbers_keep_them(tmp_path, labels):
+def test_class_names_that_look_like_numbers_are_read_as_names(tmp_path, labels):
     table = pd.DataFrame({"text": list("ab"), "label": labels[::-1]})
     table[score_columns(labels)] = np.eye(2, dtype=np.float32)
     table.to_parquet(tmp_path / "s.parquet")
@@ -51,7 +51,7 @@ def test_classes_whose_names_look_like_numbers_keep_them(tmp_path, labels):
     assert targets.tolist() == [[0, 1], [1, 0]]
 
 
-def test_labels_without_names_are_found_by_those_of_the_models_card(tmp_path):
+def test_labels_without_names_are_found_by_their_names_on_the_card(tmp_path):
     model, names = "andyqin18/finetuned-bert-uncased", ["toxic", "severe_toxic", "obscene"]
     labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
     table = pd.DataFrame({"text": list("abcd"), "severe_toxic": list("0110")})
@@ -77,6 +77,6 @@ def test_each_threshold_has_its_precision_and_recall():
     assert np.isnan(points.precision[points.at(0.95)])
 
 
-def test_a_score_at_a_threshold_counts_as_flagged_as_the_model_does():
+def test_a_score_equal_to_a_threshold_is_flagged():
     points = OperatingPoints.of(np.array([1.0, 0.0]), np.array([0.3, 0.1], np.float32), np.ones(2))
     assert points.recall[points.at(0.3)] == 1

@@ -6,14 +6,14 @@ from comment_toxicity.errors import SettingsError
 from ui.settings import PageSettings
 
 
-def test_a_space_is_public_unless_it_is_said_not_to_be():
+def test_a_hugging_face_space_is_public_by_default():
     assert PageSettings.read({"SPACE_ID": "a/b"}).public
     assert not PageSettings.read({"SPACE_ID": "a/b"}).training
     assert PageSettings.read({"SPACE_ID": "a/b", "TOXICITY_TRAINING": "on"}).training
     assert PageSettings.read({}).training
 
 
-def test_an_empty_setting_is_none():
+def test_an_empty_variable_counts_as_unset():
     assert (
         PageSettings.read({"TOXICITY_HUB_GIGABYTES": "", "TOXICITY_PUBLIC": ""}).hub_gigabytes == 2
     )
@@ -29,6 +29,6 @@ def test_an_empty_setting_is_none():
         {"TOXICITY_HUB_MODELS": "x"},
     ],
 )
-def test_a_setting_that_cannot_be_understood_is_named(variables):
+def test_an_invalid_variable_is_named_in_the_error(variables):
     with pytest.raises(SettingsError, match=next(iter(variables))):
         PageSettings.read(variables)

@@ -41,7 +41,7 @@ def test_no_cell_of_the_csv_is_a_formula(cell, written):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_no_cell_is_a_formula_where_a_spreadsheet_splits_at_another_sign(tmp_path, delimiter):
+def test_no_cell_is_a_formula_where_a_spreadsheet_splits_at_another_delimiter(tmp_path, delimiter):
     pieces = ["=1", "+1", "-1", "@a", '"=1', ";", "\t", "\n", "\r", "\r\n", '"', ",", "a", "\x00="]
     texts = [f"a{''.join(made)}a" for made in itertools.product(pieces, repeat=4)]
     path = tmp_path / "a.parquet"
@@ -52,14 +52,14 @@ def test_no_cell_is_a_formula_where_a_spreadsheet_splits_at_another_sign(tmp_pat
     assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
 
 
-def test_even_a_columns_name_is_no_formula(tmp_path):
+def test_a_column_name_is_not_a_formula_either(tmp_path):
     path = tmp_path / "a.parquet"
     pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)
     write_safe_csv(path, tmp_path / "a.csv", lambda: None)
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == "'=1+1\né\n"
 
 
-def test_a_carriage_return_in_a_cell_ends_no_row(tmp_path):
+def test_a_carriage_return_inside_a_cell_does_not_end_the_row(tmp_path):
     path = tmp_path / "a.parquet"
     pd.DataFrame({"text": ["one\rtwo", "three"]}).to_parquet(path)
     write_safe_csv(path, tmp_path / "a.csv", lambda: None)
@@ -67,7 +67,7 @@ def test_a_carriage_return_in_a_cell_ends_no_row(tmp_path):
         assert list(csv.reader(stream)) == [["text"], ["one\rtwo"], ["three"]]
 
 
-def test_figures_keep_their_digits_and_have_no_more_than_they_are_worth(tmp_path):
+def test_float32_cells_are_written_as_the_shortest_decimal(tmp_path):
     path = tmp_path / "a.parquet"
     table = pd.DataFrame({"id": [1234567890.5], "n": [16777215], "toxic_score": [0.1]})
     table.astype({"n": "float32", "toxic_score": "float32"}).to_parquet(path)

@@ -28,7 +28,7 @@ def bars(page):
     return found.group() if found else ""
 
 
-def test_six_bars_stand_in_order_highest_first(serve):
+def test_six_bars_are_shown_highest_score_first(serve):
     page = submit(serve(a=FixedScores()), "you fool")
     assert re.findall(r'<div class="line"><span>(.*?)</span> <span>(.*?)</span>', bars(page)) == [
         ("insult", "93 %"),
@@ -49,12 +49,12 @@ def test_each_bar_carries_its_threshold_as_a_mark_and_in_words(serve):
     assert "below its threshold of 20 %" in bars(page)
 
 
-def test_each_label_stands_beside_its_meaning(serve):
+def test_each_bar_has_the_meaning_of_its_label(serve):
     page = submit(serve(a=FixedScores()), "you fool")
     assert "demeans a person or a group" in bars(page)
 
 
-def test_one_sentence_says_what_the_scores_amount_to(serve):
+def test_the_verdict_is_one_sentence(serve):
     page = submit(serve(a=FixedScores()), "you fool")
     assert "Flagged as insult and toxic; the other four are below their thresholds." in bars(page)
 
@@ -68,7 +68,7 @@ def test_a_fresh_page_names_its_model_and_shows_no_result(serve):
     assert not page.info
 
 
-def test_the_four_models_of_the_first_version_are_offered(serve):
+def test_the_four_listed_hub_models_can_be_chosen(serve):
     options = "\n".join(serve(a=FixedScores()).selectbox(key="model").options)
     for name in ("finetuned-bert-uncased", "sst-2-english", "twitter-roberta", "bertweet"):
         assert name in options
@@ -83,7 +83,7 @@ def test_a_blank_comment_gets_one_friendly_sentence(serve, text):
     assert not bars(page)
 
 
-def test_of_a_megabyte_the_first_part_is_scored_and_the_page_says_so(serve):
+def test_of_a_comment_of_a_megabyte_the_first_part_is_scored_and_the_page_says_so(serve):
     model = FixedScores()
     page = submit(serve(a=model), "ten chars " * 100_000)  # 1 MB
     assert max(map(len, model.asked)) == 100_000
@@ -120,7 +120,7 @@ def test_a_comment_reaches_the_model_as_it_is_and_the_page_as_text_only(serve, t
     assert not any("xyzzy" in element.value for element in [*page.markdown, *page.caption])
 
 
-def test_label_names_of_a_strange_model_are_shown_as_text(serve):
+def test_html_in_a_label_name_is_escaped(serve):
     page = submit(serve(a=FixedScores({"<img src=x>": 0.5, "b": 0.5}, [0.9, 0.1])), "hello")
     assert "<img" not in bars(page)
     assert "Flagged as <img src=x>; the other label" in unescape(bars(page))
@@ -137,7 +137,7 @@ def test_a_model_is_loaded_once_whatever_is_typed_and_by_whom(serve, monkeypatch
     assert TYPED not in shown(second) + second.text_area(key="comment").value
 
 
-def test_the_same_comment_is_scored_anew_when_asked_again(serve):
+def test_the_same_comment_is_scored_again_rather_than_cached(serve):
     """Were scores kept by text, the text would be kept as well."""
     model = FixedScores()
     page = submit(serve(a=model), "hello")
@@ -167,7 +167,7 @@ def test_another_model_scores_the_comment_that_is_there(serve):
     assert any("add up to 100 %" in text.value for text in page.caption)
 
 
-def test_two_models_stand_side_by_side(serve):
+def test_two_models_are_shown_side_by_side(serve):
     page = submit(serve(six=FixedScores(name="six"), two=Choice("two")), "lovely day")
     page.selectbox(key="second model").select("two").run()
     assert "Flagged as insult and toxic" in html(page)
@@ -175,7 +175,7 @@ def test_two_models_stand_side_by_side(serve):
     assert {"**six**", "**two**"} <= {text.value for text in page.markdown}
 
 
-def test_the_words_that_make_the_score_are_marked_and_listed(serve):
+def test_the_words_that_drive_the_score_are_marked_and_listed(serve):
     page = submit(serve(a=WordCounts("fool")), "you fool, you")
     assert '<mark class="up" style="--strength: 60%">fool,</mark>' in html(page)
     table = html(page).split('<table class="tox-table">')[1]
@@ -202,7 +202,7 @@ def test_each_comment_is_explained_by_its_own_most_telling_label(serve):
     assert choice.value == "b"
 
 
-def test_the_criterion_of_a_strange_model_is_shown_as_text(serve):
+def test_markdown_in_the_criterion_of_a_model_is_escaped(serve):
     model = FixedScores()
     model.decision = replace(model.decision, criterion="![x](https://example.org/x.png)")
     page = submit(serve(a=model), "hello you")
@@ -210,13 +210,13 @@ def test_the_criterion_of_a_strange_model_is_shown_as_text(serve):
     assert not any("![x](" in text.value for text in page.caption)
 
 
-def test_a_comment_that_begins_with_a_megabyte_of_nothing_is_told(serve):
+def test_a_comment_that_begins_with_a_megabyte_of_blanks_gets_a_sentence(serve):
     page = submit(serve(a=FixedScores()), " " * 1_000_000 + "you fool")
     assert not page.exception
     assert page.info[0].value.startswith("The first 100,000 characters are blank")
 
 
-def test_a_model_whose_scores_are_no_numbers_is_not_blamed_on_the_comment(serve):
+def test_nan_scores_are_blamed_on_the_model_and_not_on_the_comment(serve):
     page = submit(serve(a=FixedScores(scores=[float("nan")] * 6)), "you fool")
     assert not page.exception
     assert page.error[0].value.startswith("This model gave no valid scores for this comment")
@@ -224,7 +224,7 @@ def test_a_model_whose_scores_are_no_numbers_is_not_blamed_on_the_comment(serve)
     assert "nan" not in html(page)
 
 
-def test_a_model_of_one_label_is_one_bar(serve):
+def test_a_model_with_one_label_has_one_bar(serve):
     page = submit(serve(a=FixedScores({"spam": 0.5}, [0.9])), "hello you")
     assert not page.exception
     assert "Flagged as spam." in bars(page)
@@ -239,7 +239,7 @@ def test_a_sample_fills_the_comment_and_is_scored(serve):
     assert "insult" in bars(page)
 
 
-def test_all_ten_samples_are_listed_with_their_two_highest_labels(serve):
+def test_all_ten_samples_are_listed_with_their_two_highest_scores(serve):
     page = serve(a=FixedScores())
     assert len(SAMPLES) == 10
     assert html(page).count("insult 93 %</td>") == html(page).count("toxic 81 %</td>") == 10
@@ -255,7 +255,7 @@ def test_a_real_model_gives_the_scores_that_the_page_shows(serve, tiny_base):
     )
 
 
-def test_where_there_is_no_model_the_page_says_what_is_missing(monkeypatch, tmp_path):
+def test_without_any_model_the_page_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     page = visit()
@@ -263,7 +263,7 @@ def test_where_there_is_no_model_the_page_says_what_is_missing(monkeypatch, tmp_
     assert not page.exception
 
 
-def test_a_model_that_cannot_be_loaded_is_told_in_one_sentence_as_text(serve, monkeypatch):
+def test_the_error_of_a_model_that_cannot_be_loaded_is_one_escaped_sentence(serve, monkeypatch):
     def fail(name):
         raise ModelError(f"models/{name}: no *model.onnx*; copy the whole folder anew.")
 
@@ -278,7 +278,7 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_sentence_as_text(serve, mo
     assert not page.exception
 
 
-def test_a_comment_is_not_called_missing_where_only_the_model_is(serve, monkeypatch):
+def test_a_missing_model_is_not_reported_as_a_missing_comment(serve, monkeypatch):
     def fail(name):
         raise ModelError(f"{name}: the Hub cannot be reached.")
 
@@ -290,7 +290,7 @@ def test_a_comment_is_not_called_missing_where_only_the_model_is(serve, monkeypa
     assert not page.info
 
 
-def test_thresholds_of_the_session_decide(serve):
+def test_thresholds_chosen_in_the_session_replace_those_of_the_model(serve):
     page = serve(a=FixedScores())
     page.session_state["thresholds"] = {"a": {"insult": 0.95, "toxic": 0.95, "obscene": 0.3}}
     submit(page, "you fool")

@@ -15,7 +15,7 @@ def test_flags_are_counted_over_all_rows(scored):
     assert not flags[3].any()
 
 
-def test_of_labels_that_exclude_each_other_the_likeliest_is_flagged(scored):
+def test_without_thresholds_the_most_likely_label_is_flagged(scored):
     flags = scored.flags({})
     assert flags[[0, 999]].tolist() == [[False, True], [True, False]]
     assert not flags[3].any()
@@ -25,14 +25,14 @@ def test_a_histogram_counts_every_scored_row(scored):
     assert sum(scored.histogram("toxic")) == 999
 
 
-def test_rows_come_in_the_order_asked_for_with_their_numbers(scored):
+def test_taken_rows_keep_the_given_order_and_their_row_numbers(scored):
     table = scored.take(np.array([950, 2, 401]), ["text"])
     assert table["text"].tolist() == ["comment 950", "comment 2", "comment 401"]
     assert table.index.tolist() == [951, 3, 402]
     assert scored.take(np.array([], dtype=int), ["text"]).empty
 
 
-def test_a_column_that_was_an_index_in_pandas_is_one_like_the_others(tmp_path):
+def test_a_column_that_was_an_index_in_pandas_is_read_as_a_column(tmp_path):
     table = pd.DataFrame({"text": ["hi", "ho"], "toxic": ["0", "1"]})
     table["toxic_score"] = np.array([0.1, 0.9], np.float32)
     path = tmp_path / "s.parquet"
@@ -43,7 +43,7 @@ def test_a_column_that_was_an_index_in_pandas_is_one_like_the_others(tmp_path):
     assert labelled.targets.tolist() == [[0], [1]]
 
 
-def test_columns_that_are_categories_in_pandas_are_read_like_the_others(tmp_path):
+def test_columns_that_are_categories_in_pandas_are_read_as_texts(tmp_path):
     cells = {"text": ["hi", "ho", None], "label": ["no", "yes", None]}
     table = pd.DataFrame(cells, dtype="category")
     table["no_score"] = np.array([0.9, 0.1, np.nan], np.float32)
@@ -58,7 +58,7 @@ def test_columns_that_are_categories_in_pandas_are_read_like_the_others(tmp_path
     assert targets[:2].tolist() == [[1, 0], [0, 1]]
 
 
-def test_rows_are_found_by_what_their_comments_contain(scored):
+def test_rows_are_searched_by_text_ignoring_case(scored):
     assert np.flatnonzero(scored.containing("COMMENT 99")).tolist() == [99, *range(990, 1000)]
 
 
@@ -66,7 +66,7 @@ def test_reasons_are_counted_without_line_numbers(scored):
     assert scored.unscored_reasons() == {"not UTF-8": 1}
 
 
-def test_a_million_rows_without_scores_are_counted_at_once(tmp_path):
+def test_the_reasons_of_many_unscored_rows_are_counted_within_seconds(tmp_path):
     rows = 200_000  # a fifth of them, for a fifth of the time
     reasons = ["blank", f"line {rows} has 3 cells, not 2"] * (rows // 2)
     path = tmp_path / "s.parquet"

@@ -4,7 +4,7 @@ from ui.html import in_html, table
 from ui.text import in_markdown, shortened
 
 
-def test_nothing_of_markdown_is_left_in_an_escaped_text():
+def test_markdown_is_escaped():
     assert in_markdown("a *b* [c](d) $e$ :red[f]\n# g") == (
         r"a \*b\* \[c\]\(d\) \$e\$ \:red\[f\] \# g"
     )

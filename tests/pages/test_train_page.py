@@ -66,7 +66,7 @@ def test_before_the_first_run_there_is_no_status(server):
     assert not server.is_running()
 
 
-def test_a_run_is_seen_with_its_steps_by_whoever_looks(server):
+def test_another_server_sees_the_run_with_its_steps(server):
     begin(server)
     status = Training(server.runs).status()  # as another server process would
     assert (status.state, status.name, status.stage) == ("running", "mine", "train")
@@ -78,7 +78,7 @@ def test_a_run_is_seen_with_its_steps_by_whoever_looks(server):
     assert server.status().share == 1.0
 
 
-def test_there_is_one_run_at_a_time(server):
+def test_a_second_run_is_refused_while_one_is_in_progress(server):
     begin(server)
     with pytest.raises(SettingsError, match="A training run is already in progress"):
         server.start("another", {"base_model": "base"})
@@ -88,7 +88,7 @@ def test_there_is_one_run_at_a_time(server):
     assert server.status().name == "another"
 
 
-def test_of_two_visitors_who_press_start_at_once_one_gets_the_run(server):
+def test_of_visitors_who_press_start_at_once_one_gets_the_run(server):
     def press(name):
         try:
             server.start(name, {"base_model": "base"})
@@ -121,7 +121,7 @@ def test_the_servers_end_does_not_end_the_run(server):
     assert server.status().state == "done"
 
 
-def test_a_run_that_fails_before_it_has_a_folder_gives_its_sentence(server):
+def test_a_run_that_fails_before_it_has_a_folder_reports_its_error(server):
     (server.runs / "mine").mkdir(parents=True)
     (server.runs / "mine" / "progress.json").write_text('{"state": "done"}')  # of the one before
     server.start("mine", {"base_model": "refused"}, replace=True)
@@ -130,7 +130,7 @@ def test_a_run_that_fails_before_it_has_a_folder_gives_its_sentence(server):
     assert (status.state, status.problem) == ("failed", "the settings are *wrong*.")
 
 
-def test_a_stopped_run_says_so_and_goes_on(server):
+def test_a_stopped_run_can_be_resumed(server):
     begin(server)
     server.stop()
     wait_for(lambda: not server.is_running())
@@ -141,7 +141,7 @@ def test_a_stopped_run_says_so_and_goes_on(server):
     assert server.status().state == "done"
 
 
-def test_a_failed_run_gives_its_sentence(server):
+def test_a_failed_run_reports_its_error(server):
     (server.runs).mkdir()
     (server.runs / "go").touch()
     server.start("mine", {"base_model": "nonsense"})
@@ -151,18 +151,18 @@ def test_a_failed_run_gives_its_sentence(server):
 
 
 @pytest.mark.parametrize("name", ["", "../mine", "a b", ".training", "x" * 41])
-def test_a_name_that_could_lead_elsewhere_is_refused(server, name):
+def test_a_run_name_that_could_be_another_path_is_refused(server, name):
     with pytest.raises(SettingsError, match="is not a valid run name"):
         server.start(name, {})
 
 
-def test_an_older_run_is_replaced_only_when_asked(server):
+def test_an_existing_run_is_replaced_only_on_request(server):
     (server.runs / "mine").mkdir(parents=True)
     with pytest.raises(SettingsError, match="A run called mine already exists"):
         server.start("mine", {})
 
 
-def test_uploaded_rows_are_copied_since_their_session_may_end(server, tmp_path):
+def test_uploaded_rows_are_copied_as_their_session_may_end(server, tmp_path):
     rows = tmp_path / "rows.csv"
     rows.write_text("text\n")
     server.start("mine", {"base_model": "base", "train_data": str(rows)}, rows)
@@ -171,7 +171,7 @@ def test_uploaded_rows_are_copied_since_their_session_may_end(server, tmp_path):
     end(server)
 
 
-def test_a_server_that_cannot_keep_runs_opens_the_page_and_says_so_on_start(tmp_path):
+def test_a_runs_folder_that_cannot_be_written_is_reported_on_start(tmp_path):
     (tmp_path / "runs").write_text("in the way of the folder")
     run = Training(tmp_path / "runs")
     assert not run.is_running()
@@ -180,7 +180,7 @@ def test_a_server_that_cannot_keep_runs_opens_the_page_and_says_so_on_start(tmp_
         run.start("mine", {})
 
 
-def test_settings_are_a_config_of_finetune(tmp_path):
+def test_run_settings_are_a_valid_config_of_finetune(tmp_path):
     settings = {
         "labels": ["a", 'b "c"', "é🙂"],
         "label_column": "x",
@@ -195,7 +195,7 @@ def test_settings_are_a_config_of_finetune(tmp_path):
     assert from_toml(path) == settings
 
 
-def test_what_bars_overwrote_is_not_in_the_log():
+def test_the_log_leaves_out_what_progress_bars_overwrote():
     assert without_overwritten("a\n 1%\r 2%\r\n 3%\rdone\n") == "a\n 2%\ndone\n"
 
 
@@ -232,7 +232,7 @@ def test_stop_on_the_page_stops_the_run(server):
     assert button(page, "Resume")
 
 
-def test_what_is_set_in_the_form_is_what_the_run_gets(server):
+def test_the_run_gets_the_settings_of_the_form(server):
     page = visit("train")
     field = {each.label: each for each in page.number_input}
     field["Training rows"].set_value(5)
@@ -243,7 +243,7 @@ def test_what_is_set_in_the_form_is_what_the_run_gets(server):
     end(server)
 
 
-def test_a_failure_is_shown_as_text(server):
+def test_the_error_of_a_failed_run_is_escaped(server):
     server.runs.mkdir()
     (server.runs / "go").touch()
     server.start("mine", {"base_model": "nonsense"})
@@ -251,7 +251,7 @@ def test_a_failure_is_shown_as_text(server):
     assert r"\*here\*" in visit("train").error[0].value
 
 
-def test_a_bad_name_is_told_and_nothing_starts(server):
+def test_an_invalid_run_name_is_reported_and_nothing_starts(server):
     page = visit("train")
     page.text_input[0].set_value("../etc")
     button(page, "Start").click().run()
@@ -284,7 +284,7 @@ def test_one_of_several_classes_can_be_learnt(server):
     end(server)
 
 
-def test_of_strangers_only_listed_base_models_are_taken(server, monkeypatch):
+def test_on_a_public_server_only_listed_base_models_can_be_chosen(server, monkeypatch):
     monkeypatch.setenv("TOXICITY_PUBLIC", "1")
     monkeypatch.setenv("TOXICITY_TRAINING", "1")
     base = next(each for each in visit("train").selectbox if each.label == "Base model")
@@ -314,7 +314,7 @@ def test_the_column_with_the_comments_can_be_chosen_and_a_file_is_read_once(serv
     end(server)
 
 
-def test_another_upload_takes_the_place_of_the_first_on_the_disk(server):
+def test_a_second_upload_replaces_the_first_on_disk(server):
     page = visit("train")
     page.segmented_control[0].select("Upload labelled comments").run()
     for name in ("first.csv", "second.csv"):
@@ -326,14 +326,14 @@ def test_another_upload_takes_the_place_of_the_first_on_the_disk(server):
 # rows
 
 
-def test_label_columns_are_those_of_zeros_and_ones(tmp_path):
+def test_label_columns_are_those_with_zeros_and_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text,rude,score,empty,weight\n1,hi,1,5,,1\n2,ho,0,1,,0\n3,he,,0,,1\n")
     found = look_at_rows(look_into(path, "a.csv"), "text")
     assert (found.rows, found.label_columns, found.id_column) == (3, ["rude"], "id")
 
 
-def test_a_column_of_texts_is_no_class(tmp_path):
+def test_a_column_with_many_different_values_is_refused_as_the_class(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "".join(f"hi,{n}\n" for n in range(30)))
     with pytest.raises(DataError, match="more than 20 different values"):
@@ -355,7 +355,7 @@ def test_without_a_token_the_page_says_what_is_missing(server, monkeypatch):
     assert not [each for each in page.button if each.label == "Push to the Hub"]
 
 
-def test_with_a_token_the_page_says_whose_and_pushes(server, monkeypatch):
+def test_with_a_token_the_page_shows_its_owner_and_pushes(server, monkeypatch):
     from finetune.publish.hub import HubAccess
 
     monkeypatch.setattr("finetune.publish.hub.hub_access", lambda: HubAccess("ann", True))
@@ -381,7 +381,7 @@ def test_strangers_cannot_push_with_the_servers_token(server, monkeypatch):
     assert page.code[0].value.startswith("python -m finetune publish runs/mine --to hub:")
 
 
-def test_a_push_that_fails_gives_the_commands_sentence(monkeypatch):
+def test_a_failed_push_reports_the_error_of_the_command(monkeypatch):
     with pytest.raises(PublishError, match="not a valid Hub id"):
         publish.push("runs/mine", "no owner", True)
     with pytest.raises(PublishError, match=r"^No model 'runs/nothing-here'"):

@@ -24,22 +24,22 @@ def saved(content, name, tmp_path):
     return save_upload(io.BytesIO(data), name, folder)
 
 
-def test_the_column_that_is_called_like_one_holds_the_comments(tmp_path):
+def test_a_column_called_text_is_the_comment_column(tmp_path):
     source = saved("note,text\na very long note indeed,hi\n", "a.csv", tmp_path)
     assert (source.columns, source.text_column) == (["note", "text"], "text")
 
 
-def test_its_case_does_not_matter(tmp_path):
+def test_the_name_of_the_comment_column_is_matched_ignoring_case(tmp_path):
     content = "note,Comment_Text\na very long note indeed,hi\n"
     assert saved(content, "a.csv", tmp_path).text_column == "Comment_Text"
 
 
-def test_what_excel_separates_by_semicolons_has_its_columns(tmp_path):
+def test_a_csv_with_semicolons_is_split_into_columns(tmp_path):
     source = saved('id;comment_text\r\n1;"hi; you"\r\n', "a.csv", tmp_path)
     assert (source.columns, source.text_column) == (["id", "comment_text"], "comment_text")
 
 
-def test_a_line_of_json_with_values_without_end_is_copied_unread(tmp_path):
+def test_a_json_line_with_very_many_values_is_copied_unparsed(tmp_path):
     line = '{"text": "hi", "n": [' + "{}," * 300_000 + "{}]}"
     tracemalloc.start()
     try:
@@ -50,19 +50,19 @@ def test_a_line_of_json_with_values_without_end_is_copied_unread(tmp_path):
     assert source.path.read_text().splitlines()[1] == line
 
 
-def test_otherwise_the_longest_column_does(tmp_path):
+def test_without_a_known_name_the_longest_column_is_the_comment_column(tmp_path):
     source = saved("id,when,body\n1,2020,what a long comment\n2,2021,\n", "a.csv", tmp_path)
     assert source.text_column == "body"
 
 
-def test_of_parquet_the_longest_text_column(tmp_path):
+def test_the_longest_text_column_of_a_parquet_file_is_the_comment_column(tmp_path):
     table = pd.DataFrame({"n": [1, 2], "who": ["a", "b"], "said": ["hello there", "bye now"]})
     stream = io.BytesIO()
     table.to_parquet(stream)
     assert saved(stream.getvalue(), "x.parquet", tmp_path).text_column == "said"
 
 
-def test_gzip_is_unpacked(tmp_path):
+def test_a_gzipped_csv_is_unpacked(tmp_path):
     source = saved(gzip.compress(b"text\nhello\n"), "a.csv.gz", tmp_path)
     assert source.path.read_text() == "text\nhello\n"
 
@@ -93,7 +93,7 @@ def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, nest
         saved(stream.getvalue(), "bomb.parquet", tmp_path)
 
 
-def test_numbers_that_parquet_keeps_once_are_counted_too(tmp_path, monkeypatch):
+def test_repeated_numbers_in_parquet_count_towards_the_unpacked_size(tmp_path, monkeypatch):
     monkeypatch.setattr(upload, "UNPACKED_BYTES", 1_000_000)
     stream = io.BytesIO()
     pq.write_table(pa.table({"text": ["hi"], "n": [[7] * 200_000]}), stream)
@@ -101,7 +101,7 @@ def test_numbers_that_parquet_keeps_once_are_counted_too(tmp_path, monkeypatch):
         saved(stream.getvalue(), "numbers.parquet", tmp_path)
 
 
-def test_parquet_of_every_type_and_encoding_is_taken(tmp_path):
+def test_parquet_of_every_type_and_encoding_is_accepted(tmp_path):
     columns = {
         "map": pa.array([[("k", "v")], None], pa.map_(pa.string(), pa.string())),
         "struct": pa.array([{"t": "1"}, None]),
@@ -118,7 +118,7 @@ def test_parquet_of_every_type_and_encoding_is_taken(tmp_path):
     assert saved(stream.getvalue(), "all.parquet", tmp_path).text_column == "said"
 
 
-def test_parquet_with_broken_pages_is_told_in_a_sentence(tmp_path):
+def test_parquet_with_damaged_pages_gets_a_sentence(tmp_path):
     stream = io.BytesIO()
     pq.write_table(pa.table({"said": [f"comment {n}" for n in range(1000)]}), stream)
     content = bytearray(stream.getvalue())
@@ -146,7 +146,7 @@ def test_one_text_that_is_not_utf8_does_not_spoil_a_parquet_file(tmp_path):
         ("wide.jsonl", "".join(f'{{"text": "a", "c{n}": 1}}\n' for n in range(501))),
     ],
 )
-def test_a_file_with_columns_without_end_is_refused(tmp_path, name, content):
+def test_a_file_with_too_many_columns_is_refused(tmp_path, name, content):
     """Each row has a cell of each: short lines would fill the memory."""
     with pytest.raises(DataError, match=rf"^{name}: has more than 500 columns"):
         saved(content, name, tmp_path)
@@ -169,16 +169,14 @@ def test_cells_of_json_lines_become_texts_and_broken_lines_stay(tmp_path):
         (b"\x1f\x8bbroken", "a.csv.gz", "a.csv.gz: the gzip data is damaged"),
     ],
 )
-def test_what_cannot_be_read_is_said_with_the_visitors_own_name_for_it(
-    content, name, sentence, tmp_path
-):
+def test_an_error_names_the_file_as_the_visitor_does(content, name, sentence, tmp_path):
     with pytest.raises(DataError) as failure:
         saved(content, name, tmp_path)
     assert str(failure.value).startswith(sentence)
     assert str(tmp_path) not in str(failure.value)
 
 
-def test_a_name_cannot_lead_out_of_the_folder(tmp_path):
+def test_an_upload_name_cannot_lead_out_of_the_folder(tmp_path):
     source = saved("text\nhi\n", "../../etc/pass wd;.csv", tmp_path)
     assert source.path.parent == tmp_path / "upload"
     assert source.path.name == "pass_wd_.csv"

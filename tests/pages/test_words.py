@@ -33,11 +33,11 @@ def test_the_sentence_names_what_is_flagged_highest_first(scores, words):
     assert sentence(rows) == words
 
 
-def test_labels_without_thresholds_are_a_choice():
+def test_a_single_label_verdict_names_the_most_likely_class():
     assert sentence(ranked({"bad": 0.2, "good": 0.8}, {})) == "Most likely good."
 
 
-def test_a_label_is_named_in_words():
+def test_a_label_name_is_shown_without_underscores():
     assert sentence(ranked({"identity_hate": 0.9}, {"identity_hate": 0.5})) == (
         "Flagged as identity hate."
     )
@@ -49,7 +49,7 @@ def test_equal_scores_keep_the_models_order():
     assert [row.label for row in rows] == names
 
 
-def test_many_labels_are_counted_in_figures():
+def test_ten_or_more_labels_are_counted_in_digits():
     names = [f"label{n}" for n in range(20)]
     scores = dict.fromkeys(names, 0.1) | {"label3": 0.9}
     words = sentence(ranked(scores, dict.fromkeys(names, 0.5)))
@@ -60,11 +60,11 @@ def test_many_labels_are_counted_in_figures():
     ("share", "words"),
     [(0.0, "under 1 %"), (0.006, "1 %"), (0.5, "50 %"), (0.994, "99 %"), (1.0, "over 99 %")],
 )
-def test_nothing_is_said_to_be_certain(share, words):
+def test_no_probability_is_shown_as_certain(share, words):
     assert percent(share) == words
 
 
-def test_thresholds_of_ones_own_decide_in_place_of_the_models():
+def test_chosen_thresholds_replace_those_of_the_model():
     rows = ranked({"a": 0.4, "b": 0.3}, {"a": 0.5, "b": 0.5}, own={"b": 0.2})
     assert [(row.label, row.threshold, row.flagged) for row in rows] == [
         ("a", 0.5, False),
@@ -81,7 +81,7 @@ def test_the_most_telling_score_is_the_one_furthest_over_its_threshold():
     assert most_telling(rows).label == "threat"
 
 
-def test_a_label_without_a_name_gets_the_one_on_its_models_card():
+def test_a_label_without_a_name_gets_the_one_on_the_card():
     labels = ["LABEL_0", "LABEL_1", "LABEL_2"]
     model = SimpleNamespace(
         name="cardiffnlp/twitter-roberta-base-sentiment@main",
@@ -97,7 +97,7 @@ def model_with(activation, criterion):
     return SimpleNamespace(decision=decision, calibrated=True, single_label=activation == "softmax")
 
 
-def test_what_a_score_means_stands_beside_how_its_threshold_was_chosen():
+def test_the_meaning_of_a_score_and_the_choice_of_thresholds_are_explained():
     words = meaning(model_with("sigmoid", "min-precision:0.9"))
     assert "of 100 comments scored like this one" in words
     assert "keep precision at 0.9 or more on 1,234 comments" in words
@@ -114,13 +114,13 @@ def test_thresholds_chosen_by_hand_are_named(criterion, words):
     assert meaning(model_with("sigmoid", criterion)).endswith(words)
 
 
-def test_classes_are_said_to_add_up():
+def test_single_label_scores_are_said_to_add_up():
     words = meaning(model_with("softmax", "best-f1"))
     assert "add up to 100 %" in words
     assert "threshold" not in words
 
 
-def test_the_meanings_of_labels_are_those_of_the_sample():
+def test_the_meanings_of_labels_are_those_in_the_readme_of_the_sample():
     """data/README.md tells them at length; the page, in the same words, in short."""
     readme = (Path(__file__).parents[2] / "data" / "README.md").read_text(encoding="utf-8")
     for label, words in MEANINGS.items():
