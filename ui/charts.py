@@ -11,7 +11,7 @@ import streamlit as st
 Points = Sequence[Mapping[str, Any]]
 BAR_COLOR = "#7389a6"
 THRESHOLD_COLOR = "#d9480f"
-# Told apart by those who see red and green alike (Okabe and Ito 2008), readable on both themes.
+# Distinct for people with colour blindness (Okabe and Ito 2008), readable on both themes.
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9"]
 
 

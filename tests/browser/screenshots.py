@@ -1,4 +1,4 @@
-"""make screenshots: pictures of every page, wide and 390 pixels, light and dark, in a folder.
+"""make screenshots: every page, wide and 390 pixels, light and dark, in a folder.
 
 python -m tests.browser.screenshots docs/screenshots
 """
@@ -13,12 +13,12 @@ from tests.browser.serving import ROOT, Served, browser_path, serve
 
 COMMENT = "Thanks for nothing, you absolute idiot. Do us all a favour and stop writing here."
 WIDTHS = {"wide": 1200, "phone": 390}
-LARGEST = 300_000  # bytes of a picture
+LARGEST = 300_000  # bytes of a screenshot
 HIGHEST = 2600  # pixels
 
 
 def main(folder: Path) -> int:
-    """Take all pictures; 1 where there is no browser."""
+    """Take all screenshots. Returns 1 where there is no browser."""
     path = browser_path()
     if path is None:
         print("error: no Chromium is installed (on Debian: apt-get install chromium)")
@@ -38,7 +38,7 @@ def main(folder: Path) -> int:
                     viewport={"width": width, "height": 900}, color_scheme=scheme
                 )
                 context.set_default_timeout(120_000)
-                for name, take in PICTURES.items():
+                for name, take in SCREENSHOTS.items():
                     page = context.new_page()
                     take(page, app)
                     save(page, folder / f"{name}-{width_name}-{scheme}.png", width)
@@ -65,7 +65,7 @@ def file(page: Page, app: Served) -> None:
 
 
 def models(page: Page, app: Served) -> None:
-    """The figures of the shipped model."""
+    """The metrics of the shipped model."""
     page.goto(f"{app.url}/models")
     page.get_by_role("tab", name="Metrics").click()
     page.get_by_text("Calibration: does 80 % mean 80 in 100?").wait_for()
@@ -77,7 +77,7 @@ def train(page: Page, app: Served) -> None:
     page.get_by_role("button", name="Start").wait_for()
 
 
-PICTURES = {"score": score, "file": file, "models": models, "train": train}
+SCREENSHOTS = {"score": score, "file": file, "models": models, "train": train}
 
 
 def save(page: Page, path: Path, width: int) -> None:

@@ -27,7 +27,7 @@ class Served:
 
 
 def browser_path() -> str | None:
-    """Find Chromium, or a browser of its kind."""
+    """The path of Chromium or of a browser built on it; None without one."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next(filter(None, map(shutil.which, names)), None)
 

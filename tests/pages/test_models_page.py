@@ -44,8 +44,8 @@ def button(page, label):
 
 
 def hand_in(page, content):
-    way = next(each for each in page.segmented_control if each.label == "Labelled comments")
-    way.select("Upload labelled comments").run()
+    choice = next(each for each in page.segmented_control if each.label == "Labelled comments")
+    choice.select("Upload labelled comments").run()
     page.file_uploader[0].upload("mine.csv", content, "text/csv").run()
 
 
@@ -72,11 +72,11 @@ def test_a_card_is_shown_without_images_and_front_matter(with_tiny):
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     ["![a [b] c](https://e.org/x.png)", "![spy]\n\n[spy]: https://e.org/x.png", "!![](u)[x](y)"],
 )
-def test_no_form_of_image_in_a_card_is_left(with_tiny, picture):
-    (with_tiny / "models" / "other" / "README.md").write_text(picture)
+def test_no_form_of_image_in_a_card_is_left(with_tiny, image):
+    (with_tiny / "models" / "other" / "README.md").write_text(image)
     assert "![" not in facts("other").card
 
 
@@ -199,8 +199,8 @@ def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_reset(with_
     hand_in(page, COMMENTS)
     button(page, "Measure").click().run()
     page = finished(page)
-    way = next(each for each in page.segmented_control if each.label == "Choose by")
-    way.select("recall").run()
+    choice = next(each for each in page.segmented_control if each.label == "Choose by")
+    choice.select("recall").run()
     use = next(each for each in page.button if each.label.startswith("Use "))
     use.click().run()
     chosen = page.session_state["thresholds"]["toxic-minilm"]["toxic"]

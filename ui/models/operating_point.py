@@ -42,14 +42,14 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
     label = left.selectbox(
         "Label", labelled.labels, format_func=named, key=f"operating label {model.name}"
     )
-    way = right.segmented_control(
+    choose_by = right.segmented_control(
         "Choose by", list(QUESTIONS), default=THRESHOLD, required=True, key=f"way {model.name}"
     )
     points = labelled.operating_points(label)
     if points is None:
         st.info("All rows have this label, or none has it, so there is nothing to choose by.")
         return
-    index = _choice(points, str(way), _current(model, label), f"{model.name} {label}")
+    index = _choice(points, str(choose_by), _current(model, label), f"{model.name} {label}")
     if index is None:
         st.info("No threshold reaches that on these rows. Ask for less.")
         return
@@ -62,8 +62,8 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
         st.rerun()
     own = session.thresholds(model.name)
     if own:
-        said = ", ".join(f"{named(key)} {value:.0%}" for key, value in own.items())
-        st.success(in_markdown(f"In use for this session, on every page: {said}."))
+        in_use = ", ".join(f"{named(key)} {value:.0%}" for key, value in own.items())
+        st.success(in_markdown(f"In use for this session, on every page: {in_use}."))
         with st.container(horizontal=True):
             _offer(model, labelled, own)
             if st.button("Reset to the model's own thresholds"):
@@ -107,17 +107,17 @@ def _current(model: Classifier, label: str) -> float:
     return float(own.get(label, model.thresholds.get(label, 0.5)))
 
 
-def _choice(points: OperatingPoints, way: str, current: float, key: str) -> int | None:
+def _choice(points: OperatingPoints, choose_by: str, current: float, key: str) -> int | None:
     index = points.at(current)
-    if way == THRESHOLD:
+    if choose_by == THRESHOLD:
         initial = float(points.thresholds[index])
     else:
-        share = (points.precision if way == PRECISION else points.recall)[index]
+        share = (points.precision if choose_by == PRECISION else points.recall)[index]
         initial = 0.8 if np.isnan(share) else round(float(np.clip(share, 0.01, 0.99)), 2)
-    value = st.slider(QUESTIONS[way], 0.01, 0.99, initial, 0.01, key=f"{way} {key}")
-    if way == THRESHOLD:
+    value = st.slider(QUESTIONS[choose_by], 0.01, 0.99, initial, 0.01, key=f"{choose_by} {key}")
+    if choose_by == THRESHOLD:
         return points.at(value)
-    return points.at_precision(value) if way == PRECISION else points.at_recall(value)
+    return points.at_precision(value) if choose_by == PRECISION else points.at_recall(value)
 
 
 def _show_consequences(points: OperatingPoints, index: int) -> None:
@@ -135,8 +135,8 @@ def _show_consequences(points: OperatingPoints, index: int) -> None:
 
 def _draw(points: OperatingPoints, name: str, chosen: float) -> None:
     values = [
-        {"threshold": float(threshold), "share": float(share), "label": name_of}
-        for name_of, shares in (("precision", points.precision), ("recall", points.recall))
+        {"threshold": float(threshold), "share": float(share), "label": metric}
+        for metric, shares in (("precision", points.precision), ("recall", points.recall))
         for threshold, share in zip(points.thresholds, shares, strict=True)
         if not np.isnan(share)
     ]

@@ -44,7 +44,7 @@ GRACE = 10.0  # seconds between asking a run to stop and ending it
 PATIENCE = 5.0  # seconds to wait for another visitor's start
 MODULE = "finetune"
 
-_looking = threading.Lock()  # two who look at a lock at once would each take the other for a run
+_looking = threading.Lock()  # of two who look at once, each would take the other for a run
 
 
 @dataclass(frozen=True)
