@@ -16,7 +16,7 @@ from limits.storage import storage_from_string
 
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.service.calls import Call
-from comment_toxicity.service.errors import RefusedError, busy
+from comment_toxicity.service.errors import ApiError, busy
 from comment_toxicity.service.settings import KEYS_VARIABLE, ServiceSettings
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ BAD_KEY_DETAILS = {
 }
 
 
-class Gate:
+class Access:
     """Lets a call in, or refuses it."""
 
     def __init__(self, settings: ServiceSettings, environment: Mapping[str, str] = os.environ):
@@ -52,7 +52,7 @@ class Gate:
             self._limiter = _limiter(settings.rate_limit_storage)
 
     async def admit(self, call: Call) -> None:
-        """Raise RefusedError for a call without a valid key, or beyond its caller's limit."""
+        """Raise ApiError for a call without a valid key, or beyond its caller's limit."""
         caller = f"address {call.client}"
         if self._digests:
             caller = self._checked_key(call)
@@ -78,11 +78,11 @@ class Gate:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = call.query.get("key") or call.headers.get("x-goog-api-key") or bearer
         if not key:
-            raise RefusedError(403, NO_KEY)
+            raise ApiError(403, NO_KEY)
         digest = _digest(key)
         # Every digest is compared, whole: the time taken tells nothing of the keys.
         if not sum(hmac.compare_digest(digest, known) for known in self._digests):
-            raise RefusedError(400, BAD_KEY, [BAD_KEY_DETAILS])
+            raise ApiError(400, BAD_KEY, [BAD_KEY_DETAILS])
         return f"key {digest.hex()[:16]}"  # where callers are counted, no key is written down
 
 

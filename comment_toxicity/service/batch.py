@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from comment_toxicity.service.batching import portions
 from comment_toxicity.service.calls import LARGE, Answer, Call, as_json
-from comment_toxicity.service.errors import RefusedError, invalid
+from comment_toxicity.service.errors import ApiError, invalid
 
 if TYPE_CHECKING:
     from comment_toxicity.service.service import Service
@@ -54,10 +54,10 @@ async def _answer(service: "Service", whole: Call, part: bytes, full: bool) -> b
     outer, _, inner = _head_and_body(part)
     try:
         if full:
-            raise RefusedError(413, TOO_MUCH)
+            raise ApiError(413, TOO_MUCH)
         method, path, call = _request(whole, inner)
         answer = await _dispatch(service, method, path, call)
-    except RefusedError as refused:
+    except ApiError as refused:
         answer = as_json(refused.body(), refused.code, refused.headers)
     head = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
     head += [f"Content-Type: {answer.media_type}", f"Content-Length: {len(answer.body)}"]
@@ -76,7 +76,7 @@ async def _dispatch(service: "Service", method: str, path: str, call: Call) -> A
         batched = endpoint.scoring and endpoint.name != "batch"
         if batched and (endpoint.method, endpoint.path) == (method, path):
             return await service.answer_part(endpoint, call)
-    raise RefusedError(404, "Requested entity not found.")
+    raise ApiError(404, "Requested entity not found.")
 
 
 def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:

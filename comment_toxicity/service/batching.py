@@ -28,7 +28,7 @@ FIRST_RATE = 30_000.0
 FORGET = 0.2
 
 
-class Gatherer:
+class Batcher:
     """Scores texts for many callers at once. It lives in one event loop.
 
     score: texts → (texts × labels), called in `executor`, by as many workers as given.
@@ -60,7 +60,7 @@ class Gatherer:
         return self._work_ahead / (self._rate * self._workers)
 
     def check(self) -> None:
-        """Raise RefusedError where a new text would wait too long."""
+        """Raise ApiError where a new text would wait too long."""
         if self.wait > self._max_wait:
             raise busy(503, "The service is overloaded; try again later.", self.wait)
 

@@ -23,7 +23,7 @@ def decode(body: bytes) -> str:
 
 
 def strict_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object. Raises RefusedError for anything else."""
+    """Read a JSON object. Raises ApiError for anything else."""
     try:
         value = json.loads(decode(body))
     except (ValueError, RecursionError) as error:
@@ -32,7 +32,7 @@ def strict_object(body: bytes) -> dict[str, Any]:
 
 
 def lenient_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object, or what JSON5 takes for one. Raises RefusedError for anything else."""
+    """Read a JSON object, or what JSON5 takes for one. Raises ApiError for anything else."""
     import pyjson5
 
     text = decode(body)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from comment_toxicity.service.calls import Answer, Call, as_json
-from comment_toxicity.service.errors import RefusedError
+from comment_toxicity.service.errors import ApiError
 from comment_toxicity.service.messages import SCORE_TYPES, TEXT_TYPES
 from comment_toxicity.service.settings import ADDRESS
 
@@ -23,9 +23,9 @@ Schema = dict[str, Any]
 async def document(service: "Service", call: Call) -> Answer:
     """Answer GET /$discovery/rest?version=v1alpha1."""
     if call.query.get("version", VERSION) != VERSION:
-        raise RefusedError(404, f"Discovery document not found; the version is {VERSION}.")
+        raise ApiError(404, f"Discovery document not found; the version is {VERSION}.")
     if not ADDRESS.fullmatch(call.root):
-        raise RefusedError(400, "The Host header names no host.")
+        raise ApiError(400, "The Host header names no host.")
     return as_json(discovery(call.root.rstrip("/") + "/"))
 
 

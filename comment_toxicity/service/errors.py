@@ -22,7 +22,7 @@ STATUS = {
 }
 
 
-class RefusedError(Exception):
+class ApiError(Exception):
     """An answer that is no success. It holds nothing of the comment's text.
 
     headers: sent with it, such as Retry-After.
@@ -50,17 +50,17 @@ class RefusedError(Exception):
         return {"error": error}
 
 
-def typed(error_type: str, message: str, **payload: Any) -> RefusedError:
+def typed(error_type: str, message: str, **payload: Any) -> ApiError:
     """Refuse a request with 400 and one of the contract's error types."""
-    return RefusedError(400, message, [{"@type": ERROR_TYPE, "errorType": error_type, **payload}])
+    return ApiError(400, message, [{"@type": ERROR_TYPE, "errorType": error_type, **payload}])
 
 
-def invalid(message: str) -> RefusedError:
+def invalid(message: str) -> ApiError:
     """Refuse what has no error type of its own."""
     return typed("INVALID_REQUEST", message)
 
 
-def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> RefusedError:
+def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> ApiError:
     """Refuse languages; asked: whether the request named them, or they were detected."""
     field = "requestedLanguages" if asked else "detectedLanguages"
     return typed(
@@ -70,11 +70,11 @@ def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> Ref
     )
 
 
-def busy(code: int, message: str, seconds: float) -> RefusedError:
+def busy(code: int, message: str, seconds: float) -> ApiError:
     """Refuse for now: 429 for one caller's share, 503 for everybody's."""
-    return RefusedError(code, message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
+    return ApiError(code, message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
-def too_large(limit: int) -> RefusedError:
+def too_large(limit: int) -> ApiError:
     """Refuse a body."""
-    return RefusedError(413, f"Request payload size exceeds the limit: {limit} bytes.")
+    return ApiError(413, f"Request payload size exceeds the limit: {limit} bytes.")

@@ -87,7 +87,7 @@ class FeedbackStore:
         model: str,
         weights: str,
     ) -> None:
-        """Keep a correction. Raises RefusedError where the database does not take it."""
+        """Keep a correction. Raises ApiError where the database does not take it."""
         row = {
             "received": datetime.now(UTC),
             "text": _storable(request.text),

@@ -57,7 +57,7 @@ class SuggestRequest(CommentRequest):
 
 
 def analyze_request(body: Object) -> AnalyzeRequest:
-    """Read the body of comments:analyze. Raises RefusedError."""
+    """Read the body of comments:analyze. Raises ApiError."""
     requested = proto_json.messages(body, "requestedAttributes")
     if not requested:
         raise typed("NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes")
@@ -79,7 +79,7 @@ def analyze_request(body: Object) -> AnalyzeRequest:
 
 
 def suggest_request(body: Object) -> SuggestRequest:
-    """Read the body of comments:suggestscore. Raises RefusedError."""
+    """Read the body of comments:suggestscore. Raises ApiError."""
     common = _common(body)
     suggested = proto_json.messages(body, "attributeScores")
     if not suggested:

@@ -79,7 +79,7 @@ async def suggest(service: "Service", call: Call) -> Answer:
 def _answerable(
     service: "Service", request: messages.AnalyzeRequest, languages: Sequence[str]
 ) -> list[str]:
-    """Give the attributes to score; RefusedError for others, unless they are to be dropped."""
+    """Give the attributes to score; ApiError for others, unless they are to be dropped."""
     known = []
     for attribute in request.attributes:
         if attribute in service.attributes:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from comment_toxicity.service.errors import RefusedError, invalid
+from comment_toxicity.service.errors import ApiError, invalid
 
 Object = dict[str, Any]
 
@@ -115,7 +115,7 @@ def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
-def _wrong(name: str, kind: str) -> RefusedError:
+def _wrong(name: str, kind: str) -> ApiError:
     return invalid(f"Invalid value at '{_snake(name)}' ({kind})")
 
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
-from comment_toxicity.service.errors import RefusedError, too_large
+from comment_toxicity.service.errors import ApiError, too_large
 from comment_toxicity.service.service import Service
 
 BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
@@ -105,7 +105,7 @@ class _Handler:
         service = self._service
         try:
             body = await _body(request, service, until_sent)
-        except RefusedError as refused:
+        except ApiError as refused:
             until_sent.close()
             service.metrics.answered(self._endpoint.name, refused.code, 0)
             kind = Response if refused.code == 408 else _Unread
@@ -160,7 +160,7 @@ async def _body(request: Request, service: Service, until_sent: ExitStack) -> by
                 parts.append(part)
     except TimeoutError:
         message = f"The request's body did not arrive within {BODY_SECONDS} seconds."
-        raise RefusedError(408, message, headers={"Connection": "close"}) from None
+        raise ApiError(408, message, headers={"Connection": "close"}) from None
     return b"".join(parts)
 
 
@@ -197,7 +197,7 @@ class _Unread(Response):
 async def _no_such_route(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
     message = "Method not allowed." if error.status_code == 405 else "Requested entity not found."
-    refused = RefusedError(error.status_code, message, headers=error.headers)
+    refused = ApiError(error.status_code, message, headers=error.headers)
     return _response(as_json(refused.body(), refused.code, refused.headers))
 
 

@@ -14,11 +14,11 @@ from comment_toxicity.disk import shortest_float
 from comment_toxicity.fetch.find import find_model
 from comment_toxicity.folder import ModelFolder
 from comment_toxicity.service import batch, discovery, openapi, perspective, v1
-from comment_toxicity.service.access import Gate
+from comment_toxicity.service.access import Access
 from comment_toxicity.service.attributes import attribute_labels
-from comment_toxicity.service.batching import Gatherer, Scores
+from comment_toxicity.service.batching import Batcher, Scores
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
-from comment_toxicity.service.errors import RefusedError, busy
+from comment_toxicity.service.errors import ApiError, busy
 from comment_toxicity.service.languages import LanguageDetector
 from comment_toxicity.service.messages import SuggestRequest
 from comment_toxicity.service.metrics import Metrics
@@ -52,14 +52,14 @@ class Service:
         self.metrics = Metrics()
         self.draining = False
         self._load = load
-        self._gate = Gate(settings)
+        self._access = Access(settings)
         self._store = None
         if settings.feedback_database:
             from comment_toxicity.service.feedback import FeedbackStore  # SQLAlchemy takes 0.3 s
 
             self._store = FeedbackStore(settings.feedback_database)
         self._working = self._large = self._writing = 0
-        self._gatherer: Gatherer | None = None
+        self._batcher: Batcher | None = None
         self._executor: ThreadPoolExecutor | None = None
         bound = partial
         self.endpoints = [
@@ -107,7 +107,7 @@ class Service:
         self.attributes = attribute_labels(self.labels)
         self.detector = LanguageDetector(self.settings.languages)
         self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
-        self._gatherer = Gatherer(
+        self._batcher = Batcher(
             self.classifier.score, self._executor, cores(), self.settings.max_wait
         )
         if self._store:
@@ -117,9 +117,9 @@ class Service:
     async def stop(self) -> None:
         """End the workers. The server has let every accepted request end before."""
         self.draining = True
-        if self._gatherer:
-            await self._gatherer.close()
-            self._gatherer = None
+        if self._batcher:
+            await self._batcher.close()
+            self._batcher = None
         if self._executor:
             self._executor.shutdown()
         if self._store:
@@ -142,14 +142,14 @@ class Service:
         if len(call.body) <= LARGE < len(answer.body):
             try:
                 until_sent.enter_context(self.large())
-            except RefusedError as refused:
+            except ApiError as refused:
                 answer = _refused(refused)
         self.metrics.answered(endpoint.name, answer.status, time.perf_counter() - started)
         return answer
 
     @contextmanager
     def large(self) -> Iterator[None]:
-        """Count a large request until its answer is sent. RefusedError beyond MAX_LARGE."""
+        """Count a large request until its answer is sent. ApiError beyond MAX_LARGE."""
         if self._large >= MAX_LARGE:
             raise busy(503, OVERLOADED, 1)
         self._large += 1
@@ -162,29 +162,29 @@ class Service:
         """Answer one request, or one part of a batch."""
         try:
             if endpoint.keyed:
-                await self._gate.admit(call)
+                await self._access.admit(call)
             if endpoint.scoring:
                 self._check_load()
             return await endpoint.handler(call)
-        except RefusedError as refused:
+        except ApiError as refused:
             return _refused(refused)
         except Exception as error:
             # Its message could quote the comment, so it is not written anywhere.
             LOG.error("%s: %s in %s", endpoint.name, type(error).__name__, _where(error))
-            return _refused(RefusedError(500, "Internal error encountered."))
+            return _refused(ApiError(500, "Internal error encountered."))
 
     async def score(self, texts: Sequence[str]) -> list[Scores]:
         """Score texts together with those of other requests: (labels,) for each."""
-        assert self._gatherer  # noqa: S101 - _check_load has refused before
-        shared = self._gatherer.shared
-        waiting = [self._gatherer.score(text) for text in texts]
-        shared = self._gatherer.shared - shared
+        assert self._batcher  # noqa: S101 - _check_load has refused before
+        shared = self._batcher.shared
+        waiting = [self._batcher.score(text) for text in texts]
+        shared = self._batcher.shared - shared
         self.metrics.shared.inc(shared)
         self.metrics.texts.inc(len(texts) - shared)
-        self.metrics.waiting.set(self._gatherer.wait)
+        self.metrics.waiting.set(self._batcher.wait)
         scores = await asyncio.gather(*waiting)
-        if self._gatherer:
-            self.metrics.waiting.set(self._gatherer.wait)
+        if self._batcher:
+            self.metrics.waiting.set(self._batcher.wait)
         return scores
 
     async def keep(self, request: SuggestRequest, languages: Sequence[str]) -> None:
@@ -227,9 +227,9 @@ class Service:
         return language.lower().replace("_", "-").split("-")[0] in self.settings.languages
 
     def _check_load(self) -> None:
-        if self._gatherer is None:
+        if self._batcher is None:
             raise busy(503, "The service is starting or stopping; try again later.", 1)
-        self._gatherer.check()
+        self._batcher.check()
 
     def _free(self, name: str, path: str, handler: Callable) -> Endpoint:
         return Endpoint(name, "GET", path, handler, keyed=False, scoring=False)
@@ -238,7 +238,7 @@ class Service:
         return as_json({"status": "alive"})
 
     async def _ready(self, _: Call) -> Answer:
-        if self.draining or self._gatherer is None:
+        if self.draining or self._batcher is None:
             return as_json({"status": "not ready"}, 503, {"Retry-After": "1"})
         return as_json({"status": "ready"})
 
@@ -246,7 +246,7 @@ class Service:
         return self.metrics.page()
 
 
-def _refused(refused: RefusedError) -> Answer:
+def _refused(refused: ApiError) -> Answer:
     return as_json(refused.body(), refused.code, refused.headers)
 
 

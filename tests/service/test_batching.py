@@ -1,4 +1,4 @@
-"""Gathering: small batches, each text once, refusals when too much waits."""
+"""Batching: small batches, each text once, refusals when too much waits."""
 
 import asyncio
 import threading
@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from comment_toxicity.service.batching import BATCH_TEXTS, Gatherer, portions
-from comment_toxicity.service.errors import RefusedError
+from comment_toxicity.service.batching import BATCH_TEXTS, Batcher, portions
+from comment_toxicity.service.errors import ApiError
 
 
 class Model:
@@ -27,18 +27,18 @@ class Model:
         return np.array([[len(text)] for text in texts], np.float32)
 
 
-def gathering(test, workers=1, max_wait=60.0):
-    """Run an asynchronous test with a gatherer and its model."""
+def batching(test, workers=1, max_wait=60.0):
+    """Run an asynchronous test with a batcher and its model."""
 
     async def run():
         model = Model()
         with ThreadPoolExecutor(workers) as executor:
-            gatherer = Gatherer(model.score, executor, workers, max_wait)
+            batcher = Batcher(model.score, executor, workers, max_wait)
             try:
-                await asyncio.wait_for(test(gatherer, model), 10)
+                await asyncio.wait_for(test(batcher, model), 10)
             finally:
                 model.may.set()
-                await gatherer.close()
+                await batcher.close()
 
     asyncio.run(run())
 
@@ -49,109 +49,109 @@ async def until(condition):
 
 
 def test_each_caller_gets_the_scores_of_its_own_text():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         texts = ["a" * length for length in range(1, 60)]
-        rows = await asyncio.gather(*map(gatherer.score, texts))
+        rows = await asyncio.gather(*map(batcher.score, texts))
         assert [float(row[0]) for row in rows] == [len(text) for text in texts]
 
-    gathering(test, workers=2)
+    batching(test, workers=2)
 
 
 def test_what_comes_in_while_the_model_works_is_scored_together():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         model.may.clear()
-        first = gatherer.score("first")
+        first = batcher.score("first")
         await until(lambda: model.calls)
-        others = [gatherer.score(f"text {number}") for number in range(BATCH_TEXTS + 2)]
+        others = [batcher.score(f"text {number}") for number in range(BATCH_TEXTS + 2)]
         model.may.set()
         await asyncio.gather(first, *others)
         assert [len(call) for call in model.calls] == [1, BATCH_TEXTS, 2]
 
-    gathering(test)
+    batching(test)
 
 
 def test_a_long_text_is_scored_by_itself():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         model.may.clear()
-        waiting = [gatherer.score("first")]
+        waiting = [batcher.score("first")]
         await until(lambda: model.calls)
-        waiting += [gatherer.score(text) for text in ("short", "long" * 1000, "brief")]
+        waiting += [batcher.score(text) for text in ("short", "long" * 1000, "brief")]
         model.may.set()
         await asyncio.gather(*waiting)
         assert [len(call) for call in model.calls] == [1, 1, 1, 1]
 
-    gathering(test)
+    batching(test)
 
 
 def test_a_text_in_flight_is_scored_once_for_all_who_ask():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         model.may.clear()
-        waiting = [gatherer.score("same") for _ in range(5)]
+        waiting = [batcher.score("same") for _ in range(5)]
         await until(lambda: model.calls)
-        waiting += [gatherer.score("same") for _ in range(5)]
+        waiting += [batcher.score("same") for _ in range(5)]
         model.may.set()
         rows = await asyncio.gather(*waiting)
         assert model.calls == [["same"]]
-        assert gatherer.shared == 9
+        assert batcher.shared == 9
         assert all(row[0] == 4 for row in rows)
-        await gatherer.score("same")  # nothing is remembered afterwards
+        await batcher.score("same")  # nothing is remembered afterwards
         assert len(model.calls) == 2
 
-    gathering(test)
+    batching(test)
 
 
 def test_one_who_goes_away_takes_nothing_from_the_others():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         model.may.clear()
-        leaving = asyncio.ensure_future(gatherer.score("same"))
-        staying = asyncio.ensure_future(gatherer.score("same"))
+        leaving = asyncio.ensure_future(batcher.score("same"))
+        staying = asyncio.ensure_future(batcher.score("same"))
         await until(lambda: model.calls)
         leaving.cancel()
         model.may.set()
         assert (await staying)[0] == 4
 
-    gathering(test)
+    batching(test)
 
 
 def test_a_failure_reaches_those_who_wait_and_the_next_batch_works():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         with pytest.raises(ValueError, match="bad"):
-            await gatherer.score("bad")
-        assert (await gatherer.score("good"))[0] == 4
-        assert gatherer.wait == 0
+            await batcher.score("bad")
+        assert (await batcher.score("good"))[0] == 4
+        assert batcher.wait == 0
 
-    gathering(test)
+    batching(test)
 
 
 def test_a_text_that_would_wait_too_long_is_refused_until_less_waits():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         model.may.clear()
-        gatherer.check()
-        waiting = [gatherer.score("x" * 60_000), gatherer.score("y" * 60_000)]
-        assert gatherer.wait > 1
-        with pytest.raises(RefusedError) as caught:
-            gatherer.check()
+        batcher.check()
+        waiting = [batcher.score("x" * 60_000), batcher.score("y" * 60_000)]
+        assert batcher.wait > 1
+        with pytest.raises(ApiError) as caught:
+            batcher.check()
         assert caught.value.code == 503
         assert int(caught.value.headers["Retry-After"]) >= 1
         model.may.set()
         await asyncio.gather(*waiting)
-        assert gatherer.wait == 0
-        gatherer.check()
+        assert batcher.wait == 0
+        batcher.check()
 
-    gathering(test, max_wait=1.0)
+    batching(test, max_wait=1.0)
 
 
 def test_how_long_one_waits_is_learned_from_how_fast_it_goes():
-    async def test(gatherer, model):
+    async def test(batcher, model):
         for number in range(60):
-            await gatherer.score(f"{number}" * 5_000)  # this model takes no time at all
+            await batcher.score(f"{number}" * 5_000)  # this model takes no time at all
         model.may.clear()
-        waiting = [gatherer.score("x" * 60_000), gatherer.score("y" * 60_000)]
-        assert gatherer.wait < 1
+        waiting = [batcher.score("x" * 60_000), batcher.score("y" * 60_000)]
+        assert batcher.wait < 1
         model.may.set()
         await asyncio.gather(*waiting)
 
-    gathering(test)
+    batching(test)
 
 
 def test_a_long_request_is_cut_into_portions():

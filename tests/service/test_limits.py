@@ -131,7 +131,7 @@ def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, ca
         raise StorageError(ConnectionError("redis://:secret@host"))
 
     with serving(rate_limit="1/minute") as running:
-        running.service._gate._limiter.hit = fail
+        running.service._access._limiter.hit = fail
         reply = running.analyze(KIND)
     assert (reply.status, reply.json["error"]["status"]) == (503, "UNAVAILABLE")
     assert int(reply.headers["retry-after"]) >= 1
