@@ -11,6 +11,6 @@ starts it by itself. On the port of a Streamlit page:
     service = Service(ServiceSettings.read())
     app = st.App("page.py", routes=routes(service), lifespan=lifespan(service))
 
-A request's way: app → core (gate, refusals) → perspective | native | batch, with
-bodies, fields, requests, languages, spans → gather → Classifier.score.
+A request passes through routes (HTTP) → service (keys, limits, errors) → the handler that
+endpoints names for its address (perspective, v1 or batch) → batching → Classifier.score.
 """

@@ -7,17 +7,15 @@ import asyncio
 import http
 import re
 import uuid
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from comment_toxicity.service.batching import portions
-from comment_toxicity.service.calls import LARGE, Answer, Call, as_json
+from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
 from comment_toxicity.service.errors import ApiError, invalid
-
-if TYPE_CHECKING:
-    from comment_toxicity.service.service import Service
+from comment_toxicity.service.service import Service
 
 MAX_PARTS = 1000  # what Google's clients send at most
 MAX_ANSWERS = 8_388_608  # bytes; the parts that are left when there are more of them are refused
@@ -26,10 +24,13 @@ TOO_MUCH = (
     "smaller batch."
 )
 KEY_HEADERS = ("authorization", "x-goog-api-key")
+Endpoints = Mapping[tuple[str, str], Endpoint]
+"""Those that a batch may call, by method and path."""
+
 BOUNDARY = re.compile(r"""multipart/.*?[;\s]boundary=(?:"([^"]+)"|([^\s;"]+))""", re.I)
 
 
-async def batch(service: "Service", call: Call) -> Answer:
+async def batch(service: Service, endpoints: Endpoints, call: Call) -> Answer:
     """Answer POST /batch. Keys, limits and errors are each part's own."""
     parts = _parts(call)
     answers: list[bytes] = []
@@ -38,8 +39,8 @@ async def batch(service: "Service", call: Call) -> Answer:
     with ExitStack() as until_built:
         for portion in portions(list(map(len, parts))):
             full = size > MAX_ANSWERS
-            found = (_answer(service, call, part, full) for part in parts[portion])
-            answers += await asyncio.gather(*found)
+            pending = (_answer(service, endpoints, call, part, full) for part in parts[portion])
+            answers += await asyncio.gather(*pending)
             size += sum(map(len, answers[portion]))
             if size > LARGE and not counted:
                 until_built.enter_context(service.large())
@@ -50,15 +51,20 @@ async def batch(service: "Service", call: Call) -> Answer:
     return Answer(200, body, f"multipart/mixed; boundary={boundary}")
 
 
-async def _answer(service: "Service", whole: Call, part: bytes, full: bool) -> bytes:
+async def _answer(
+    service: Service, endpoints: Endpoints, whole: Call, part: bytes, full: bool
+) -> bytes:
     outer, _, inner = _head_and_body(part)
     try:
         if full:
             raise ApiError(413, TOO_MUCH)
         method, path, call = _request(whole, inner)
-        answer = await _dispatch(service, method, path, call)
-    except ApiError as refused:
-        answer = as_json(refused.body(), refused.code, refused.headers)
+        endpoint = endpoints.get((method, path))
+        if not endpoint:
+            raise ApiError(404, "Requested entity not found.")
+        answer = await service.answer_part(endpoint, call)
+    except ApiError as error:
+        answer = error_answer(error)
     head = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
     head += [f"Content-Type: {answer.media_type}", f"Content-Length: {len(answer.body)}"]
     head += [f"{header}: {value}" for header, value in answer.headers.items()]
@@ -68,15 +74,6 @@ async def _answer(service: "Service", whole: Call, part: bytes, full: bool) -> b
         name = f"Content-ID: <response-{printable.strip('<>')}>\r\n"
     start = f"Content-Type: application/http\r\n{name}\r\n" + "\r\n".join(head)
     return start.encode() + b"\r\n\r\n" + answer.body + b"\r\n"
-
-
-async def _dispatch(service: "Service", method: str, path: str, call: Call) -> Answer:
-    for endpoint in service.endpoints:
-        # A proxy that keeps /metrics from strangers does not look into a batch.
-        batched = endpoint.scoring and endpoint.name != "batch"
-        if batched and (endpoint.method, endpoint.path) == (method, path):
-            return await service.answer_part(endpoint, call)
-    raise ApiError(404, "Requested entity not found.")
 
 
 def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:

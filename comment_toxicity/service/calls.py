@@ -1,12 +1,15 @@
-"""A request and its answer, freed from HTTP: the parts of a batch are made of them as well."""
+"""Requests, answers and endpoints, apart from HTTP: the parts of a batch are made of them too."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from comment_toxicity.service.errors import ApiError
+from comment_toxicity.service.proto_json import Message
+
 LARGE = 131_072
-"""A request is large that has more bytes than one comment can take, or whose answer has."""
+"""A request is large if it, or its answer, has more bytes than this: than one comment can take."""
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,9 @@ class Call:
     """One request.
 
     query: the parameters of the URL, the last of each name.
-    headers: by their names in small letters.
-    client: the caller's address. root: the address that all paths of the service begin with, as the
-    caller wrote it.
+    headers: by name, in lower case.
+    client: the caller's address.
+    root: the URL that all paths of the service are under, as the caller wrote it.
     """
 
     query: Mapping[str, str]
@@ -40,8 +43,11 @@ class Answer:
 class Endpoint:
     """One address of the service.
 
-    name: what it is called in metrics. keyed: whether it wants an API key, where keys are set.
+    name: what metrics and the OpenAPI document call it.
+    keyed: whether it needs an API key, where keys are set.
     scoring: whether it counts as work, which is refused when there is too much of it.
+    summary: for the OpenAPI document; without one the document leaves the endpoint out.
+    request, response: the messages that its bodies are; no request for GET.
     """
 
     name: str
@@ -50,9 +56,17 @@ class Endpoint:
     handler: Callable[[Call], Awaitable[Answer]]
     keyed: bool = True
     scoring: bool = True
+    summary: str = ""
+    request: Message | None = None
+    response: Message | None = None
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON. ASCII only, so half characters that were sent in come out as they were."""
+    """Answer with JSON. ASCII only, so lone surrogates that were sent in come out unchanged."""
     body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
     return Answer(status, body, headers=headers or {})
+
+
+def error_answer(error: ApiError) -> Answer:
+    """Answer with an error."""
+    return as_json(error.body(), error.code, error.headers)

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
 STATUS = {
     400: "INVALID_ARGUMENT",
     403: "PERMISSION_DENIED",
@@ -20,12 +19,20 @@ STATUS = {
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }
+# Perspective's error types whose message is always the same; clients match both.
+CONTRACT_MESSAGES = {
+    "COMMENT_EMPTY": "Comment must be non-empty.",
+    "COMMENT_TOO_LONG": "Comment text too long.",
+    "LANGUAGE_DETECTION_FAILED": "Unable to detect language",
+    "NO_REQUESTED_ATTRIBUTES": "Missing requested_attributes",
+}
+ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
 
 
 class ApiError(Exception):
-    """An answer that is no success. It holds nothing of the comment's text.
+    """An answer other than success. It holds nothing of the comment's text.
 
-    headers: sent with it, such as Retry-After.
+    code: the HTTP status. headers: sent with it, such as Retry-After.
     """
 
     def __init__(
@@ -42,7 +49,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """Give the JSON object to send."""
+        """Return the JSON object to send."""
         status = STATUS.get(self.code, "UNKNOWN")
         error: dict[str, Any] = {"code": self.code, "message": self.message, "status": status}
         if self.details:
@@ -50,20 +57,21 @@ class ApiError(Exception):
         return {"error": error}
 
 
-def typed(error_type: str, message: str, **payload: Any) -> ApiError:
-    """Refuse a request with 400 and one of the contract's error types."""
-    return ApiError(400, message, [{"@type": ERROR_TYPE, "errorType": error_type, **payload}])
+def contract_error(error_type: str, message: str = "", **payload: Any) -> ApiError:
+    """Return a 400 with one of Perspective's error types; `message` where the table has none."""
+    details = {"@type": ERROR_TYPE, "errorType": error_type, **payload}
+    return ApiError(400, message or CONTRACT_MESSAGES[error_type], [details])
 
 
 def invalid(message: str) -> ApiError:
-    """Refuse what has no error type of its own."""
-    return typed("INVALID_REQUEST", message)
+    """Return the 400 for what has no error type of its own."""
+    return contract_error("INVALID_REQUEST", message)
 
 
-def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> ApiError:
-    """Refuse languages; asked: whether the request named them, or they were detected."""
-    field = "requestedLanguages" if asked else "detectedLanguages"
-    return typed(
+def unsupported(attribute: str, languages: Sequence[str], *, requested: bool) -> ApiError:
+    """Return the 400 for languages; requested: whether the request named them, or detection did."""
+    field = "requestedLanguages" if requested else "detectedLanguages"
+    return contract_error(
         "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
         f"Attribute {attribute} does not support request languages: {', '.join(languages)}",
         languageNotSupportedByAttributeError={"attribute": attribute, field: list(languages)},
@@ -71,10 +79,10 @@ def unsupported(attribute: str, languages: Sequence[str], *, asked: bool) -> Api
 
 
 def busy(code: int, message: str, seconds: float) -> ApiError:
-    """Refuse for now: 429 for one caller's share, 503 for everybody's."""
+    """Return a refusal for now: 429 beyond a caller's rate limit, 503 when all must wait."""
     return ApiError(code, message, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def too_large(limit: int) -> ApiError:
-    """Refuse a body."""
+    """Return the 413 for a body of more than `limit` bytes."""
     return ApiError(413, f"Request payload size exceeds the limit: {limit} bytes.")

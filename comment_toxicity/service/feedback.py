@@ -23,7 +23,7 @@ from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL
 from comment_toxicity.service.errors import busy
 
 if TYPE_CHECKING:
-    from comment_toxicity.service.messages import SuggestRequest
+    from comment_toxicity.service.requests import SuggestRequest
 
 LOG = logging.getLogger(__name__)
 

@@ -1,31 +1,33 @@
 """comments:analyze and comments:suggestscore: JSON bodies in, JSON bodies out."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from comment_toxicity.disk import shortest_float
-from comment_toxicity.service import messages
 from comment_toxicity.service.attributes import PERSPECTIVE
-from comment_toxicity.service.bodies import lenient_object
 from comment_toxicity.service.calls import Answer, Call, as_json
-from comment_toxicity.service.errors import invalid, typed, unsupported
+from comment_toxicity.service.errors import contract_error, invalid, unsupported
+from comment_toxicity.service.proto_json import Object, lenient_object
+from comment_toxicity.service.requests import (
+    AnalyzeRequest,
+    analyze_request,
+    short,
+    suggest_request,
+)
+from comment_toxicity.service.service import Service
 from comment_toxicity.service.spans import sentence_spans, utf16_length, utf16_places
-
-if TYPE_CHECKING:
-    from comment_toxicity.service.service import Service
 
 UNDETERMINED = "und"  # BCP 47's code where there is nothing to tell a language by
 
 
-async def analyze(service: "Service", call: Call) -> Answer:
+async def analyze(service: Service, call: Call) -> Answer:
     """Score a comment."""
-    request = messages.analyze_request(lenient_object(call.body))
+    request = analyze_request(lenient_object(call.body))
     detected = service.detector.detect(request.text)
     languages = request.languages or detected
     if not languages:
-        raise typed("LANGUAGE_DETECTION_FAILED", "Unable to detect language")
+        raise contract_error("LANGUAGE_DETECTION_FAILED")
     attributes = _answerable(service, request, languages)
 
     spans = [(0, len(request.text))]
@@ -42,7 +44,7 @@ async def analyze(service: "Service", call: Call) -> Answer:
         column = service.labels.index(service.attributes[attribute])
         threshold = request.attributes[attribute]
         values = [row[column] for row in parts or [whole]]
-        found: dict[str, Any] = {}
+        found: Object = {}
         span_scores = [
             {"begin": begin, "end": end, "score": _score(value)}
             for (begin, end), value in zip(places, values, strict=True)
@@ -55,19 +57,19 @@ async def analyze(service: "Service", call: Call) -> Answer:
         if found:
             scores[attribute] = found
 
-    body: dict[str, Any] = {"attributeScores": scores} if scores else {}
+    body: Object = {"attributeScores": scores} if scores else {}
     body |= {"languages": languages, "detectedLanguages": detected or [UNDETERMINED]}
     if request.client_token is not None:
         body["clientToken"] = request.client_token
     return as_json(body)
 
 
-async def suggest(service: "Service", call: Call) -> Answer:
+async def suggest(service: Service, call: Call) -> Answer:
     """Take a correction: kept if the operator named a database and the caller lets it be kept."""
-    request = messages.suggest_request(lenient_object(call.body))
+    request = suggest_request(lenient_object(call.body))
     detected = service.detector.detect(request.text)
     await service.keep(request, detected)
-    body: dict[str, Any] = {}
+    body: Object = {}
     if request.client_token is not None:
         body["clientToken"] = request.client_token
     if request.languages:
@@ -76,27 +78,25 @@ async def suggest(service: "Service", call: Call) -> Answer:
     return as_json(body)
 
 
-def _answerable(
-    service: "Service", request: messages.AnalyzeRequest, languages: Sequence[str]
-) -> list[str]:
+def _answerable(service: Service, request: AnalyzeRequest, languages: Sequence[str]) -> list[str]:
     """Give the attributes to score; ApiError for others, unless they are to be dropped."""
     known = []
     for attribute in request.attributes:
         if attribute in service.attributes:
             known.append(attribute)
         elif not (request.drop_unsupported and attribute in PERSPECTIVE):
-            raise invalid(f"Unknown requested attribute: {messages.short(attribute)}")
+            raise invalid(f"Unknown requested attribute: {short(attribute)}")
     foreign = [language for language in languages if not service.serves(language)]
     if not foreign:
         return known
     if request.drop_unsupported:
         return []
-    raise unsupported(known[0], foreign, asked=bool(request.languages))
+    raise unsupported(known[0], foreign, requested=bool(request.languages))
 
 
 def _reaches(value: np.float32, threshold: float | None) -> bool:
     return threshold is None or shortest_float(value) >= threshold
 
 
-def _score(value: np.float32) -> dict[str, Any]:
+def _score(value: np.float32) -> Object:
     return {"value": shortest_float(value), "type": "PROBABILITY"}

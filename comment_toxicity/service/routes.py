@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
+from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
+from comment_toxicity.service.endpoints import endpoints
 from comment_toxicity.service.errors import ApiError, too_large
 from comment_toxicity.service.service import Service
 
@@ -33,7 +34,7 @@ def routes(service: Service, base: str = "") -> list[Route]:
     Each leads into an application of our own, so that errors, CORS and limits are ours too. It is
     given all below a path's first part: what is not there the page would answer, with 200.
     """
-    tops = sorted({endpoint.path.split("/")[1] for endpoint in service.endpoints})
+    tops = sorted({endpoint.path.split("/")[1] for endpoint in endpoints(service)})
     found = []
     for before in sorted({"", base}):
         inside = create_app(service, before)
@@ -77,7 +78,7 @@ def create_app(service: Service, base: str = "") -> Starlette:
             Route(
                 base + endpoint.path, _Handler(service, endpoint, base), methods=[endpoint.method]
             )
-            for endpoint in service.endpoints
+            for endpoint in endpoints(service)
         ],
         middleware=middleware,
         exception_handlers={HTTPException: _no_such_route},
@@ -105,11 +106,11 @@ class _Handler:
         service = self._service
         try:
             body = await _body(request, service, until_sent)
-        except ApiError as refused:
+        except ApiError as error:
             until_sent.close()
-            service.metrics.answered(self._endpoint.name, refused.code, 0)
-            kind = Response if refused.code == 408 else _Unread
-            return _response(as_json(refused.body(), refused.code, refused.headers), kind=kind)
+            service.metrics.answered(self._endpoint.name, error.code, 0)
+            response_type = Response if error.code == 408 else _Unread
+            return _response(error_answer(error), response_type=response_type)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         call = Call(
@@ -164,11 +165,13 @@ async def _body(request: Request, service: Service, until_sent: ExitStack) -> by
     return b"".join(parts)
 
 
-def _response(answer: Answer, draining: bool = False, kind: type[Response] = Response) -> Response:
+def _response(
+    answer: Answer, draining: bool = False, response_type: type[Response] = Response
+) -> Response:
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **answer.headers}
     if draining:
         headers["Connection"] = "close"  # so that the caller's next request goes elsewhere
-    return kind(answer.body, answer.status, headers, answer.media_type)
+    return response_type(answer.body, answer.status, headers, answer.media_type)
 
 
 class _Unread(Response):
@@ -197,8 +200,7 @@ class _Unread(Response):
 async def _no_such_route(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
     message = "Method not allowed." if error.status_code == 405 else "Requested entity not found."
-    refused = ApiError(error.status_code, message, headers=error.headers)
-    return _response(as_json(refused.body(), refused.code, refused.headers))
+    return _response(error_answer(ApiError(error.status_code, message, headers=error.headers)))
 
 
 __all__: Sequence[str] = ["create_app", "lifespan", "routes"]

@@ -1,4 +1,7 @@
-"""The service without HTTP: a loaded model, what waits for it, and the endpoints that use it."""
+"""The service without HTTP: its life cycle, its limits, scoring, and storing corrections.
+
+It knows no endpoint: endpoints.py has the table of them, and hands each one in to be answered.
+"""
 
 import asyncio
 import logging
@@ -13,15 +16,14 @@ from comment_toxicity.cpu import cores
 from comment_toxicity.disk import shortest_float
 from comment_toxicity.fetch.find import find_model
 from comment_toxicity.folder import ModelFolder
-from comment_toxicity.service import batch, discovery, openapi, perspective, v1
 from comment_toxicity.service.access import Access
 from comment_toxicity.service.attributes import attribute_labels
 from comment_toxicity.service.batching import Batcher, Scores
-from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, as_json
+from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
 from comment_toxicity.service.errors import ApiError, busy
 from comment_toxicity.service.languages import LanguageDetector
-from comment_toxicity.service.messages import SuggestRequest
 from comment_toxicity.service.metrics import Metrics
+from comment_toxicity.service.requests import SuggestRequest
 from comment_toxicity.service.settings import ServiceSettings
 
 LOG = logging.getLogger("comment_toxicity.service")
@@ -61,32 +63,11 @@ class Service:
         self._working = self._large = self._writing = 0
         self._batcher: Batcher | None = None
         self._executor: ThreadPoolExecutor | None = None
-        bound = partial
-        self.endpoints = [
-            Endpoint(
-                "analyze",
-                "POST",
-                "/v1alpha1/comments:analyze",
-                bound(perspective.analyze, self),
-            ),
-            Endpoint(
-                "suggestscore",
-                "POST",
-                "/v1alpha1/comments:suggestscore",
-                bound(perspective.suggest, self),
-            ),
-            Endpoint("batch", "POST", "/batch", bound(batch.batch, self), keyed=False),
-            Endpoint(
-                "batch", "POST", "/batch/{api}/{version}", bound(batch.batch, self), keyed=False
-            ),
-            Endpoint("score", "POST", "/v1/score", bound(v1.score, self)),
-            Endpoint("model", "GET", "/v1/model", bound(v1.model, self), scoring=False),
-            self._free("discovery", "/$discovery/rest", bound(discovery.document, self)),
-            self._free("openapi", "/openapi.json", bound(openapi.document, self)),
-            self._free("live", "/health/live", self._live),
-            self._free("ready", "/health/ready", self._ready),
-            Endpoint("metrics", "GET", "/metrics", self._metrics, scoring=False),
-        ]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can score, and is not about to stop."""
+        return self._batcher is not None and not self.draining
 
     def check(self) -> None:
         """Raise ModelError or SettingsError for a model or a database that cannot be used."""
@@ -132,7 +113,7 @@ class Service:
         """
         started = time.perf_counter()
         if endpoint.scoring and self._working >= self.settings.max_requests:
-            answer = _refused(busy(503, OVERLOADED, 1))
+            answer = error_answer(busy(503, OVERLOADED, 1))
         else:
             self._working += endpoint.scoring
             try:
@@ -142,8 +123,8 @@ class Service:
         if len(call.body) <= LARGE < len(answer.body):
             try:
                 until_sent.enter_context(self.large())
-            except ApiError as refused:
-                answer = _refused(refused)
+            except ApiError as error:
+                answer = error_answer(error)
         self.metrics.answered(endpoint.name, answer.status, time.perf_counter() - started)
         return answer
 
@@ -166,12 +147,12 @@ class Service:
             if endpoint.scoring:
                 self._check_load()
             return await endpoint.handler(call)
-        except ApiError as refused:
-            return _refused(refused)
+        except ApiError as error:
+            return error_answer(error)
         except Exception as error:
             # Its message could quote the comment, so it is not written anywhere.
             LOG.error("%s: %s in %s", endpoint.name, type(error).__name__, _where(error))
-            return _refused(ApiError(500, "Internal error encountered."))
+            return error_answer(ApiError(500, "Internal error encountered."))
 
     async def score(self, texts: Sequence[str]) -> list[Scores]:
         """Score texts together with those of other requests: (labels,) for each."""
@@ -230,24 +211,6 @@ class Service:
         if self._batcher is None:
             raise busy(503, "The service is starting or stopping; try again later.", 1)
         self._batcher.check()
-
-    def _free(self, name: str, path: str, handler: Callable) -> Endpoint:
-        return Endpoint(name, "GET", path, handler, keyed=False, scoring=False)
-
-    async def _live(self, _: Call) -> Answer:
-        return as_json({"status": "alive"})
-
-    async def _ready(self, _: Call) -> Answer:
-        if self.draining or self._batcher is None:
-            return as_json({"status": "not ready"}, 503, {"Retry-After": "1"})
-        return as_json({"status": "ready"})
-
-    async def _metrics(self, _: Call) -> Answer:
-        return self.metrics.page()
-
-
-def _refused(refused: ApiError) -> Answer:
-    return as_json(refused.body(), refused.code, refused.headers)
 
 
 def _where(error: BaseException) -> str:

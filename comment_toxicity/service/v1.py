@@ -4,41 +4,41 @@ POST /v1/score {"texts": ["…", …]} → docs/api.md. A text that cannot be sc
 place and does not stop the others.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comment_toxicity.disk import shortest_float
 from comment_toxicity.service.batching import portions
-from comment_toxicity.service.bodies import strict_object
 from comment_toxicity.service.calls import Answer, Call, as_json
 from comment_toxicity.service.errors import invalid
-from comment_toxicity.service.messages import MAX_TEXT_BYTES, utf8_length
+from comment_toxicity.service.messages import (
+    MAX_TEXT_BYTES,
+    MAX_TEXTS,
+    SCORE_TEXTS_REQUEST,
+    utf8_length,
+)
+from comment_toxicity.service.proto_json import Object, strict_object
+from comment_toxicity.service.service import Service
 from comment_toxicity.text import is_blank
 
-if TYPE_CHECKING:
-    from comment_toxicity.service.service import Service
 
-MAX_TEXTS = 1000
-FIELDS = {"texts", "labels"}
-
-
-async def score(service: "Service", call: Call) -> Answer:
+async def score(service: Service, call: Call) -> Answer:
     """Answer POST /v1/score."""
     body = strict_object(call.body)
-    unknown = sorted(set(body) - FIELDS)
-    if unknown:
-        raise invalid(f"Unknown field; there are {', '.join(sorted(FIELDS))}.")
+    known = SCORE_TEXTS_REQUEST.fields
+    if not set(body) <= set(known):
+        raise invalid(f"Unknown field; there are {', '.join(sorted(known))}.")
     texts = body.get("texts")
     if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
         raise invalid(f"texts must be a list of 1 to {MAX_TEXTS} texts.")
     labels = _labels(body, service.labels)
 
-    results: list[dict[str, Any]] = []
+    results: list[Object] = []
     for portion in portions([len(text) if isinstance(text, str) else 0 for text in texts]):
         results += await _results(service, texts[portion], labels)
     return as_json({**_about(service, labels), "results": results})
 
 
-async def model(service: "Service", _: Call) -> Answer:
+async def model(service: Service, _: Call) -> Answer:
     """Answer GET /v1/model."""
     limits = {
         "texts": MAX_TEXTS,
@@ -49,11 +49,11 @@ async def model(service: "Service", _: Call) -> Answer:
     return as_json({**about, "languages": list(service.settings.languages), "limits": limits})
 
 
-async def _results(service: "Service", texts: list[Any], labels: list[str]) -> list[dict[str, Any]]:
+async def _results(service: Service, texts: list[Any], labels: list[str]) -> list[Object]:
     errors = [_error(text) for text in texts]
     good = [text for text, error in zip(texts, errors, strict=True) if error is None]
     rows = iter(await service.score(good))
-    results: list[dict[str, Any]] = []
+    results: list[Object] = []
     for error in errors:
         if error:
             results.append({"error": error})
@@ -79,14 +79,14 @@ def _error(text: Any) -> dict[str, str] | None:
     return None
 
 
-def _labels(body: dict[str, Any], known: list[str]) -> list[str]:
+def _labels(body: Object, known: list[str]) -> list[str]:
     asked = body.get("labels", known)
     if not isinstance(asked, list) or not asked or not all(label in known for label in asked):
         raise invalid(f"labels must be a list of some of {', '.join(known)}.")
     return [label for label in known if label in asked]
 
 
-def _about(service: "Service", labels: list[str]) -> dict[str, Any]:
+def _about(service: Service, labels: list[str]) -> Object:
     classifier = service.classifier
     weights = classifier.decision.weights
     thresholds = {
