@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -48,7 +47,6 @@ def run(arguments: argparse.Namespace) -> None:
         uvicorn.run(
             "comment_toxicity.service.server:worker",
             factory=True,
-            app_dir=str(Path(__file__).parents[2]),
             host=arguments.host,
             port=arguments.port,
             workers=arguments.workers,
