@@ -1,4 +1,4 @@
-"""Who may call, and how often: API keys, compared in constant time, and a rate limit for each."""
+"""API keys, compared in constant time, and a rate limit for each caller."""
 
 import hashlib
 import hmac
@@ -34,20 +34,20 @@ BAD_KEY_DETAILS = {
 
 
 class Access:
-    """Lets a call in, or refuses it."""
+    """Admits a call, or refuses it. Raises SettingsError for unusable keys or limits."""
 
     def __init__(self, settings: ServiceSettings, environment: Mapping[str, str] = os.environ):
-        keys = _keys_of_file(settings.api_keys_file) if settings.api_keys_file else []
+        keys = _keys_in_file(settings.api_keys_file) if settings.api_keys_file else []
         variable = environment.get(KEYS_VARIABLE, "")
         keys += variable.split(",")
         self._digests = [_digest(key.strip()) for key in keys if key.strip()]
         if settings.api_keys_file and not self._digests:
-            raise SettingsError(f"{settings.api_keys_file}: holds no key; write one a line.")
+            raise SettingsError(f"{settings.api_keys_file}: has no key; write one per line.")
         if variable and not self._digests:
             raise SettingsError(
-                f"{KEYS_VARIABLE}: holds no key; write keys with commas between, or leave it out."
+                f"{KEYS_VARIABLE}: has no key; separate keys with commas, or unset it."
             )
-        self._limit = _parsed(settings.rate_limit) if settings.rate_limit else None
+        self._limit = _parse_limit(settings.rate_limit) if settings.rate_limit else None
         if self._limit:
             self._limiter = _limiter(settings.rate_limit_storage)
 
@@ -80,17 +80,17 @@ class Access:
         if not key:
             raise ApiError(403, NO_KEY)
         digest = _digest(key)
-        # Every digest is compared, whole: the time taken tells nothing of the keys.
+        # All digests are compared in full, so the time taken reveals nothing about the keys.
         if not sum(hmac.compare_digest(digest, known) for known in self._digests):
             raise ApiError(400, BAD_KEY, [BAD_KEY_DETAILS])
-        return f"key {digest.hex()[:16]}"  # where callers are counted, no key is written down
+        return f"key {digest.hex()[:16]}"  # the store that counts callers never sees a key
 
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def _keys_of_file(path: str) -> list[str]:
+def _keys_in_file(path: str) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -99,30 +99,30 @@ def _keys_of_file(path: str) -> list[str]:
     return [line.partition("#")[0] for line in lines]
 
 
-def _parsed(limit: str) -> RateLimitItem:
+def _parse_limit(limit: str) -> RateLimitItem:
     try:
-        [found] = parse_many(limit)
+        [parsed] = parse_many(limit)
     except ValueError:
         raise SettingsError(
-            f"--rate-limit: {limit!r} is not one limit; write it as 10/second or 600/minute."
+            f"--rate-limit: {limit!r} is not a single limit; write it as 10/second or 600/minute."
         ) from None
-    return found
+    return parsed
 
 
 def _limiter(storage: str) -> SlidingWindowCounterRateLimiter:
     try:
-        # Redis's own client, as limits would take one whose newest versions it cannot use.
+        # By default limits takes a Redis client whose newest versions it cannot use.
         options = {"implementation": "redispy"} if storage.startswith("redis") else {}
-        found = storage_from_string(f"async+{storage}", wrap_exceptions=True, **options)
-        return SlidingWindowCounterRateLimiter(found)  # type: ignore[arg-type]
+        counters = storage_from_string(f"async+{storage}", wrap_exceptions=True, **options)
+        return SlidingWindowCounterRateLimiter(counters)  # type: ignore[arg-type]
     except (ConfigurationError, ImportError) as error:
-        # limits names the package that it misses first; of an unknown kind, it would quote the
-        # whole URL, which may hold a password.
+        # A message about a missing package begins with its name. One about an unknown scheme
+        # quotes the whole URL, which may contain a password.
         missing = re.match("'([^']+)' prerequisite", str(error))
         reason = (
             f"needs the package {missing[1]}; install it with pip"
             if missing
-            else "is no kind that the package limits knows; write it as redis://HOST"
+            else "is not a storage that the package limits supports; write it as redis://HOST"
         )
-        kind = storage.partition(":")[0]
-        raise SettingsError(f"--rate-limit-storage: {kind} {reason}.") from None
+        scheme = storage.partition(":")[0]
+        raise SettingsError(f"--rate-limit-storage: {scheme} {reason}.") from None

@@ -17,11 +17,12 @@ ATTRIBUTES_OF_LABEL = {
     "sexual_explicit": ("SEXUALLY_EXPLICIT",),
     "sexually_explicit": ("SEXUALLY_EXPLICIT",),
 }
-# With a twin of the same score: what was experimental in one language was often ready in another.
+# These have an _EXPERIMENTAL twin with the same score: what was experimental in one language was
+# often ready in another.
 TWINNED = {"TOXICITY", "SEVERE_TOXICITY", "PROFANITY", "THREAT", "INSULT", "IDENTITY_ATTACK"}
 
-# Perspective scored these; without a label for them they are refused by name, or dropped where the
-# request says dropUnsupportedAttributes.
+# What Perspective scored. Those that the model has no label for are refused by name, or left out
+# where the request sets dropUnsupportedAttributes.
 PERSPECTIVE = frozenset(
     [
         *(name for names in ATTRIBUTES_OF_LABEL.values() for name in names),
@@ -43,7 +44,7 @@ PERSPECTIVE = frozenset(
 
 
 def attribute_labels(labels: Sequence[str]) -> dict[str, str]:
-    """Give each attribute that a model with these labels can score, and its label; maybe none."""
+    """Map each attribute that a model with these labels can score to its label; can be empty."""
     label_of: dict[str, str] = {}
     for label in labels:
         for attribute in ATTRIBUTES_OF_LABEL.get(label, ()):

@@ -1,6 +1,6 @@
-"""Many requests in one: multipart/mixed with an HTTP request a part, as Google's clients send.
+"""Many requests in one: multipart/mixed with one HTTP request per part, as Google's clients send.
 
-The answer has an HTTP response in each part, named “response-” and the request's own name.
+The answer has an HTTP response in each part, named “response-” plus the name of the request.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from comment_toxicity.service.errors import ApiError, invalid
 from comment_toxicity.service.service import Service
 
 MAX_PARTS = 1000  # what Google's clients send at most
-MAX_ANSWERS = 8_388_608  # bytes; the parts that are left when there are more of them are refused
+MAX_ANSWERS = 8_388_608  # bytes; once the answers exceed it, the remaining parts are refused
 TOO_MUCH = (
     f"The batch's answers exceed the limit: {MAX_ANSWERS} bytes. Send this request again, in a "
     "smaller batch."
@@ -31,7 +31,7 @@ BOUNDARY = re.compile(r"""multipart/.*?[;\s]boundary=(?:"([^"]+)"|([^\s;"]+))"""
 
 
 async def batch(service: Service, endpoints: Endpoints, call: Call) -> Answer:
-    """Answer POST /batch. Keys, limits and errors are each part's own."""
+    """Answer POST /batch. Keys, rate limits and errors apply to each part separately."""
     parts = _parts(call)
     answers: list[bytes] = []
     size = 0
@@ -77,7 +77,7 @@ async def _answer(
 
 
 def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
-    """Read method, path and call of a part. Its key may stand in the part, or in the whole."""
+    """Return a part's method, path and call. The key may be in the part or in the whole request."""
     headers, first, body = _head_and_body(inner, first_line=True)
     words = first.split(" ")
     if len(words) < 2:
@@ -89,16 +89,16 @@ def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
         raise invalid("A part of the batch has an unreadable address.") from None
     query = {name: value for name, value in whole.query.items() if name == "key"} | query
     headers = {name: whole.headers[name] for name in KEY_HEADERS if name in whole.headers} | headers
-    # Clients take their addresses from the discovery document, a proxy's path included.
+    # Clients take paths from the discovery document; they can include the path of a proxy.
     path = unquote(url.path).removeprefix(urlsplit(whole.root).path)
     return words[0], path, replace(whole, query=query, headers=headers, body=body)
 
 
 def _parts(call: Call) -> list[bytes]:
-    found = BOUNDARY.match(call.headers.get("content-type", ""))
-    if not found:
+    boundary = BOUNDARY.match(call.headers.get("content-type", ""))
+    if not boundary:
         raise invalid("A batch has the content type multipart/mixed with a boundary.")
-    mark = re.escape((found[1] or found[2]).encode("latin-1"))
+    mark = re.escape((boundary[1] or boundary[2]).encode("latin-1"))
     # Google's Python client ends lines with \n, others with \r\n.
     _, *parts = re.split(rb"(?:\A|\r?\n)--" + mark + rb"(?=--|[ \t]*\r?\n)", call.body)
     parts = [part for part in parts if not part.startswith(b"--")]
@@ -108,7 +108,7 @@ def _parts(call: Call) -> list[bytes]:
 
 
 def _head_and_body(block: bytes, first_line: bool = False) -> tuple[dict[str, str], str, bytes]:
-    """Split headers (by names in small letters), the line before them if there is one, and body."""
+    """Split into headers (names in lower case), the line before them if `first_line`, and body."""
     head, *body = re.split(rb"\r?\n\r?\n", block.lstrip(b"\r\n \t"), maxsplit=1)
     lines = head.decode("latin-1").splitlines()
     first = lines.pop(0) if first_line and lines else ""

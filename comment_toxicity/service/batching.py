@@ -1,9 +1,9 @@
-"""Texts of concurrent requests → scores: a few texts a call, each distinct text once.
+"""Texts of concurrent requests → scores, in small batches that score each distinct text once.
 
-A worker takes what has come in while it was at work, so a lone request waits for nobody, and a
-crowd is scored in small batches. A text that is already waiting or being scored is not scored
-again: both requests get the same scores. When a new request would have to wait too long, by how
-fast the last ones went, it is refused instead: its caller would have given up before the answer.
+A worker takes what has arrived while it was busy: a lone request waits for nobody, and many are
+scored in small batches. A text that is already waiting or being scored is not scored again; both
+requests get the same scores. A new request that would wait too long, by the speed of the last
+ones, is refused: its caller would have given up before the answer.
 """
 
 import asyncio
@@ -18,21 +18,22 @@ from comment_toxicity.service.errors import busy
 
 Scores = NDArray[np.float32]
 
-# A batch ends at either: a few comments of usual length, about 20 ms of work; a long one by itself.
+# A batch ends at either limit: a few comments of usual length, about 20 ms of work, or a long one
+# by itself.
 BATCH_TEXTS = 8
 BATCH_CHARACTERS = 2_000
-# A text takes time for its characters, and as much again as for this many more.
+# The overhead of a text, in characters that would take as long.
 CHARACTERS_A_TEXT = 100
-# Until it is known how many characters a second a worker reads; and how fast that is unlearned.
+# Characters per second that a worker reads: the first guess, and the weight of a new measurement.
 FIRST_RATE = 30_000.0
-FORGET = 0.2
+RATE_WEIGHT = 0.2
 
 
 class Batcher:
-    """Scores texts for many callers at once. It lives in one event loop.
+    """Scores texts for many callers at once, within one event loop.
 
-    score: texts → (texts × labels), called in `executor`, by as many workers as given.
-    max_wait: for how many seconds a text may wait before it is scored.
+    score: texts → (texts, labels), called in `executor` by `workers` tasks at a time.
+    max_wait: the seconds that a text may wait before it is scored.
     """
 
     def __init__(
@@ -50,35 +51,35 @@ class Batcher:
         self._work_ahead = 0
         self._waiting: deque[str] = deque()
         self._results: dict[str, asyncio.Future[Scores]] = {}
-        self._some = asyncio.Event()
+        self._arrived = asyncio.Event()
         self.shared = 0  # texts that were not scored because they were being scored
         self._tasks = [asyncio.create_task(self._serve()) for _ in range(workers)]
 
     @property
     def wait(self) -> float:
-        """The seconds that a new text would wait, as far as one can tell."""
+        """The estimated seconds that a new text would wait."""
         return self._work_ahead / (self._rate * self._workers)
 
     def check(self) -> None:
-        """Raise ApiError where a new text would wait too long."""
+        """Raise ApiError if a new text would wait too long."""
         if self.wait > self._max_wait:
             raise busy(503, "The service is overloaded; try again later.", self.wait)
 
     def score(self, text: str) -> Awaitable[Scores]:
-        """Give the scores of a text, (labels,), when they are there."""
+        """Return an awaitable of the scores of a text, (labels,)."""
         result = self._results.get(text)
         if result is None:
             result = asyncio.get_running_loop().create_future()
             self._results[text] = result
             self._waiting.append(text)
             self._work_ahead += _work(text)
-            self._some.set()
+            self._arrived.set()
         else:
             self.shared += 1
-        return asyncio.shield(result)  # a caller who goes away takes nothing from the others
+        return asyncio.shield(result)  # a caller who leaves cancels nothing for the others
 
     async def close(self) -> None:
-        """Stop the workers; what waits is not scored any more."""
+        """Stop the workers; waiting texts are cancelled."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -88,10 +89,10 @@ class Batcher:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._some.wait()
+            await self._arrived.wait()
             texts = self._batch()
             if not texts:
-                self._some.clear()
+                self._arrived.clear()
                 continue
             work = sum(map(_work, texts))
             started = loop.time()
@@ -106,7 +107,7 @@ class Batcher:
             finally:
                 self._work_ahead -= work
             rate = work / max(loop.time() - started, 1e-6)
-            self._rate += FORGET * (rate - self._rate)
+            self._rate += RATE_WEIGHT * (rate - self._rate)
 
     def _batch(self) -> list[str]:
         texts: list[str] = []
@@ -123,9 +124,9 @@ class Batcher:
 
 
 def portions(sizes: Sequence[int]) -> Iterator[slice]:
-    """Cut a long request into portions to be sent one after the other: others are served between.
+    """Split a long request into portions to be sent one after another; others are served between.
 
-    sizes: in characters or bytes. A portion keeps the workers busy, and is no more than that.
+    sizes: in characters or bytes. A portion is just large enough to keep the workers busy.
     """
     start = total = 0
     for number, size in enumerate(sizes):

@@ -1,7 +1,7 @@
-"""Scores that Perspective gave beside ours: how well they agree, and where to put the threshold.
+"""Perspective's scores compared with ours: how well they agree, and which threshold to use.
 
-A file of comments with old scores → one Comparison → a report. The scores of all rows are kept,
-eight bytes each; of the comments, only those that differ most.
+A file of comments with old scores → one Comparison → a report. The scores of all rows are kept in
+memory, eight bytes each, and only the comments whose scores differ most.
 """
 
 import heapq
@@ -30,7 +30,7 @@ SHOWN_CHARACTERS = 70
 
 @dataclass(frozen=True)
 class Difference:
-    """A comment that the two score differently."""
+    """A comment that the two models score differently."""
 
     attribute: str
     text: str
@@ -40,14 +40,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the two compare in one attribute.
+    """How the two models compare in one attribute.
 
-    flagged: the share of comments that reached the old threshold on their scores.
-    threshold: the one on ours that flags the same share, or as near to it as equal scores allow.
+    flagged: the share of comments that reach the old threshold by their scores.
+    threshold: the one on our scores that flags the same share, or as near as equal scores allow.
     same_threshold, matched_threshold: the share of comments on which flagging agrees, with the old
-        threshold on ours, and with the matched one.
-    both: of the comments that either flags with the matched threshold, the share that both do.
-    rank: Spearman's correlation; NaN where one of the two is the same for all.
+        threshold on our scores, and with the matched one.
+    both: of the comments that either flags, with the matched threshold, the share that both flag.
+    rank: Spearman's correlation; NaN if one of the two gives all comments the same score.
     mean_difference: the mean of |theirs − ours|.
     """
 
@@ -64,7 +64,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that the report tells."""
+    """Everything that the report shows."""
 
     model: str
     old_threshold: float
@@ -75,11 +75,11 @@ class Comparison:
 
 @dataclass
 class _Column:
-    """An attribute's column: its name in the file, its place in our scores, and what was read."""
+    """An attribute's column: its name in the file, its index in our scores, and what was read."""
 
     attribute: str
     name: str
-    place: int
+    index: int
     theirs: list[Scores] = field(default_factory=list)
     ours: list[Scores] = field(default_factory=list)
 
@@ -91,14 +91,14 @@ def compare(
     threshold: float = 0.8,
     differences: int = 10,
 ) -> Comparison:
-    """Score the comments of `source` and compare with the old scores beside them.
+    """Score the comments of `source` and compare with the old scores in the same rows.
 
-    Rows without a comment or without any old score are skipped, and columns without any. Raises
-    DataError when there is no column with an attribute's name, or no score beside a comment;
+    Rows without a comment or without any old score are skipped, and so are columns without scores.
+    Raises DataError if no column is named after an attribute, or no comment has a score;
     SettingsError for a threshold or a model that cannot be compared.
     """
     if not 0 < threshold < 1:
-        raise SettingsError("--threshold must lie between 0 and 1.")
+        raise SettingsError("--threshold must be between 0 and 1.")
     label_of = attribute_labels(classifier.labels)
     if not label_of:
         labels = ", ".join(classifier.labels)
@@ -119,7 +119,7 @@ def compare(
             texts = [str(text) for text, use in zip(chunk.texts, used, strict=True) if use]
             ours = classifier.score(texts).astype(np.float64)
             for column, old in zip(columns, theirs[:, used], strict=True):
-                new = ours[:, column.place]
+                new = ours[:, column.index]
                 known = ~np.isnan(old)
                 column.theirs.append(old[known])
                 column.ours.append(new[known])
@@ -128,14 +128,14 @@ def compare(
                     if gaps[row] < 0:
                         break
                     seen += 1
-                    found = Difference(column.attribute, texts[row], old[row], new[row])
-                    heapq.heappush(worst, (float(gaps[row]), -seen, found))
+                    difference = Difference(column.attribute, texts[row], old[row], new[row])
+                    heapq.heappush(worst, (float(gaps[row]), -seen, difference))
                     if len(worst) > differences:
                         heapq.heappop(worst)
     filled = [column for column in columns if any(map(len, column.theirs))]
     if not filled:
         raise DataError(
-            f"{source}: no score from 0 to 1 stands beside a comment (looked into "
+            f"{source}: no comment has a score from 0 to 1 (looked at "
             f"{', '.join(column.name for column in columns)})."
         )
     return Comparison(
@@ -143,71 +143,71 @@ def compare(
         threshold,
         skipped,
         [_agreement(column, threshold) for column in filled],
-        [found for _, _, found in sorted(worst, reverse=True)],
+        [difference for _, _, difference in sorted(worst, reverse=True)],
     )
 
 
 def matched_threshold(theirs: Scores, ours: Scores, threshold: float) -> float:
-    """Give the threshold on ours that flags as many as `threshold` on theirs, or nearly.
+    """Return the threshold on our scores that flags as many as `threshold` on theirs, or nearly.
 
-    It lies midway between the two scores that it parts, so that rounding cannot move a comment
-    across; beyond all scores where none is flagged. Of equal scores, all are flagged or none.
+    It is midway between the two scores that it separates, so that rounding cannot move a comment
+    across it, and above all scores if none is flagged. Equal scores are all flagged or not.
     """
     count = int((theirs >= threshold).sum())
     scores, counts = np.unique(ours, return_counts=True)
-    flagged = np.append(np.cumsum(counts[::-1])[::-1], 0)  # from each score on; then beyond all
-    place = int(np.abs(flagged - count).argmin())
-    if place == len(scores):
+    flagged = np.append(np.cumsum(counts[::-1])[::-1], 0)  # at or above each score; then above all
+    index = int(np.abs(flagged - count).argmin())
+    if index == len(scores):
         return float(np.nextafter(np.float32(scores[-1]), np.float32(np.inf)))
-    return float(midway(scores[place - 1], scores[place]) if place else scores[0])
+    return float(midway(scores[index - 1], scores[index]) if index else scores[0])
 
 
 def report(comparison: Comparison) -> str:
-    """Write the comparison as Markdown, to be read in a terminal too."""
+    """Return the comparison as Markdown that can also be read in a terminal."""
     old = comparison.old_threshold
     lines = [
-        f"Perspective's scores beside those of {comparison.model}. Flagged by theirs: at "
-        f"{old:g} or more. “Threshold” is the one on ours that flags as many.",
+        f"Perspective's scores compared with those of {comparison.model}. “Flagged” is the share "
+        f"that Perspective scores {old:g} or more; our “threshold” flags as many.",
         "",
         f"| attribute | rows | rank correlation | flagged | threshold | agree at {old:g} | agree "
         "at threshold | both of either | mean difference |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {found.attribute} | {found.rows:,} | {found.rank:.3f} | {found.flagged:.1%} | "
-        f"{found.threshold:.3f} | {found.same_threshold:.1%} | {found.matched_threshold:.1%} | "
-        f"{found.both:.1%} | {found.mean_difference:.3f} |"
-        for found in comparison.agreements
+        f"| {row.attribute} | {row.rows:,} | {row.rank:.3f} | {row.flagged:.1%} | "
+        f"{row.threshold:.3f} | {row.same_threshold:.1%} | {row.matched_threshold:.1%} | "
+        f"{row.both:.1%} | {row.mean_difference:.3f} |"
+        for row in comparison.agreements
     ]
     if comparison.differences:
         lines += ["", "The largest differences:", "", "| attribute | theirs | ours | comment |"]
         lines += ["|---|--:|--:|---|"]
         lines += [
-            f"| {found.attribute} | {found.theirs:.2f} | {found.ours:.2f} | {_shown(found.text)} |"
-            for found in comparison.differences
+            f"| {row.attribute} | {row.theirs:.2f} | {row.ours:.2f} | {_one_line(row.text)} |"
+            for row in comparison.differences
         ]
     if comparison.skipped:
-        lines += ["", f"{comparison.skipped:,} rows without a comment or a score were left out."]
+        lines += ["", f"{comparison.skipped:,} rows without a comment or a score were skipped."]
     return "\n".join(lines)
 
 
 def _columns(
     names: list[str], label_of: dict[str, str], labels: list[str], source: str
 ) -> list[_Column]:
-    """Find the columns of old scores. Of several for one attribute, the first counts."""
-    found: dict[str, _Column] = {}
+    """Find the columns of old scores. If several are for one attribute, the first counts."""
+    columns: dict[str, _Column] = {}
     for name in names:
         attribute = AFFIXES.sub("", AFFIXES.sub("", name)).upper()
-        if attribute in label_of and attribute not in found:
-            place = labels.index(label_of[attribute])
-            found[attribute] = _Column(attribute, name, place)
-    if not found:
+        if attribute in label_of and attribute not in columns:
+            index = labels.index(label_of[attribute])
+            columns[attribute] = _Column(attribute, name, index)
+    if not columns:
         known = [name for name in label_of if not name.endswith("_EXPERIMENTAL")]
         raise DataError(
             f"{source}: no column is named after a Perspective attribute (found "
             f"{', '.join(names)}); name them {', '.join(known)}."
         )
-    return list(found.values())
+    return list(columns.values())
 
 
 def _old_scores(chunk: Chunk, name: str) -> list[float]:
@@ -220,7 +220,7 @@ def _old_scores(chunk: Chunk, name: str) -> list[float]:
 
 
 def _score(cell: Any) -> float:
-    """Read a score; NaN for what is none, such as an empty cell. Its comma may be a decimal one."""
+    """Parse a score, also with a decimal comma; NaN for anything else, such as an empty cell."""
     try:
         value = float(cell.replace(",", ".") if isinstance(cell, str) else cell)
     except (TypeError, ValueError, OverflowError):
@@ -247,20 +247,20 @@ def _agreement(column: _Column, old: float) -> Agreement:
 
 
 def _spearman(first: Scores, second: Scores) -> float:
-    """Correlate ranks; equal values share the mean of theirs."""
+    """Return the correlation of the ranks; equal values share their mean rank."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return np.nan
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
 
 
 def _ranks(values: Scores) -> Scores:
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[places]
+    return (last - (counts - 1) / 2)[inverse]
 
 
-def _shown(text: str) -> str:
-    """Put a comment on one line of a table."""
+def _one_line(text: str) -> str:
+    """Make a comment fit on one line of a table."""
     line = " ".join(text.split()).replace("|", "\\|")
     line = "".join(character if character.isprintable() else "�" for character in line)
     return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + "…"

@@ -1,7 +1,7 @@
-"""Corrections that clients send, in a database that the operator names, and out of it as rows.
+"""Corrections that clients send, stored in a database of the operator and exported as rows.
 
-One table, one row a correction: what was said, what it was scored, by which weights, and what it
-should have been. SQLite and PostgreSQL are tried; SQLAlchemy knows others.
+One table has one row per correction: the comment, its scores, the weights that gave them, and what
+they should have been. SQLite and PostgreSQL are tested; SQLAlchemy supports others.
 """
 
 import codecs
@@ -43,8 +43,8 @@ TABLE = sql.Table(
     sql.Column("client_token", sql.Text, nullable=False),
 )
 
-# Coral sends a moderator's decision as an attribute of its name. What is approved is not toxic;
-# what is deleted may be off topic as well, so that is taken for toxic only when asked to.
+# Coral sends a moderator's decision as an attribute of this name. An approved comment is not toxic;
+# a deleted one may just be off topic, so it counts as toxic only with --deleted-is-toxic.
 APPROVED, DELETED = "APPROVED", "DELETED"
 
 
@@ -52,7 +52,7 @@ class FeedbackStore:
     """A database of corrections. Its methods may be called from any thread.
 
     url: SQLAlchemy's, such as sqlite:///feedback.sqlite3 or postgresql+psycopg://host/name.
-    Raises SettingsError when there is no such kind of database or its driver is not installed.
+    Raises SettingsError if SQLAlchemy does not know the database or its driver is not installed.
     """
 
     def __init__(self, url: str):
@@ -60,7 +60,7 @@ class FeedbackStore:
             self._engine = sql.create_engine(url, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port, an option
             raise SettingsError(
-                "--feedback-database is no SQLAlchemy URL; write it as sqlite:///FILE or "
+                "--feedback-database is not a SQLAlchemy URL; write it as sqlite:///FILE or "
                 "postgresql+psycopg://USER@HOST/NAME."
             ) from None
         except ModuleNotFoundError as error:
@@ -70,12 +70,12 @@ class FeedbackStore:
             ) from None
 
     def open(self) -> None:
-        """Make the table where it is not there yet. Raises SettingsError."""
-        with self._explained():
+        """Create the table if it does not exist. Raises SettingsError."""
+        with self._translating_errors():
             TABLE.metadata.create_all(self._engine)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     def add(
@@ -87,7 +87,7 @@ class FeedbackStore:
         model: str,
         weights: str,
     ) -> None:
-        """Keep a correction. Raises ApiError where the database does not take it."""
+        """Store a correction. Raises ApiError if the database rejects it."""
         row = {
             "received": datetime.now(UTC),
             "text": _storable(request.text),
@@ -110,7 +110,7 @@ class FeedbackStore:
     def rows(
         self, since: datetime | None = None, community: str | None = None
     ) -> Iterator[sql.Row]:
-        """Give the corrections, oldest first. Raises SettingsError."""
+        """Yield the corrections, oldest first. Raises SettingsError."""
         if self._engine.url.drivername.startswith("sqlite"):
             file = self._engine.url.database
             if file and file != ":memory:" and not Path(file).is_file():
@@ -120,11 +120,11 @@ class FeedbackStore:
             query = query.where(TABLE.c.received >= since)
         if community is not None:
             query = query.where(TABLE.c.community == community)
-        with self._explained(), self._engine.connect() as connection:
+        with self._translating_errors(), self._engine.connect() as connection:
             yield from connection.execution_options(yield_per=1000).execute(query)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
@@ -134,13 +134,13 @@ class FeedbackStore:
 
 
 def since(text: str) -> datetime:
-    """Read a date, such as 2026-12-31, or date and time; UTC unless it says otherwise."""
+    """Parse a date, such as 2026-12-31, or a date and time; UTC unless it has a zone."""
     try:
         moment = datetime.fromisoformat(text)
         # SQLite compares without the zone.
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # OverflowError: in UTC it is before the year 1
-        raise SettingsError(f"--since: {text!r} is no date; write it as 2026-12-31.") from None
+        raise SettingsError(f"--since: {text!r} is not a date; write it as 2026-12-31.") from None
 
 
 def export(
@@ -151,9 +151,9 @@ def export(
     community: str | None = None,
     deleted_is_toxic: bool = False,
 ) -> int:
-    """Write the corrections as rows that finetune reads: id, comment_text, and 1, 0 or -1 a label.
+    """Write the corrections as rows for finetune: id, comment_text, and 1, 0 or -1 per label.
 
-    Of several corrections of one comment's label the latest counts; -1 is for what nobody said.
+    Of several corrections of a comment's label the latest counts; -1 means that there is none.
     Returns the number of rows. Raises SettingsError or DataError.
     """
     label_of = {
@@ -162,7 +162,7 @@ def export(
         for attribute in ATTRIBUTES_OF_LABEL.get(label, ())
         for name in (attribute, f"{attribute}_EXPERIMENTAL")
     }
-    said: dict[str, dict[str, int]] = {}
+    corrected: dict[str, dict[str, int]] = {}
     for row in store.rows(since, community):
         values = {
             label_of[attribute]: int(score >= 0.5)
@@ -171,14 +171,14 @@ def export(
         }
         values |= _decisions(row.suggested, label_of.get("TOXICITY"), deleted_is_toxic)
         if values:
-            said.setdefault(row.text, {}).update(values)
+            corrected.setdefault(row.text, {}).update(values)
     with _writing(output) as stream:
-        writer = csv.writer(stream)  # with other line ends than its own it leaves \r unquoted
+        writer = csv.writer(stream)  # with another lineterminator it would leave \r unquoted
         writer.writerow(["id", "comment_text", *labels])
-        for text, values in said.items():
+        for text, values in corrected.items():
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             writer.writerow([name, text, *(values.get(label, -1) for label in labels)])
-    return len(said)
+    return len(corrected)
 
 
 def _decisions(
@@ -198,7 +198,7 @@ def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
             yield codecs.getwriter("utf-8")(stdout)
         return
     if not output.endswith(".csv"):
-        raise SettingsError(f"{output}: the corrections are written as CSV; name a .csv file.")
+        raise SettingsError(f"{output}: corrections are written as CSV; name a .csv file.")
     partial = Path(output + ".part")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
@@ -212,5 +212,5 @@ def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
 
 
 def _storable(text: str) -> str:
-    """Replace what databases refuse: half characters and NUL."""
+    """Replace what databases reject: lone surrogates and NUL."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")

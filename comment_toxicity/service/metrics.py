@@ -1,7 +1,7 @@
-"""Figures for Prometheus: how many requests, how long they took, how much waits. No texts, no keys.
+"""Metrics for Prometheus: requests, their duration, and the waiting time. No texts, no keys.
 
-With several workers each writes its figures to a folder, and whichever is asked adds them up:
-serve names it in PROMETHEUS_MULTIPROC_DIR before the workers import this module.
+Of several workers, each writes its metrics to a folder, and the one that is asked adds them up.
+`serve` sets PROMETHEUS_MULTIPROC_DIR to the folder before the workers import this module.
 """
 
 import os
@@ -20,11 +20,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from comment_toxicity.service.calls import Answer
 from comment_toxicity.service.settings import METRICS_FOLDER
 
-BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0)  # 0.8: Coral gives up
+BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 10.0)  # Coral gives up at 0.8
 
 
 class Metrics:
-    """The figures of one process."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -62,7 +62,7 @@ class Metrics:
         self._seconds.labels(endpoint).observe(seconds)
 
     def page(self) -> Answer:
-        """Give all figures in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         registry = self._registry
         if os.environ.get(METRICS_FOLDER):
             registry = CollectorRegistry()
@@ -72,7 +72,7 @@ class Metrics:
 
 
 def _forget_dead_workers(folder: Path) -> None:
-    """Leave out how long texts waited for a worker that has ended; its counts remain."""
+    """Drop the waiting time of workers that have ended; their counts remain."""
     for file in folder.glob("gauge_livemax_*.db"):
         process = int(file.stem.rpartition("_")[2])
         try:

@@ -16,13 +16,13 @@ from comment_toxicity.service.requests import (
     suggest_request,
 )
 from comment_toxicity.service.service import Service
-from comment_toxicity.service.spans import sentence_spans, utf16_length, utf16_places
+from comment_toxicity.service.spans import sentence_spans, to_utf16, utf16_length
 
-UNDETERMINED = "und"  # BCP 47's code where there is nothing to tell a language by
+UNDETERMINED = "und"  # BCP 47's code for an undetermined language
 
 
 async def analyze(service: Service, call: Call) -> Answer:
-    """Score a comment."""
+    """Answer POST /v1alpha1/comments:analyze."""
     request = analyze_request(lenient_object(call.body))
     detected = service.detector.detect(request.text)
     languages = request.languages or detected
@@ -31,10 +31,10 @@ async def analyze(service: Service, call: Call) -> Answer:
     attributes = _answerable(service, request, languages)
 
     spans = [(0, len(request.text))]
-    places = [(0, utf16_length(request.text))]
+    utf16_spans = [(0, utf16_length(request.text))]
     if request.spans:
         spans = sentence_spans(request.text)
-        places = utf16_places(request.text, spans)
+        utf16_spans = to_utf16(request.text, spans)
     whole, *parts = await service.score(
         [request.text, *(request.text[begin:end] for begin, end in spans if request.spans)]
     )
@@ -44,18 +44,18 @@ async def analyze(service: Service, call: Call) -> Answer:
         column = service.labels.index(service.attributes[attribute])
         threshold = request.attributes[attribute]
         values = [row[column] for row in parts or [whole]]
-        found: Object = {}
+        attribute_scores: Object = {}
         span_scores = [
             {"begin": begin, "end": end, "score": _score(value)}
-            for (begin, end), value in zip(places, values, strict=True)
+            for (begin, end), value in zip(utf16_spans, values, strict=True)
             if _reaches(value, threshold)
         ]
         if span_scores:
-            found["spanScores"] = span_scores
+            attribute_scores["spanScores"] = span_scores
         if _reaches(whole[column], threshold):
-            found["summaryScore"] = _score(whole[column])
-        if found:
-            scores[attribute] = found
+            attribute_scores["summaryScore"] = _score(whole[column])
+        if attribute_scores:
+            scores[attribute] = attribute_scores
 
     body: Object = {"attributeScores": scores} if scores else {}
     body |= {"languages": languages, "detectedLanguages": detected or [UNDETERMINED]}
@@ -65,10 +65,13 @@ async def analyze(service: Service, call: Call) -> Answer:
 
 
 async def suggest(service: Service, call: Call) -> Answer:
-    """Take a correction: kept if the operator named a database and the caller lets it be kept."""
+    """Answer POST /v1alpha1/comments:suggestscore.
+
+    The correction is stored if the operator named a database and the caller did not forbid it.
+    """
     request = suggest_request(lenient_object(call.body))
     detected = service.detector.detect(request.text)
-    await service.keep(request, detected)
+    await service.store(request, detected)
     body: Object = {}
     if request.client_token is not None:
         body["clientToken"] = request.client_token
@@ -79,7 +82,7 @@ async def suggest(service: Service, call: Call) -> Answer:
 
 
 def _answerable(service: Service, request: AnalyzeRequest, languages: Sequence[str]) -> list[str]:
-    """Give the attributes to score; ApiError for others, unless they are to be dropped."""
+    """Return the attributes to score. Raises ApiError for others, unless they may be dropped."""
     known = []
     for attribute in request.attributes:
         if attribute in service.attributes:

@@ -22,32 +22,32 @@ from comment_toxicity.service.endpoints import endpoints
 from comment_toxicity.service.errors import ApiError, too_large
 from comment_toxicity.service.service import Service
 
-BODY_SECONDS = 10  # a caller who sends slower than this is not waited for
-SEND_SECONDS = 60  # nor one who reads slower than this
-PIECE = 65_536  # bytes of an answer handed over at a time
+BODY_SECONDS = 10  # time for a caller to send the body
+SEND_SECONDS = 60  # time for a caller to read the answer
+PIECE = 65_536  # bytes of an answer handed to the server at a time
 
 
 def routes(service: Service, base: str = "") -> list[Route]:
-    """Give the routes for another Starlette application, such as a Streamlit page's.
+    """Return the routes for another Starlette application, such as a Streamlit page's.
 
-    base: a path, such as /toxicity, that they are served under as well as under none.
-    Each leads into an application of our own, so that errors, CORS and limits are ours too. It is
-    given all below a path's first part: what is not there the page would answer, with 200.
+    base: a path, such as /toxicity, that they are served under as well as at the root.
+    Each leads into an application of our own, so that errors, CORS and limits are ours too. It gets
+    everything below the first part of a path: the page would answer an unknown path with 200.
     """
-    tops = sorted({endpoint.path.split("/")[1] for endpoint in endpoints(service)})
-    found = []
+    prefixes = sorted({endpoint.path.split("/")[1] for endpoint in endpoints(service)})
+    all_routes = []
     for before in sorted({"", base}):
         inside = create_app(service, before)
-        for top in tops:
-            found += [
-                Route(f"{before}/{top}", endpoint=inside),
-                Route(f"{before}/{top}/{{rest:path}}", endpoint=inside),
+        for prefix in prefixes:
+            all_routes += [
+                Route(f"{before}/{prefix}", endpoint=inside),
+                Route(f"{before}/{prefix}/{{rest:path}}", endpoint=inside),
             ]
-    return found
+    return all_routes
 
 
 def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """Give what starts the service with an application, and stops it with it."""
+    """Return a lifespan that starts and stops the service with an application."""
 
     @asynccontextmanager
     async def running(_: Any) -> AsyncIterator[None]:
@@ -61,7 +61,7 @@ def lifespan(service: Service) -> Callable[[Any], AbstractAsyncContextManager[No
 
 
 def create_app(service: Service, base: str = "") -> Starlette:
-    """Give the service as an application of its own, all of it below the path base."""
+    """Return the service as an application of its own, all of it below the path `base`."""
     middleware = []
     if service.settings.cors_origins:
         middleware.append(
@@ -87,7 +87,7 @@ def create_app(service: Service, base: str = "") -> Starlette:
 
 
 class _Handler:
-    """An endpoint as an ASGI application: a large request counts until its answer is sent."""
+    """An endpoint as an ASGI application. A large request counts until its answer is sent."""
 
     def __init__(self, service: Service, endpoint: Endpoint, base: str):
         self._service = service
@@ -97,7 +97,8 @@ class _Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as until_sent:
             response = await self._answered(Request(scope, receive), until_sent)
-            # The server then takes no more of it, and ends the connection once what it has is read.
+            # After that the server accepts no more of it, and closes the connection once the caller
+            # has read what it has.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SEND_SECONDS):
                     await response(scope, receive, _in_pieces(send))
@@ -112,7 +113,7 @@ class _Handler:
             response_type = Response if error.code == 408 else _Unread
             return _response(error_answer(error), response_type=response_type)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Response(status_code=400)  # nobody reads it
         call = Call(
             request.query_params,
             request.headers,
@@ -126,9 +127,9 @@ class _Handler:
 
 
 def _in_pieces(send: Send) -> Send:
-    """Cut bodies: the server waits with a piece until most of those before it have been read.
+    """Split bodies: the server takes a piece only when most of the earlier ones have been read.
 
-    A whole body it would take at once, and keep for a reader who never reads.
+    It would take a whole body at once, and keep it for a caller who never reads.
     """
 
     async def piecewise(message: Message) -> None:
@@ -170,26 +171,26 @@ def _response(
 ) -> Response:
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **answer.headers}
     if draining:
-        headers["Connection"] = "close"  # so that the caller's next request goes elsewhere
+        headers["Connection"] = "close"  # the caller's next request goes elsewhere
     return response_type(answer.body, answer.status, headers, answer.media_type)
 
 
 class _Unread(Response):
-    """An answer to a body that is not wanted: sent at once; then what still comes is let go by.
+    """An answer to an unwanted body: sent at once, before the rest of the body is discarded.
 
-    Many callers read an answer only after they have sent all. If the connection ended before,
-    they would see an error of the network instead.
+    Many callers read the answer only after they have sent everything. If the connection closed
+    before that, they would see a network error instead.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.headers["connection"] = "close"
 
-        async def go_on(message: Message) -> None:
+        async def send_unfinished(message: Message) -> None:
             if message["type"] == "http.response.body":
                 message["more_body"] = True
             await send(message)
 
-        await super().__call__(scope, receive, go_on)
+        await super().__call__(scope, receive, send_unfinished)
         with suppress(TimeoutError):
             async with asyncio.timeout(BODY_SECONDS):
                 while (await receive()).get("more_body"):

@@ -1,8 +1,8 @@
 """`python -m comment_toxicity serve`: the service in one process or several, under uvicorn.
 
-On SIGTERM a process first answers with “Connection: close” and says that it is not ready, then
-stops accepting, answers what it has accepted, and ends; SIGINT does not wait. Requests are not
-logged: their addresses hold keys, and their bodies other people's words.
+On SIGTERM a process first answers with “Connection: close” and reports that it is not ready. It
+then stops accepting, answers what it has accepted, and exits. SIGINT skips the first step. Requests
+are not logged: their URLs contain keys, and their bodies other people's words.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from comment_toxicity.service.settings import METRICS_FOLDER, ServiceSettings
 
 DRAIN_VARIABLE = "TOXICITY_DRAIN_SECONDS"
 IDLE_SECONDS = 75  # longer than clients and proxies keep a connection for another request
-STOP_SECONDS = 30  # a caller who has not read the answer by then is not waited for
+STOP_SECONDS = 30  # for callers to read their answers
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.drain_seconds >= 0:
         raise SettingsError("--drain-seconds must be 0 or more.")
     _check_address(arguments.host, arguments.port)
-    Service(settings).check()  # what is wrong shows here, in one sentence
+    Service(settings).check()  # so that an error is one line, before uvicorn starts
     os.environ.update(settings.environment())
     os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
     with _metrics_folder(arguments.workers):
@@ -64,13 +64,13 @@ def _check_address(host: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a port is 0 to 65535"
         raise SettingsError(
-            f"--host {host} --port {port}: cannot listen there ({reason}); name another."
+            f"--host {host} --port {port}: cannot listen there ({reason}); choose another."
         ) from None
 
 
 @contextmanager
 def _metrics_folder(workers: int) -> Iterator[None]:
-    """Give several workers a common place for their figures."""
+    """Give several workers a shared folder for their metrics."""
     if workers == 1:
         yield
         return
@@ -80,7 +80,7 @@ def _metrics_folder(workers: int) -> Iterator[None]:
 
 
 def worker() -> Starlette:
-    """Make the application of one process, from the environment that run() has set."""
+    """Return the application of one process, from the environment that run() has set."""
     service = Service(ServiceSettings.read())
     app = create_app(service)
     app.router.lifespan_context = _draining(service, float(os.environ.get(DRAIN_VARIABLE, "1")))
@@ -88,7 +88,7 @@ def worker() -> Starlette:
 
 
 def _draining(service: Service, seconds: float) -> Any:
-    """Give the service's lifespan, in which SIGTERM reaches uvicorn only some seconds later."""
+    """Return a lifespan in which SIGTERM reaches uvicorn only `seconds` later."""
     running = lifespan(service)
 
     @asynccontextmanager
@@ -98,7 +98,7 @@ def _draining(service: Service, seconds: float) -> Any:
 
         def drain(number: int, _: FrameType | None) -> None:
             if service.draining:
-                return  # a worker gets it twice where its whole group is told, as by systemd
+                return  # a worker gets it twice where its process group is signalled, as by systemd
             service.draining = True
             loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
 

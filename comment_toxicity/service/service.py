@@ -28,20 +28,20 @@ from comment_toxicity.service.settings import ServiceSettings
 
 LOG = logging.getLogger("comment_toxicity.service")
 
-# Large requests at once. Each can take --max-body in memory, then batch.MAX_ANSWERS; of small ones
-# --max-requests are no burden.
+# Large requests at once. Each can take --max-body in memory, then batch.MAX_ANSWERS. Small requests
+# need no such bound: --max-requests of them take little.
 MAX_LARGE = 32
-# Corrections on their way into the database at once, and the seconds that a caller waits for it:
-# one that hangs keeps no more than these from being answered.
+# Corrections being written at once, and the seconds that a caller waits for the database. If it
+# hangs, it delays no more requests than these.
 MAX_WRITING = 4
 MAX_WRITING_SECONDS = 10
 OVERLOADED = "The service is overloaded; try again later."
 
 
 class Service:
-    """What every endpoint shares. start() before the first call, stop() after the last.
+    """What all endpoints share. Call start() before the first request, stop() after the last.
 
-    load: gives the model; called once, in start().
+    load: returns the model of a name; called once, in start().
     Raises SettingsError for keys, limits or a database that cannot be used.
     """
 
@@ -60,7 +60,7 @@ class Service:
             from comment_toxicity.service.feedback import FeedbackStore  # SQLAlchemy takes 0.3 s
 
             self._store = FeedbackStore(settings.feedback_database)
-        self._working = self._large = self._writing = 0
+        self._active = self._large = self._writing = 0
         self._batcher: Batcher | None = None
         self._executor: ThreadPoolExecutor | None = None
 
@@ -74,7 +74,7 @@ class Service:
         labels = ModelFolder.read(find_model(self.settings.model)).labels
         if not attribute_labels(labels):
             LOG.warning(
-                "comments:analyze will know no attribute, as the model scores %s; /v1/score will.",
+                "The model scores %s: comments:analyze supports no attribute, but /v1/score works.",
                 ", ".join(labels),
             )
         if self._store:
@@ -96,7 +96,7 @@ class Service:
         self.draining = False
 
     async def stop(self) -> None:
-        """End the workers. The server has let every accepted request end before."""
+        """Stop the workers. The server has completed every accepted request before."""
         self.draining = True
         if self._batcher:
             await self._batcher.close()
@@ -107,19 +107,19 @@ class Service:
             await asyncio.to_thread(self._store.close)
 
     async def answer(self, endpoint: Endpoint, call: Call, until_sent: ExitStack) -> Answer:
-        """Answer a request as it came in; never raises.
+        """Answer a request; never raises.
 
-        until_sent: closed when the answer is sent; a large one counts until then.
+        until_sent: closed when the answer has been sent; a large one counts until then.
         """
         started = time.perf_counter()
-        if endpoint.scoring and self._working >= self.settings.max_requests:
+        if endpoint.scoring and self._active >= self.settings.max_requests:
             answer = error_answer(busy(503, OVERLOADED, 1))
         else:
-            self._working += endpoint.scoring
+            self._active += endpoint.scoring
             try:
                 answer = await self.answer_part(endpoint, call)
             finally:
-                self._working -= endpoint.scoring
+                self._active -= endpoint.scoring
         if len(call.body) <= LARGE < len(answer.body):
             try:
                 until_sent.enter_context(self.large())
@@ -130,7 +130,7 @@ class Service:
 
     @contextmanager
     def large(self) -> Iterator[None]:
-        """Count a large request until its answer is sent. ApiError beyond MAX_LARGE."""
+        """Count a large request until its answer is sent. Raises ApiError beyond MAX_LARGE."""
         if self._large >= MAX_LARGE:
             raise busy(503, OVERLOADED, 1)
         self._large += 1
@@ -150,12 +150,12 @@ class Service:
         except ApiError as error:
             return error_answer(error)
         except Exception as error:
-            # Its message could quote the comment, so it is not written anywhere.
+            # Its message could quote the comment, so it is not logged.
             LOG.error("%s: %s in %s", endpoint.name, type(error).__name__, _where(error))
             return error_answer(ApiError(500, "Internal error encountered."))
 
     async def score(self, texts: Sequence[str]) -> list[Scores]:
-        """Score texts together with those of other requests: (labels,) for each."""
+        """Score texts together with those of other requests; return (labels,) for each."""
         assert self._batcher  # noqa: S101 - _check_load has refused before
         shared = self._batcher.shared
         waiting = [self._batcher.score(text) for text in texts]
@@ -168,10 +168,10 @@ class Service:
             self.metrics.waiting.set(self._batcher.wait)
         return scores
 
-    async def keep(self, request: SuggestRequest, languages: Sequence[str]) -> None:
-        """Store a correction with what the model says now.
+    async def store(self, request: SuggestRequest, languages: Sequence[str]) -> None:
+        """Store a correction with the current scores of the model.
 
-        Nothing is stored where the operator named no database, or the caller said doNotStore.
+        Nothing is stored if the operator named no database, or the caller set doNotStore.
         """
         if not self._store or request.do_not_store:
             return
@@ -201,10 +201,10 @@ class Service:
     def _written(self, done: asyncio.Future[None]) -> None:
         self._writing -= 1
         if not done.cancelled():
-            done.exception()  # else asyncio complains of one that nobody waits for any more
+            done.exception()  # else asyncio warns that nobody retrieved it
 
     def serves(self, language: str) -> bool:
-        """Whether a language, such as "en" or "en-US", is one that the model knows."""
+        """Whether the operator serves a language, such as "en" or "en-US"."""
         return language.lower().replace("_", "-").split("-")[0] in self.settings.languages
 
     def _check_load(self) -> None:
@@ -218,5 +218,5 @@ def _where(error: BaseException) -> str:
     while trace and trace.tb_next:
         trace = trace.tb_next
     if not trace:
-        return "an unknown place"
+        return "an unknown file"
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -1,8 +1,8 @@
-"""What an operator can set: one dataclass is the defaults, the flags and the environment variables.
+"""What an operator can set: one dataclass has the defaults, flags and environment variables.
 
 The field rate_limit is the flag --rate-limit of `python -m comment_toxicity serve` and the variable
-TOXICITY_RATE_LIMIT, which is also how it is set where the service runs on the page's port. API keys
-come from a file or from TOXICITY_API_KEYS, never from a flag: other users of a machine see flags.
+TOXICITY_RATE_LIMIT, which also sets it where the service runs on the page's port. API keys come
+from a file or from TOXICITY_API_KEYS, never from a flag: other users of a machine can see flags.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PREFIX = "TOXICITY_"
 KEYS_VARIABLE = f"{PREFIX}API_KEYS"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 DEFAULT_DATABASE = "sqlite:///feedback.sqlite3"
-# It is written into the discovery document, so it must be an address and nothing else.
+# Written into the discovery document, so it must be a URL and nothing else.
 ADDRESS = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*)?", re.ASCII)
 
 
@@ -30,63 +30,63 @@ def _setting(default: Any, metavar: str, effect: str) -> Any:
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Everything that can be set about the service."""
+    """The settings of the service. Raises SettingsError for an invalid one."""
 
     model: str = _setting(
         EMBEDDED,
         "NAME",
-        "score with this one: a name in models/ or runs/, a model folder, or a Hub id",
+        "the model to score with: a name in models/ or runs/, a model folder, or a Hub id",
     )
     languages: tuple[str, ...] = _setting(
         ("en",),
         "CODES",
-        "the languages that the model knows, as codes with commas between; others are refused",
+        "the languages that the model knows, as comma-separated codes; others are refused",
     )
     api_keys_file: str = _setting(
         "",
         "FILE",
-        "answer only callers with a key from this file, one key a line, # before a comment; "
-        f"more keys can stand in {KEYS_VARIABLE}, with commas between (default: no key needed)",
+        "answer only callers with a key from this file, one per line, with # before a comment; "
+        f"{KEYS_VARIABLE} can add keys, separated by commas (default: no key needed)",
     )
     rate_limit: str = _setting(
         "",
         "LIMIT",
-        "answer 429 to a caller beyond this, such as 10/second or 600/minute; a caller is a key, "
-        "or an address where no keys are set (default: no limit)",
+        "answer 429 to a caller beyond this limit, such as 10/second or 600/minute; a caller is a "
+        "key, or an IP address where no keys are set (default: no limit)",
     )
     rate_limit_storage: str = _setting(
         "memory://",
         "URL",
-        "where callers are counted; with several workers each counts for itself, unless this "
-        "names a common place such as redis://localhost:6379 (pip install redis)",
+        "where callers are counted; each worker counts separately unless this names shared "
+        "storage, such as redis://localhost:6379 (pip install redis)",
     )
     max_requests: int = _setting(
-        256, "N", "answer 503 while this many requests are being worked on, in each worker"
+        256, "N", "answer 503 while a worker has this many requests in progress"
     )
     max_wait: float = _setting(
         0.6,
         "SECONDS",
-        "answer 503 when a comment would have to wait longer than this before it is scored, by "
-        "how fast the last ones went",
+        "answer 503 when a comment would wait longer than this before it is scored, judging by "
+        "the speed of the last ones",
     )
     max_body: int = _setting(2_097_152, "BYTES", "answer 413 to a larger request")
     cors_origins: tuple[str, ...] = _setting(
         (),
         "ORIGINS",
-        "let web pages of these origins call from a browser, with commas between; * for all "
+        "let web pages of these comma-separated origins call from a browser; * for all "
         "(default: none)",
     )
     public_url: str = _setting(
         "",
         "URL",
-        "the address that clients use, for the discovery document (default: the request's host)",
+        "the URL that clients use, for the discovery document (default: the request's host)",
     )
     feedback_database: str = _setting(
         "",
         "URL",
-        "keep what comments:suggestscore sends, comments included, in this SQLAlchemy database; "
-        f"alone, the flag means {DEFAULT_DATABASE}; a URL with a password is better set in "
-        f"{PREFIX}FEEDBACK_DATABASE (default: keep nothing)",
+        "store what comments:suggestscore sends, comments included, in this SQLAlchemy database; "
+        f"without a URL, {DEFAULT_DATABASE}; set a URL with a password in "
+        f"{PREFIX}FEEDBACK_DATABASE instead (default: store nothing)",
     )
 
     def __post_init__(self):
@@ -100,16 +100,16 @@ class ServiceSettings:
         for language in self.languages:
             if not re.fullmatch("[a-z]{2,3}", language):
                 raise SettingsError(
-                    f"--languages: {language!r} is no code of a language; write it as en or de."
+                    f"--languages: {language!r} is not a language code; write it as en or de."
                 )
         if self.public_url and not ADDRESS.fullmatch(self.public_url):
             raise SettingsError(
-                f"--public-url: {self.public_url!r} is no address; write it as https://HOST/PATH."
+                f"--public-url: {self.public_url!r} is not a URL; write it as https://HOST/PATH."
             )
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **flags: str | None) -> Self:
-        """Take flags first, then environment variables, then defaults. Raises SettingsError."""
+        """Read flags first, then environment variables, then defaults. Raises SettingsError."""
         values = {}
         for entry in dataclasses.fields(cls):
             given = flags.get(entry.name)
@@ -121,7 +121,7 @@ class ServiceSettings:
         return cls(**values)
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that make read() give these settings in another process."""
+        """Return the variables from which read() gets these settings in another process."""
         return {
             _variable(name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in dataclasses.asdict(self).items()
@@ -129,38 +129,42 @@ class ServiceSettings:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `serve`: those of the server, then one a setting."""
+    """Add the flags of `serve`: those of the server, then one per setting."""
     parser.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="listen here; 0.0.0.0 for callers on other machines (default: %(default)s)",
+        help="listen on this address; 0.0.0.0 for callers on other machines (default: %(default)s)",
     )
     parser.add_argument(
-        "--port", type=int, default=8080, metavar="N", help="and here (default: %(default)s)"
+        "--port",
+        type=int,
+        default=8080,
+        metavar="N",
+        help="listen on this port (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         type=int,
         default=1,
         metavar="N",
-        help="run this many processes; one uses all cores for the model already, more help where "
-        "HTTP is much of the work (default: %(default)s)",
+        help="run this many processes; one already uses all cores for the model, more help if HTTP "
+        "is much of the work (default: %(default)s)",
     )
     parser.add_argument(
         "--drain-seconds",
         type=float,
         default=1.0,
         metavar="S",
-        help="on SIGTERM go on for so long while asking callers to leave; longer than the checks "
-        "of a load balancer are apart (default: %(default)s)",
+        help="on SIGTERM, keep answering this long while asking callers to leave; choose more than "
+        "the interval of the load balancer's health checks (default: %(default)s)",
     )
     for entry in dataclasses.fields(ServiceSettings):
         default = entry.default
-        shown = ",".join(default) if isinstance(default, tuple) else default
+        default_text = ",".join(default) if isinstance(default, tuple) else default
         effect = entry.metadata["effect"]
         if "(default" not in effect:
-            effect += f" (default: {shown})"
+            effect += f" (default: {default_text})"
         optional: dict[str, Any] = {}
         if entry.name == "feedback_database":
             optional = {"nargs": "?", "const": DEFAULT_DATABASE}
@@ -184,6 +188,6 @@ def _convert(given: str, default: Any, origin: str) -> Any:
         try:
             return type(default)(given)
         except ValueError:
-            kind = "whole number" if isinstance(default, int) else "number"
-            raise SettingsError(f"{origin}: {given!r} is not a {kind}.") from None
+            expected = "whole number" if isinstance(default, int) else "number"
+            raise SettingsError(f"{origin}: {given!r} is not a {expected}.") from None
     return given

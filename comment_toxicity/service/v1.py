@@ -1,7 +1,7 @@
-"""The endpoint for new code: many texts in one call, all labels, thresholds and flags.
+"""The endpoints for new code: many texts in one call, all labels, thresholds and flags.
 
-POST /v1/score {"texts": ["…", …]} → docs/api.md. A text that cannot be scored gets an error in its
-place and does not stop the others.
+POST /v1/score {"texts": ["…", …]}; see docs/api.md. A text that cannot be scored gets an error as
+its result and does not stop the others.
 """
 
 from typing import Any
@@ -51,8 +51,8 @@ async def model(service: Service, _: Call) -> Answer:
 
 async def _results(service: Service, texts: list[Any], labels: list[str]) -> list[Object]:
     errors = [_error(text) for text in texts]
-    good = [text for text, error in zip(texts, errors, strict=True) if error is None]
-    rows = iter(await service.score(good))
+    scorable = [text for text, error in zip(texts, errors, strict=True) if error is None]
+    rows = iter(await service.score(scorable))
     results: list[Object] = []
     for error in errors:
         if error:
@@ -80,10 +80,10 @@ def _error(text: Any) -> dict[str, str] | None:
 
 
 def _labels(body: Object, known: list[str]) -> list[str]:
-    asked = body.get("labels", known)
-    if not isinstance(asked, list) or not asked or not all(label in known for label in asked):
+    wanted = body.get("labels", known)
+    if not isinstance(wanted, list) or not wanted or not all(label in known for label in wanted):
         raise invalid(f"labels must be a list of some of {', '.join(known)}.")
-    return [label for label in known if label in asked]
+    return [label for label in known if label in wanted]
 
 
 def _about(service: Service, labels: list[str]) -> Object:

@@ -118,7 +118,7 @@ def test_what_cannot_be_compared_is_told(embedded, tmp_path):
         compare(embedded, str(file))
     for rows in ("", "hi,high\n", ",0.5\n"):
         file.write_text("text,TOXICITY\n" + rows, encoding="utf-8")
-        with pytest.raises(DataError, match=r"no score from 0 to 1 .*\(looked into TOXICITY\)"):
+        with pytest.raises(DataError, match=r"no comment has a score .*\(looked at TOXICITY\)"):
             compare(embedded, str(file))
     with pytest.raises(SettingsError, match="--threshold"):
         compare(embedded, str(file), threshold=1)

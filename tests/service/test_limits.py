@@ -80,14 +80,14 @@ def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
             Service(ServiceSettings(api_keys_file=str(file)))
     empty = tmp_path / "empty"
     empty.write_text("# nothing\n")
-    with pytest.raises(SettingsError, match="holds no key"):
+    with pytest.raises(SettingsError, match="has no key"):
         Service(ServiceSettings(api_keys_file=str(empty)))
 
 
 @pytest.mark.parametrize("keys", [" ", ",", " , "])
 def test_a_variable_without_a_key_does_not_let_everybody_in(monkeypatch, keys):
     monkeypatch.setenv("TOXICITY_API_KEYS", keys)
-    with pytest.raises(SettingsError, match="TOXICITY_API_KEYS: holds no key"):
+    with pytest.raises(SettingsError, match="TOXICITY_API_KEYS: has no key"):
         Service(ServiceSettings())
 
 
@@ -142,9 +142,9 @@ def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, ca
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rate_limit": "often"}, "'often' is not one limit"),
-        ({"rate_limit": "1/second;9/minute"}, "is not one limit"),
-        ({"rate_limit_storage": "nowhere://:secret@host"}, "nowhere is no kind"),
+        ({"rate_limit": "often"}, "'often' is not a single limit"),
+        ({"rate_limit": "1/second;9/minute"}, "is not a single limit"),
+        ({"rate_limit_storage": "nowhere://:secret@host"}, "nowhere is not a storage"),
         # Not installed here:
         ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package redis;"),
     ],
@@ -216,7 +216,7 @@ def unread(running):
 
 def test_a_large_answer_counts_until_it_has_been_read(running):
     with closing(unread(running)) as line:
-        until(lambda: not running.service._working)
+        until(lambda: not running.service._active)
         assert running.service._large == 1
         while running.service._large:
             assert line.recv(100_000)
@@ -288,7 +288,7 @@ def test_the_same_text_in_flight_is_read_once(serving, embedded):
     with serving(model) as running, ThreadPoolExecutor(9) as callers:
         sent = [callers.submit(running.analyze, RUDE) for _ in range(9)]
         model.asked.acquire()
-        until(lambda: running.service._working == 9)
+        until(lambda: running.service._active == 9)
         model.may.set()
         replies = [call.result() for call in sent]
         assert {reply.status for reply in replies} == {200}

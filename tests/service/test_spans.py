@@ -1,13 +1,13 @@
-"""Sentences, and how places in a text are counted."""
+"""Sentences, and positions in UTF-16 units."""
 
 import time
 
 import pytest
 
-from comment_toxicity.service.spans import MAX_SPANS, sentence_spans, utf16_places
+from comment_toxicity.service.spans import MAX_SPANS, sentence_spans, to_utf16
 
 
-def parts(text):
+def sentences(text):
     return [text[begin:end] for begin, end in sentence_spans(text)]
 
 
@@ -23,25 +23,25 @@ def parts(text):
         ("Waiting… still", ["Waiting…", "still"]),
     ],
 )
-def test_sentences_end_where_a_reader_stops(text, expected):
-    assert parts(text) == expected
+def test_a_sentence_ends_where_a_reader_stops(text, expected):
+    assert sentences(text) == expected
 
 
-def test_all_of_a_text_but_white_space_lies_in_its_sentences():
+def test_sentences_cover_all_of_a_text_but_white_space():
     text = "a.b! c?? (d.) “e.” f\n. g…h i" * 40
-    assert "".join("".join(parts(text)).split()) == "".join(text.split())
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
 
 
-def test_there_are_never_more_spans_than_a_request_can_pay_for():
+def test_thousands_of_sentences_share_at_most_100_spans():
     assert len(sentence_spans("No. " * 5000)) == MAX_SPANS
 
 
 @pytest.mark.parametrize("text", ["." * 20_000, ".)" * 10_000, "?!" * 10_000 + "x", "a.\n" * 6_000])
-def test_finding_them_takes_time_in_step_with_the_length(text):
+def test_finding_sentences_takes_time_linear_in_the_length(text):
     start = time.thread_time()
     sentence_spans(text)
     assert time.thread_time() - start < 1
 
 
-def test_places_count_utf16_units():
-    assert utf16_places("a😀b é", [(0, 3), (4, 5)]) == [(0, 4), (5, 6)]
+def test_spans_are_converted_to_utf16_units():
+    assert to_utf16("a😀b é", [(0, 3), (4, 5)]) == [(0, 4), (5, 6)]
