@@ -1,0 +1,127 @@
+"""API keys and rate limits."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from limits.errors import StorageError
+
+from comment_toxicity.errors import SettingsError
+from comment_toxicity.service.service import Service
+from comment_toxicity.service.settings import ServiceSettings
+from tests.service.conftest import KIND
+
+
+@pytest.fixture
+def keys(tmp_path, monkeypatch):
+    """A file with two keys; a third in the environment."""
+    file = tmp_path / "keys"
+    lines = "first-key\n# ours\nsecond-key  # the forum's\n\n"
+    file.write_text(lines, encoding="utf-8-sig")  # as Windows' Notepad begins a file
+    monkeypatch.setenv("TOXICITY_API_KEYS", "third-key,")
+    return str(file)
+
+
+def test_a_key_lets_in_wherever_it_stands(serving, keys):
+    body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}}
+    path = "/v1alpha1/comments:analyze"
+    with serving(api_keys_file=keys) as running:
+        assert running.post(f"{path}?key=first-key", body).status == 200
+        assert running.post(path, body, X_Goog_Api_Key="second-key").status == 200
+        assert running.post(path, body, Authorization="Bearer third-key").status == 200
+        texts = {"texts": [KIND]}
+        assert running.post("/v1/score", texts, Authorization="bearer first-key").status == 200
+
+
+def test_a_wrong_or_missing_key_is_refused_as_google_does(serving, keys):
+    with serving(api_keys_file=keys) as running:
+        wrong = running.analyze(KIND)
+        assert wrong.status == 400
+        assert wrong.json["error"]["message"] == ("API key not valid. Please pass a valid API key.")
+        assert wrong.json["error"]["details"][0]["reason"] == "API_KEY_INVALID"
+        body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}}
+        missing = running.post("/v1alpha1/comments:analyze", body)
+        assert (missing.status, missing.json["error"]["status"]) == (403, "PERMISSION_DENIED")
+        for path in ("/metrics", "/v1/model"):
+            assert running.get(path).status == 403
+            assert running.get(f"{path}?key=first-key").status == 200
+        for path in ("/health/live", "/health/ready", "/$discovery/rest", "/openapi.json"):
+            assert running.get(path).status == 200
+
+
+def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
+    for file in (tmp_path / "missing", tmp_path):
+        with pytest.raises(SettingsError, match="cannot be read"):
+            Service(ServiceSettings(api_keys_file=str(file)))
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n")
+    with pytest.raises(SettingsError, match="has no key"):
+        Service(ServiceSettings(api_keys_file=str(empty)))
+
+
+@pytest.mark.parametrize("keys", [" ", ",", " , "])
+def test_a_variable_without_a_key_does_not_let_everybody_in(monkeypatch, keys):
+    monkeypatch.setenv("TOXICITY_API_KEYS", keys)
+    with pytest.raises(SettingsError, match="TOXICITY_API_KEYS: has no key"):
+        Service(ServiceSettings())
+
+
+def test_an_empty_variable_is_none(monkeypatch):
+    monkeypatch.setenv("TOXICITY_API_KEYS", "")
+    Service(ServiceSettings())
+
+
+def test_each_key_has_its_own_rate(serving, keys):
+    body = {"texts": [KIND]}
+    with serving(api_keys_file=keys, rate_limit="3/minute") as running:
+        statuses = [running.post("/v1/score?key=first-key", body).status for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        refused = running.post("/v1/score?key=first-key", body)
+        assert refused.json["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert running.post("/v1/score?key=second-key", body).status == 200
+
+
+def test_without_keys_an_address_is_a_caller(serving):
+    with serving(rate_limit="1/minute") as running:
+        assert running.analyze(KIND).status == 200
+        assert running.analyze(KIND).status == 429
+
+
+def test_a_caller_who_waits_as_long_as_told_is_let_in(serving):
+    with serving(rate_limit="2/2seconds") as running, ThreadPoolExecutor(6) as callers:
+        for _ in range(3):
+            sent = [callers.submit(running.get, "/v1/model") for _ in range(6)]
+            refused = [call.result() for call in sent if call.result().status == 429]
+            assert refused
+            time.sleep(max(int(reply.headers["retry-after"]) for reply in refused))
+            assert running.get("/v1/model").status == 200
+
+
+def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, caplog):
+    async def fail(*_):
+        raise StorageError(ConnectionError("redis://:secret@host"))
+
+    with serving(rate_limit="1/minute") as running:
+        running.service._access._limiter.hit = fail
+        reply = running.analyze(KIND)
+    assert (reply.status, reply.json["error"]["status"]) == (503, "UNAVAILABLE")
+    assert int(reply.headers["retry-after"]) >= 1
+    assert "callers cannot be counted: ConnectionError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate_limit": "often"}, "'often' is not a single limit"),
+        ({"rate_limit": "1/second;9/minute"}, "is not a single limit"),
+        ({"rate_limit_storage": "nowhere://:secret@host"}, "nowhere is not a storage"),
+        # Not installed here:
+        ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package redis;"),
+    ],
+)
+def test_a_rate_that_cannot_be_used_is_told(settings, message):
+    with pytest.raises(SettingsError, match="^--rate-limit.*" + message) as caught:
+        Service(ServiceSettings(**{"rate_limit": "1/minute", **settings}))
+    assert "secret" not in str(caught.value)

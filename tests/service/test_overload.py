@@ -1,0 +1,79 @@
+"""Too much work at once is refused, and errors of our own reveal nothing."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.service.conftest import RUDE, until
+
+
+class SlowModel:
+    """The embedded model, which scores only when it may."""
+
+    def __init__(self, classifier):
+        self._classifier = classifier
+        self.may = threading.Event()
+        self.asked = threading.Semaphore(0)
+
+    def __getattr__(self, name):
+        return getattr(self._classifier, name)
+
+    def score(self, texts):
+        self.asked.release()
+        assert self.may.wait(20)
+        return self._classifier.score(texts)
+
+
+def test_beyond_its_limits_it_sheds_and_comes_back_by_itself(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model, max_requests=4) as running, ThreadPoolExecutor(20) as callers:
+        sent = [callers.submit(running.analyze, f"{RUDE} {number}") for number in range(20)]
+        model.asked.acquire()
+        until(lambda: sum(call.done() for call in sent) == 16)
+        assert running.get("/health/live").status == 200
+        model.may.set()
+        replies = [call.result() for call in sent]
+        refused = [reply for reply in replies if reply.status == 503]
+        assert len(refused) == 16
+        assert sum(reply.status == 200 for reply in replies) == 4
+        assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
+        assert refused[0].json["error"]["status"] == "UNAVAILABLE"
+        assert running.analyze(RUDE).status == 200
+
+
+def test_one_who_would_wait_too_long_is_refused(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model, max_wait=0.01) as running, ThreadPoolExecutor(2) as callers:
+        long = callers.submit(running.analyze, "long " * 2_000)
+        model.asked.acquire()
+        assert running.analyze(RUDE).status == 503
+        model.may.set()
+        assert long.result().status == 200
+        assert running.analyze(RUDE).status == 200
+
+
+def test_the_same_text_in_flight_is_read_once(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model) as running, ThreadPoolExecutor(9) as callers:
+        sent = [callers.submit(running.analyze, RUDE) for _ in range(9)]
+        model.asked.acquire()
+        until(lambda: running.service._active == 9)
+        model.may.set()
+        replies = [call.result() for call in sent]
+        assert {reply.status for reply in replies} == {200}
+        assert len({reply.body for reply in replies}) == 1
+        figures = running.get("/metrics").body.decode()
+        assert "toxicity_texts_scored_total 1.0" in figures
+        assert "toxicity_texts_shared_total 8.0" in figures
+
+
+def test_an_error_of_ours_tells_nothing_of_the_text(serving, embedded, caplog):
+    class Broken(SlowModel):
+        def score(self, texts):
+            raise ValueError(texts[0])
+
+    with serving(Broken(embedded)) as running:
+        reply = running.analyze("very private words")
+    assert reply.status == 500
+    assert reply.json["error"]["message"] == "Internal error encountered."
+    assert "ValueError" in caplog.text
+    assert "private" not in caplog.text
