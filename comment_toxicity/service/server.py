@@ -70,7 +70,7 @@ def _check_address(host: str, port: int) -> None:
 
 @contextmanager
 def _metrics_folder(workers: int) -> Iterator[None]:
-    """Give several workers a shared folder for their metrics."""
+    """Set up a shared folder for the metrics of several workers."""
     if workers == 1:
         yield
         return

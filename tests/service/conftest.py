@@ -1,4 +1,4 @@
-"""The service on a real port, with the embedded model, and the few words that tests speak to it."""
+"""The service on a real port with the embedded model, and short calls to it."""
 
 import json
 import threading
@@ -67,7 +67,7 @@ class Running:
 
 
 def request(url, data=None, headers=None):
-    """Send a request; give the answer, whatever its status."""
+    """Send a request; return the answer, whatever its status."""
     named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
     asked = urllib.request.Request(url, data, named)  # noqa: S310 - our own service's
     try:
@@ -79,7 +79,7 @@ def request(url, data=None, headers=None):
 
 
 def until(condition, seconds=60):
-    """Wait for what must come to pass."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -88,7 +88,7 @@ def until(condition, seconds=60):
 
 @contextmanager
 def listening(app):
-    """Serve an application on a free port of this machine, in a thread; give its URL."""
+    """Serve an application on a free local port, in a thread; yield its URL."""
     config = uvicorn.Config(app, port=0, log_level="critical", access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -110,7 +110,7 @@ def embedded():
 
 @pytest.fixture(scope="session")
 def serving(embedded):
-    """Serve with these settings, in a with statement."""
+    """A context manager that serves with the given settings."""
 
     @contextmanager
     def serve(classifier=embedded, **settings):
@@ -123,6 +123,6 @@ def serving(embedded):
 
 @pytest.fixture(scope="session")
 def running(serving):
-    """The service as it is without any setting."""
+    """The service with its default settings."""
     with serving() as running:
         yield running

@@ -17,12 +17,12 @@ def keys(tmp_path, monkeypatch):
     """A file with two keys; a third in the environment."""
     file = tmp_path / "keys"
     lines = "first-key\n# ours\nsecond-key  # the forum's\n\n"
-    file.write_text(lines, encoding="utf-8-sig")  # as Windows' Notepad begins a file
+    file.write_text(lines, encoding="utf-8-sig")  # with a byte order mark, as Notepad writes it
     monkeypatch.setenv("TOXICITY_API_KEYS", "third-key,")
     return str(file)
 
 
-def test_a_key_lets_in_wherever_it_stands(serving, keys):
+def test_a_key_is_accepted_in_the_url_and_in_either_header(serving, keys):
     body = {"comment": {"text": KIND}, "requestedAttributes": {"TOXICITY": {}}}
     path = "/v1alpha1/comments:analyze"
     with serving(api_keys_file=keys) as running:
@@ -49,7 +49,7 @@ def test_a_wrong_or_missing_key_is_refused_as_google_does(serving, keys):
             assert running.get(path).status == 200
 
 
-def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
+def test_an_unreadable_or_empty_key_file_is_an_error(tmp_path):
     for file in (tmp_path / "missing", tmp_path):
         with pytest.raises(SettingsError, match="cannot be read"):
             Service(ServiceSettings(api_keys_file=str(file)))
@@ -60,18 +60,18 @@ def test_a_key_file_that_cannot_be_used_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("keys", [" ", ",", " , "])
-def test_a_variable_without_a_key_does_not_let_everybody_in(monkeypatch, keys):
+def test_a_key_variable_without_a_key_is_an_error(monkeypatch, keys):
     monkeypatch.setenv("TOXICITY_API_KEYS", keys)
     with pytest.raises(SettingsError, match="TOXICITY_API_KEYS: has no key"):
         Service(ServiceSettings())
 
 
-def test_an_empty_variable_is_none(monkeypatch):
+def test_an_empty_key_variable_counts_as_unset(monkeypatch):
     monkeypatch.setenv("TOXICITY_API_KEYS", "")
     Service(ServiceSettings())
 
 
-def test_each_key_has_its_own_rate(serving, keys):
+def test_each_key_has_its_own_rate_limit(serving, keys):
     body = {"texts": [KIND]}
     with serving(api_keys_file=keys, rate_limit="3/minute") as running:
         statuses = [running.post("/v1/score?key=first-key", body).status for _ in range(5)]
@@ -82,13 +82,13 @@ def test_each_key_has_its_own_rate(serving, keys):
         assert running.post("/v1/score?key=second-key", body).status == 200
 
 
-def test_without_keys_an_address_is_a_caller(serving):
+def test_without_keys_an_ip_address_has_a_rate_limit(serving):
     with serving(rate_limit="1/minute") as running:
         assert running.analyze(KIND).status == 200
         assert running.analyze(KIND).status == 429
 
 
-def test_a_caller_who_waits_as_long_as_told_is_let_in(serving):
+def test_a_caller_is_served_again_after_the_seconds_of_retry_after(serving):
     with serving(rate_limit="2/2seconds") as running, ThreadPoolExecutor(6) as callers:
         for _ in range(3):
             sent = [callers.submit(running.get, "/v1/model") for _ in range(6)]
@@ -98,7 +98,7 @@ def test_a_caller_who_waits_as_long_as_told_is_let_in(serving):
             assert running.get("/v1/model").status == 200
 
 
-def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, caplog):
+def test_callers_get_503_while_the_storage_of_rate_limits_fails(serving, caplog):
     async def fail(*_):
         raise StorageError(ConnectionError("redis://:secret@host"))
 
@@ -121,7 +121,7 @@ def test_where_callers_cannot_be_counted_they_are_asked_to_come_back(serving, ca
         ({"rate_limit_storage": "redis://:secret@host"}, "redis needs the package redis;"),
     ],
 )
-def test_a_rate_that_cannot_be_used_is_told(settings, message):
+def test_an_unusable_rate_limit_or_storage_is_an_error(settings, message):
     with pytest.raises(SettingsError, match="^--rate-limit.*" + message) as caught:
         Service(ServiceSettings(**{"rate_limit": "1/minute", **settings}))
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""comments:analyze, fact by fact of the Perspective API's contract."""
+"""comments:analyze, by the contract of the Perspective API."""
 
 import json
 from typing import ClassVar
@@ -56,7 +56,7 @@ def test_span_annotations_score_each_sentence_for_itself(running, embedded):
     assert np.float32(scores["summaryScore"]["value"]) == embedded.score([text])[0, 0]
 
 
-def test_places_count_utf16_units(running):
+def test_spans_count_utf16_units(running):
     text = "😀 Hi there. You 😀 idiot."
     spans = running.analyze(text, spanAnnotations=True).json["attributeScores"]["TOXICITY"]
     places = [(span["begin"], span["end"]) for span in spans["spanScores"]]
@@ -65,7 +65,7 @@ def test_places_count_utf16_units(running):
     assert parts == ["😀 Hi there.", "You 😀 idiot."]
 
 
-def test_languages_are_those_asked_for_or_else_those_detected(running):
+def test_languages_are_the_requested_or_else_the_detected_ones(running):
     body = running.analyze(KIND).json
     assert (body["languages"], body["detectedLanguages"]) == (["en"], ["en"])
     german = "Vielen Dank, das war wirklich sehr hilfreich von dir."
@@ -89,13 +89,13 @@ def test_scores_below_a_threshold_are_left_out(running):
     assert reply == {"languages": ["en"], "detectedLanguages": ["en"]}
 
 
-def test_a_threshold_that_the_score_meets_leaves_it_in(running):
+def test_a_score_equal_to_its_threshold_stays_in(running):
     value = summary(running.analyze(RUDE))
     attributes = {"TOXICITY": {"scoreThreshold": value}}
     assert summary(running.analyze(RUDE, requestedAttributes=attributes)) == value
 
 
-def test_fields_that_change_nothing_change_nothing(running):
+def test_context_session_and_unknown_fields_change_nothing(running):
     fields = {
         "doNotStore": True,
         "sessionId": "1",
@@ -108,13 +108,13 @@ def test_fields_that_change_nothing_change_nothing(running):
     assert running.analyze(RUDE, **fields).json == running.analyze(RUDE).json
 
 
-def test_googles_url_parameters_are_taken(running):
+def test_googles_url_parameters_are_accepted(running):
     parameters = "?key=k&alt=json&prettyPrint=false&fields=*&quotaUser=u&%24.xgafv=2&uploadType=x"
     body = {"comment": {"text": RUDE}, "requestedAttributes": {"TOXICITY": {}}}
     assert running.post(f"/v1alpha1/comments:analyze{parameters}", body).status == 200
 
 
-def test_snake_case_is_as_good_as_camel_case(running):
+def test_field_names_can_be_in_snake_case(running):
     body = {
         "comment": {"text": "One. Two."},
         "requested_attributes": {"TOXICITY": {"score_threshold": 0, "score_type": "PROBABILITY"}},
@@ -138,11 +138,11 @@ def test_snake_case_is_as_good_as_camel_case(running):
         b'{"comment": {"text": "hi"}, "requestedAttributes": {"TOXICITY":{}}, "doNotStore":"true"}',
     ],
 )
-def test_json_may_be_as_sloppy_as_google_takes_it(running, body):
+def test_json_can_be_as_lenient_as_google_accepts(running, body):
     assert running.post("/v1alpha1/comments:analyze", body).json["attributeScores"]
 
 
-def test_the_byte_limit_counts_bytes(running):
+def test_the_length_limit_counts_utf8_bytes(running):
     assert running.analyze("é" * 10_240, languages=["en"]).status == 200
     reply = running.analyze("é" * 10_240 + "e", languages=["en"])
     assert reply.error == ("Comment text too long.", "COMMENT_TOO_LONG")
@@ -199,7 +199,7 @@ def test_a_comment_that_is_not_plain_text_is_refused(running):
 
 
 @pytest.mark.parametrize("digits", [3, 6_000])  # str() of more than 4,300 digits raises
-def test_a_number_that_is_none_of_an_enums_is_refused(running, digits):
+def test_an_enum_number_out_of_range_is_refused(running, digits):
     number = "0x" + "f" * digits
     for fields in (
         {"requestedAttributes": {"TOXICITY": {"scoreType": "NUMBER"}}},
@@ -223,7 +223,7 @@ def test_both_kinds_of_context_at_once_are_refused(running):
     )
 
 
-def test_a_language_that_was_asked_for_and_is_not_served_is_refused(running):
+def test_a_requested_language_that_is_not_served_is_refused(running):
     reply = running.analyze(KIND, ["THREAT", "INSULT"], languages=["en", "fr", "hi-Latn"])
     assert reply.error == (
         "Attribute THREAT does not support request languages: fr, hi-Latn",
@@ -235,7 +235,7 @@ def test_a_language_that_was_asked_for_and_is_not_served_is_refused(running):
     }
 
 
-def test_a_language_that_was_detected_and_is_not_served_is_refused(running):
+def test_a_detected_language_that_is_not_served_is_refused(running):
     reply = running.analyze("Du bist ein Idiot und niemand mag dich hier.")
     assert reply.error[0] == "Attribute TOXICITY does not support request languages: de"
     assert reply.json["error"]["details"][0]["languageNotSupportedByAttributeError"] == {
@@ -253,7 +253,7 @@ def test_a_text_without_words_has_no_language(running, text):
     assert told["detectedLanguages"] == ["und"]
 
 
-def test_what_is_not_supported_can_be_dropped_instead(running):
+def test_unsupported_attributes_can_be_dropped(running):
     names = ["TOXICITY", "SEXUALLY_EXPLICIT", "AFFINITY_EXPERIMENTAL"]
     reply = running.analyze(KIND, names, dropUnsupportedAttributes=True)
     assert list(reply.json["attributeScores"]) == ["TOXICITY"]
@@ -264,7 +264,7 @@ def test_what_is_not_supported_can_be_dropped_instead(running):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 9999, b"{a:" * 9999])
-def test_a_body_that_is_no_object_is_refused(running, body):
+def test_a_body_that_is_not_a_json_object_is_refused(running, body):
     message, kind = running.post("/v1alpha1/comments:analyze", body).error
     assert message.startswith("Invalid JSON payload received.")
     assert kind == "INVALID_REQUEST"
@@ -286,19 +286,19 @@ def test_a_body_that_is_no_object_is_refused(running, body):
         ({"requestedAttributes": {"TOXICITY": {"scoreThreshold": 10**400}}}, "score_threshold"),
     ],
 )
-def test_a_field_of_the_wrong_kind_is_named(running, fields, name):
+def test_a_field_of_the_wrong_type_is_named(running, fields, name):
     message, _ = running.analyze(KIND, **fields).error
     assert message.startswith(f"Invalid value at '{name}")
 
 
-def test_an_address_that_is_not_there_is_refused(running):
+def test_an_unknown_path_or_method_is_refused(running):
     assert running.get("/v1alpha1/comments").json["error"]["status"] == "NOT_FOUND"
     reply = running.get("/v1alpha1/comments:analyze")
     assert (reply.status, reply.json["error"]["code"]) == (405, 405)
     assert reply.headers["allow"] == "POST"
 
 
-def test_a_model_with_other_labels_scores_by_them_alone(serving, embedded):
+def test_a_model_with_other_labels_has_no_attributes_but_scores_texts(serving, embedded):
     class Film:
         labels: ClassVar = ["negative", "positive"]
 

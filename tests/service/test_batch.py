@@ -1,4 +1,4 @@
-"""Many requests in one, as Google's clients send them (which test_clients.py tries for real)."""
+"""POST /batch: many requests in one, as Google's clients send them."""
 
 import email
 import json
@@ -24,7 +24,7 @@ def send(running, parts, end="\r\n", path="/batch", **headers):
 
 
 def answers(reply):
-    """Give each part's Content-ID, status and JSON."""
+    """Return each part's Content-ID, status and JSON."""
     assert reply.status == 200
     head = f"Content-Type: {reply.headers['content-type']}\r\n\r\n".encode()
     found = []
@@ -63,13 +63,13 @@ def test_a_bad_part_does_not_stop_the_others(running):
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/model", "/health/live", "/openapi.json"])
-def test_only_what_scores_can_be_batched(running, path):
+def test_a_batch_reaches_only_endpoints_that_score(running, path):
     [(_, status, _)] = answers(send(running, [part({}, path, method="GET")]))
     assert status == 404
     assert running.get(path).status == 200
 
 
-def test_parts_beyond_what_a_batch_may_answer_are_refused(running, monkeypatch):
+def test_parts_beyond_the_size_limit_of_answers_are_refused(running, monkeypatch):
     monkeypatch.setattr(batch, "MAX_ANSWERS", 1000)
     replies = answers(send(running, [part(ask(KIND)) for _ in range(20)]))
     statuses = [status for _, status, _ in replies]
@@ -78,7 +78,7 @@ def test_parts_beyond_what_a_batch_may_answer_are_refused(running, monkeypatch):
     assert "in a smaller batch" in replies[-1][2]["error"]["message"]
 
 
-def test_a_batch_whose_answers_grow_large_counts_while_it_is_built(running, monkeypatch):
+def test_a_batch_with_large_answers_counts_as_a_large_request(running, monkeypatch):
     parts = [part(ask(KIND)) for _ in range(20)]
     sent, answered = len("".join(parts)) + 200, len(send(running, parts).body)
     assert sent < answered
@@ -89,7 +89,7 @@ def test_a_batch_whose_answers_grow_large_counts_while_it_is_built(running, monk
     assert send(running, parts).status == 503
 
 
-def test_the_key_may_stand_in_the_part_or_at_the_whole(serving, monkeypatch):
+def test_the_key_of_a_part_can_be_in_the_part_or_the_whole_request(serving, monkeypatch):
     monkeypatch.setenv("TOXICITY_API_KEYS", "good")
     with serving() as running:
         mixed = [
@@ -103,13 +103,13 @@ def test_the_key_may_stand_in_the_part_or_at_the_whole(serving, monkeypatch):
             assert answers(send(running, without, **given))[0][1] == 200
 
 
-def test_a_name_cannot_smuggle_a_header_in(running):
+def test_a_content_id_cannot_inject_a_header(running):
     reply = send(running, [part(ask(KIND), name="<a>\x0bSet-Cookie: b")])
     assert b"\x0b" not in reply.body
     assert answers(reply)[0][1] == 200
 
 
-def test_behind_a_path_the_parts_may_name_it(serving):
+def test_behind_a_path_the_parts_can_include_it(serving):
     path = "/api/v1alpha1/comments%3Aanalyze"
     with serving(public_url="https://toxicity.example/api/") as running:
         assert answers(send(running, [part(ask(KIND), path=path)]))[0][1] == 200
@@ -127,5 +127,5 @@ def test_behind_a_path_the_parts_may_name_it(serving):
         (b"--edge\r\n\r\n" * 1001, "multipart/mixed; boundary=edge"),
     ],
 )
-def test_what_is_no_batch_is_refused(running, body, kind):
+def test_a_malformed_batch_is_refused(running, body, kind):
     assert running.post("/batch", body, Content_Type=kind).status == 400

@@ -12,7 +12,7 @@ from comment_toxicity.service.errors import ApiError
 
 
 class Model:
-    """Scores a text by its length, once it may."""
+    """Scores a text by its length, once `may` is set."""
 
     def __init__(self):
         self.calls = []
@@ -57,7 +57,7 @@ def test_each_caller_gets_the_scores_of_its_own_text():
     batching(test, workers=2)
 
 
-def test_what_comes_in_while_the_model_works_is_scored_together():
+def test_texts_that_arrive_while_the_model_works_are_scored_together():
     async def test(batcher, model):
         model.may.clear()
         first = batcher.score("first")
@@ -100,7 +100,7 @@ def test_a_text_in_flight_is_scored_once_for_all_who_ask():
     batching(test)
 
 
-def test_one_who_goes_away_takes_nothing_from_the_others():
+def test_a_caller_who_leaves_cancels_nothing_for_the_others():
     async def test(batcher, model):
         model.may.clear()
         leaving = asyncio.ensure_future(batcher.score("same"))
@@ -141,7 +141,7 @@ def test_a_text_that_would_wait_too_long_is_refused_until_less_waits():
     batching(test, max_wait=1.0)
 
 
-def test_how_long_one_waits_is_learned_from_how_fast_it_goes():
+def test_the_estimated_wait_follows_the_measured_speed():
     async def test(batcher, model):
         for number in range(60):
             await batcher.score(f"{number}" * 5_000)  # this model takes no time at all
@@ -154,7 +154,7 @@ def test_how_long_one_waits_is_learned_from_how_fast_it_goes():
     batching(test)
 
 
-def test_a_long_request_is_cut_into_portions():
+def test_a_long_request_is_split_into_portions():
     def cut(sizes):
         return [sizes[portion] for portion in portions(sizes)]
 

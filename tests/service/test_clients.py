@@ -88,7 +88,7 @@ def test_googles_client_sends_batches_and_a_blank_text_fails_alone(google):
             assert toxic == (int(number) % 3 == 2)
 
 
-def test_googles_client_can_take_the_address_alone(running):
+def test_googles_client_works_with_a_stored_discovery_document(running):
     """As programs do that carry the discovery document along."""
     document = request(f"{running.url}/$discovery/rest?version=v1alpha1").json
     document["rootUrl"] = document["baseUrl"] = "https://commentanalyzer.googleapis.com/"
@@ -205,7 +205,7 @@ def test_discourse_flags_by_the_attribute_that_it_is_set_to(running, model, thre
     assert scores["summaryScore"]["value"] > threshold
 
 
-def test_discourse_takes_a_refusal_for_no_score(running):
+def test_discourse_gets_a_400_without_scores_for_german(running):
     reply = running.analyze("Dies ist ein ganz harmloser Beitrag auf Deutsch.", sessionId="s")
     assert reply.status == 400
     assert "attributeScores" not in reply.json

@@ -65,7 +65,7 @@ def test_the_rank_correlation_is_spearmans_with_ties(embedded, tmp_path):
     assert agreement.mean_difference == pytest.approx(np.abs(ours - theirs).mean())
 
 
-def test_a_file_in_many_chunks_gives_what_one_gives(embedded, old, monkeypatch):
+def test_comparing_in_many_chunks_gives_the_same_result_as_in_one(embedded, old, monkeypatch):
     whole = compare(embedded, old)
     monkeypatch.setattr("comment_toxicity.files.read.CHUNK_ROWS", 2)
     assert compare(embedded, old) == whole
@@ -75,7 +75,7 @@ def test_a_file_in_many_chunks_gives_what_one_gives(embedded, old, monkeypatch):
     ("theirs", "flagged"),
     [([0.9, 0.1, 0.2], 1), ([0.1, 0.1, 0.1], 0), ([0.9, 0.9, 0.9], 3), ([0.8, 0.1, 0.9], 2)],
 )
-def test_the_threshold_flags_as_many(theirs, flagged):
+def test_the_matched_threshold_flags_as_many(theirs, flagged):
     ours = np.array([0.3, 0.5, 0.1])
     threshold = matched_threshold(np.array(theirs), ours, 0.8)
     assert (ours >= threshold).sum() == flagged
@@ -111,7 +111,7 @@ def test_the_report_shows_a_comment_as_text_on_one_line(embedded, tmp_path):
     assert len(lines[-1]) < 130
 
 
-def test_what_cannot_be_compared_is_told(embedded, tmp_path):
+def test_a_file_without_scores_to_compare_is_an_error(embedded, tmp_path):
     file = tmp_path / "old.csv"
     file.write_text("text,rudeness\nhi,0.5\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column is named after a Perspective attribute"):
@@ -140,7 +140,7 @@ def test_scores_with_a_decimal_comma_are_read(embedded, tmp_path):
     assert (agreement.rows, agreement.flagged) == (2, 1)
 
 
-def test_a_score_that_no_float_holds_is_none(embedded, tmp_path):
+def test_a_score_too_large_for_a_float_is_ignored(embedded, tmp_path):
     file = tmp_path / "old.jsonl"
     rows = [{"text": "You fool", "toxicity": score} for score in (0.75, 10**400, 0.5)]
     file.write_text("\n".join(map(json.dumps, rows)))
@@ -148,21 +148,21 @@ def test_a_score_that_no_float_holds_is_none(embedded, tmp_path):
     assert (agreement.rows, agreement.flagged) == (2, 0.5)
 
 
-def test_a_terminal_that_lacks_a_character_gets_the_report_without_it(old):
+def test_the_report_replaces_characters_that_the_terminal_lacks(old):
     done = python("-m", "comment_toxicity", "compare", old, PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr) == (0, "")
     assert "| TOXICITY | 6 | 1.000 |" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_standard_output_ends_in_one_sentence(old):
+def test_a_full_standard_output_ends_in_one_line(old):
     done = run("sh", "-c", f"{sys.executable} -m comment_toxicity compare {old} > /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard output: writing failed (No space left")
     assert done.stderr.count("\n") == 1
 
 
-def test_the_command_prints_the_report(old):
+def test_the_compare_command_prints_the_report(old):
     done = subprocess.run(
         [sys.executable, "-m", "comment_toxicity", "compare", old, "--threshold", "0.5"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""docs/perspective.md and docs/api.md say what is so."""
+"""docs/perspective.md and docs/api.md agree with the service."""
 
 import json
 import re
@@ -27,11 +27,11 @@ def commands():
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_is_one_that_the_parser_takes(line):
+def test_the_parser_accepts_every_command_of_the_docs(line):
     assert parser().parse_args(shlex.split(line, comments=True)[3:])
 
 
-def test_the_python_example_works_on_the_address_alone(running):
+def test_the_python_example_works_with_only_the_address_changed(running):
     [example] = blocks(PERSPECTIVE, "python")
     code = example.replace("http://127.0.0.1:8080", running.url)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -89,7 +89,9 @@ def test_the_openapi_document_has_the_labels_of_the_model(running):
         ),
     ],
 )
-def test_the_openapi_document_holds_against_generated_requests(running, paths, left_out, tmp_path):
+def test_the_openapi_document_agrees_with_answers_to_generated_requests(
+    running, paths, left_out, tmp_path
+):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),

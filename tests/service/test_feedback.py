@@ -21,7 +21,7 @@ from tests.service.conftest import KIND, RUDE
 
 
 def postgres_programs():
-    """Where PostgreSQL's server programs lie; None where it is not installed."""
+    """The folder of PostgreSQL's server programs; None if it is not installed."""
     found = shutil.which("initdb")
     known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found and not known:
@@ -74,7 +74,7 @@ def database(request, tmp_path):
 
 
 def exported(database, path, **options):
-    """Export with the six labels; give the rows by comment."""
+    """Export with the six labels; return the rows by comment."""
     labels = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
     store = FeedbackStore(database)
     count = export(store, labels, str(path), **options)
@@ -88,7 +88,7 @@ def exported(database, path, **options):
     return rows
 
 
-def test_a_correction_is_kept_with_what_the_model_said(serving, embedded, database):
+def test_a_correction_is_stored_with_the_scores_of_the_model(serving, embedded, database):
     with serving(feedback_database=database) as running:
         reply = running.suggest(
             RUDE, {"TOXICITY": 0, "INSULT": 0.9}, clientToken="t", communityId="c", languages=["en"]
@@ -132,7 +132,7 @@ def test_corrections_become_rows_that_finetune_reads(serving, database, tmp_path
     assert late == {}
 
 
-def test_what_corals_moderators_decide_is_kept_and_may_be_used(serving, database, tmp_path):
+def test_decisions_of_corals_moderators_are_stored_and_can_be_exported(serving, database, tmp_path):
     with serving(feedback_database=database) as running:
         running.suggest(KIND, {"APPROVED": 1})
         running.suggest(RUDE, {"DELETED": 1})
@@ -141,7 +141,7 @@ def test_what_corals_moderators_decide_is_kept_and_may_be_used(serving, database
     assert both[RUDE] == [1, -1, -1, -1, -1, -1]
 
 
-def test_scores_of_parts_are_kept_too(serving, database):
+def test_span_scores_of_a_correction_are_stored(serving, database):
     part = {"begin": 0, "end": 3, "score": {"value": 1}}
     body = {"comment": {"text": RUDE}, "attributeScores": {"INSULT": {"spanScores": [part]}}}
     with serving(feedback_database=database) as running:
@@ -151,7 +151,7 @@ def test_scores_of_parts_are_kept_too(serving, database):
     store.close()
 
 
-def test_analyzing_keeps_nothing_even_with_a_database(serving, database):
+def test_analyzing_stores_nothing_even_with_a_database(serving, database):
     with serving(feedback_database=database) as running:
         assert running.analyze(RUDE).status == 200
         assert running.post("/v1/score", {"texts": [RUDE]}).status == 200
@@ -160,7 +160,7 @@ def test_analyzing_keeps_nothing_even_with_a_database(serving, database):
     store.close()
 
 
-def test_a_database_that_fails_is_no_error_of_the_callers(serving, database, caplog):
+def test_a_failing_database_gives_503_and_scoring_continues(serving, database, caplog):
     with serving(feedback_database=database) as running:
         engine = sql.create_engine(database)
         TABLE.metadata.drop_all(engine)
@@ -173,7 +173,7 @@ def test_a_database_that_fails_is_no_error_of_the_callers(serving, database, cap
         assert running.analyze(RUDE).status == 200
 
 
-def test_a_database_that_hangs_keeps_no_others_waiting(serving, database, monkeypatch):
+def test_a_hanging_database_delays_no_other_requests(serving, database, monkeypatch):
     gone_on = threading.Event()
     monkeypatch.setattr(FeedbackStore, "add", lambda *_, **__: gone_on.wait(60))
     monkeypatch.setattr(service, "MAX_WRITING_SECONDS", 1)

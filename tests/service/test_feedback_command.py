@@ -15,7 +15,7 @@ from tests.service.conftest import RUDE
 
 
 def kept(tmp_path, text):
-    """Give the URL of a database with one correction."""
+    """Return the URL of a database with one correction."""
     database = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
     with closing(FeedbackStore(database)) as store:
         store.open()
@@ -30,7 +30,7 @@ def command(*flags, **environment):
     return python("-m", "comment_toxicity", "feedback", "export", *flags, **environment)
 
 
-def test_an_export_that_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupted_export_leaves_no_file(tmp_path, monkeypatch):
     def stopped(_):
         raise KeyboardInterrupt
 
@@ -42,7 +42,7 @@ def test_an_export_that_is_broken_off_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["kept.sqlite3"]
 
 
-def test_the_command_exports(tmp_path):
+def test_feedback_export_writes_csv_to_standard_output(tmp_path):
     database = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
     with closing(FeedbackStore(database)) as store:
         store.open()
@@ -51,7 +51,7 @@ def test_the_command_exports(tmp_path):
     assert done.stderr == "0 corrected comments\n"
 
 
-def test_the_command_writes_utf8_whatever_the_terminal_takes(tmp_path):
+def test_feedback_export_writes_utf8_in_any_locale(tmp_path):
     flags = ("--database", kept(tmp_path, "“你”"), "--output", "-")
     done = command(*flags, PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr) == (0, "1 corrected comments\n")
@@ -59,7 +59,7 @@ def test_the_command_writes_utf8_whatever_the_terminal_takes(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_standard_output_ends_in_one_sentence(tmp_path):
+def test_a_full_standard_output_ends_in_one_line(tmp_path):
     words = f"-m comment_toxicity feedback export --database {kept(tmp_path, 'you')} --output -"
     done = run("sh", "-c", f"{sys.executable} {words} > /dev/full")
     assert done.returncode == 2
@@ -78,7 +78,7 @@ def test_a_full_standard_output_ends_in_one_sentence(tmp_path):
         ("--output", "rows.csv", "--since", "0001-01-01T00:00+14:00"),
     ],
 )
-def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
+def test_an_error_of_feedback_export_is_one_line_without_a_password(flags):
     done = command(*flags)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
@@ -87,7 +87,7 @@ def test_a_mistake_ends_in_one_sentence_without_a_password(flags):
     assert not (ROOT / "missing.sqlite3").exists()
 
 
-def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc():
+def test_since_reads_a_date_as_utc_and_converts_a_zone():
     assert since("2026-12-31").isoformat() == "2026-12-31T00:00:00+00:00"
     assert since("2026-12-31T01:00+02:00").isoformat() == "2026-12-30T23:00:00+00:00"
     with pytest.raises(SettingsError, match="--since"):

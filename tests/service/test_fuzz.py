@@ -43,13 +43,13 @@ ODD_BYTES = [
 ]
 
 
-def places(value, path=()):
-    """Give the path of every value in nested lists and objects."""
+def paths(value, path=()):
+    """Yield the path of every value in nested lists and objects."""
     yield path
     children = value.items() if isinstance(value, dict) else enumerate(value)
     for key, child in children:
         if isinstance(child, dict | list):
-            yield from places(child, (*path, key))
+            yield from paths(child, (*path, key))
         else:
             yield (*path, key)
 
@@ -61,7 +61,7 @@ def spoilt(seed, chance):
     else:
         value = copy.deepcopy(seed)
         for _ in range(chance.randint(0, 3)):
-            path = chance.choice(list(places(value)))
+            path = chance.choice(list(paths(value)))
             if not path:
                 value = chance.choice([value, chance.choice(ODD)])
                 break
@@ -85,7 +85,7 @@ def spoilt(seed, chance):
 
 
 @pytest.mark.parametrize(("path", "count"), [(path, 1000) for path in SEEDS])
-def test_no_body_makes_it_fail_or_hang(running, path, count):
+def test_no_malformed_body_causes_a_5xx_or_a_hang(running, path, count):
     chance = random.Random(path)
     netloc = urlsplit(running.url).netloc
     kind = "multipart/mixed; boundary=b" if path == "/batch" else "application/json"

@@ -53,7 +53,7 @@ def test_no_comment_of_the_sample_is_foreign(english):
 
 
 @pytest.mark.parametrize(("code", "text"), [(code, t) for code in OTHERS for t in OTHERS[code]])
-def test_a_sentence_of_another_language_is_told(english, code, text):
+def test_a_sentence_of_another_language_is_detected(english, code, text):
     assert english.detect(text) == [code]
 
 
@@ -63,11 +63,11 @@ def test_up_to_three_words_in_latin_letters_are_taken_for_english(english, text)
 
 
 @pytest.mark.parametrize("text", ["", "123", "😀", "?!…", "@someone #tag", "https://example.org/a"])
-def test_without_words_there_is_no_language(english, text):
+def test_a_text_without_words_has_no_detected_language(english, text):
     assert english.detect(text) == []
 
 
-def test_the_languages_served_are_preferred_in_doubt():
+def test_served_languages_are_preferred_in_doubt():
     detector = LanguageDetector(["de", "en"])
     assert detector.detect("Das ist doch Quatsch") == ["de"]
     assert detector.detect("Thank you for your help") == ["en"]
@@ -75,5 +75,5 @@ def test_the_languages_served_are_preferred_in_doubt():
     assert detector.detect("die")[0] in ("de", "en")
 
 
-def test_half_characters_and_nul_do_no_harm(english):
+def test_lone_surrogates_and_nul_do_not_disturb_detection(english):
     assert english.detect("you \ud800 are \x00 an idiot") == ["en"]

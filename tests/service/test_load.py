@@ -9,7 +9,7 @@ def run(*flags):
     return python("benchmarks/load.py", *flags)
 
 
-def test_it_calls_in_five_ways_and_no_answer_is_an_error():
+def test_load_runs_its_five_cases_without_an_error():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -22,7 +22,7 @@ def test_it_calls_in_five_ways_and_no_answer_is_an_error():
     assert "without Retry-After" not in done.stdout
 
 
-def test_an_unknown_table_ends_in_one_sentence():
+def test_load_with_an_unknown_table_ends_in_one_line():
     done = run("--data", "no/such/file.csv")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")

@@ -1,4 +1,4 @@
-"""Too much work at once is refused, and errors of our own reveal nothing."""
+"""Too much work at once is refused; internal errors reveal nothing."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from tests.service.conftest import RUDE, until
 
 
 class SlowModel:
-    """The embedded model, which scores only when it may."""
+    """The embedded model, which scores only once `may` is set."""
 
     def __init__(self, classifier):
         self._classifier = classifier
@@ -23,7 +23,7 @@ class SlowModel:
         return self._classifier.score(texts)
 
 
-def test_beyond_its_limits_it_sheds_and_comes_back_by_itself(serving, embedded):
+def test_requests_beyond_max_requests_get_503_until_the_others_are_done(serving, embedded):
     model = SlowModel(embedded)
     with serving(model, max_requests=4) as running, ThreadPoolExecutor(20) as callers:
         sent = [callers.submit(running.analyze, f"{RUDE} {number}") for number in range(20)]
@@ -40,7 +40,7 @@ def test_beyond_its_limits_it_sheds_and_comes_back_by_itself(serving, embedded):
         assert running.analyze(RUDE).status == 200
 
 
-def test_one_who_would_wait_too_long_is_refused(serving, embedded):
+def test_a_request_that_would_wait_beyond_max_wait_gets_503(serving, embedded):
     model = SlowModel(embedded)
     with serving(model, max_wait=0.01) as running, ThreadPoolExecutor(2) as callers:
         long = callers.submit(running.analyze, "long " * 2_000)
@@ -51,7 +51,7 @@ def test_one_who_would_wait_too_long_is_refused(serving, embedded):
         assert running.analyze(RUDE).status == 200
 
 
-def test_the_same_text_in_flight_is_read_once(serving, embedded):
+def test_concurrent_requests_for_one_text_score_it_once(serving, embedded):
     model = SlowModel(embedded)
     with serving(model) as running, ThreadPoolExecutor(9) as callers:
         sent = [callers.submit(running.analyze, RUDE) for _ in range(9)]
@@ -61,12 +61,12 @@ def test_the_same_text_in_flight_is_read_once(serving, embedded):
         replies = [call.result() for call in sent]
         assert {reply.status for reply in replies} == {200}
         assert len({reply.body for reply in replies}) == 1
-        figures = running.get("/metrics").body.decode()
-        assert "toxicity_texts_scored_total 1.0" in figures
-        assert "toxicity_texts_shared_total 8.0" in figures
+        metrics = running.get("/metrics").body.decode()
+        assert "toxicity_texts_scored_total 1.0" in metrics
+        assert "toxicity_texts_shared_total 8.0" in metrics
 
 
-def test_an_error_of_ours_tells_nothing_of_the_text(serving, embedded, caplog):
+def test_an_internal_error_reveals_nothing_of_the_text(serving, embedded, caplog):
     class Broken(SlowModel):
         def score(self, texts):
             raise ValueError(texts[0])

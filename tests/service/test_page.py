@@ -39,7 +39,7 @@ def test_a_comment_is_scored_beside_the_page(page):
     "path",
     ["/v1", "/v1/", "/v1/a/b", "/v1alpha1", "/v1alpha1/comments:foo", "/health/nope", "/metrics/x"],
 )
-def test_what_is_not_there_is_told_as_by_the_service_alone(page, running, method, path):
+def test_an_unknown_path_beside_the_page_gets_the_404_of_the_service(page, running, method, path):
     told = []
     for service in (page, running):
         with closing(http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=20)) as line:

@@ -1,4 +1,4 @@
-"""Bodies, answers and browsers: what HTTP itself demands of the service."""
+"""HTTP: the size and pace of bodies and answers, and CORS."""
 
 import json
 import socket
@@ -18,16 +18,16 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(serving):
             assert line.recv(1000).startswith(b"HTTP/1.1 413")
         with socket.create_connection((address.hostname, address.port), timeout=10) as line:
             head = b"POST /v1/score HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            line.sendall(head + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2)  # no length is told
+            line.sendall(head + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2)  # without Content-Length
             assert line.recv(1000).startswith(b"HTTP/1.1 413")
 
 
-def test_one_who_sends_far_too_much_is_told_so_all_the_same(running):
+def test_a_caller_who_sends_20_mb_before_reading_still_gets_413(running):
     reply = running.post("/v1/score", b"x" * 20_000_000)  # read only after all is sent
     assert (reply.status, reply.json["error"]["code"]) == (413, 413)
 
 
-def test_only_so_many_large_bodies_are_held_at_a_time(serving, monkeypatch):
+def test_large_requests_beyond_the_limit_are_refused(serving, monkeypatch):
     monkeypatch.setattr("comment_toxicity.service.service.MAX_LARGE", 1)
     large = {"texts": [KIND, "x" * 200_000]}
     with serving() as running:
@@ -45,7 +45,7 @@ def test_only_so_many_large_bodies_are_held_at_a_time(serving, monkeypatch):
 
 
 def unread(running):
-    """Ask for an answer of some megabytes, and read nothing of it; give the connection."""
+    """Request an answer of some megabytes and read none of it; return the connection."""
     body = {
         "comment": {"text": "a\n" * 100},
         "spanAnnotations": True,
@@ -72,29 +72,27 @@ def test_a_large_answer_counts_until_it_has_been_read(running):
             assert line.recv(100_000)
 
 
-def test_one_who_never_reads_is_not_waited_for(running, monkeypatch):
+def test_a_caller_who_never_reads_the_answer_is_dropped(running, monkeypatch):
     monkeypatch.setattr("comment_toxicity.service.routes.SEND_SECONDS", 0.5)
     with closing(unread(running)):
         until(lambda: not running.service._large, seconds=10)
 
 
-def test_a_small_request_with_a_large_answer_is_refused_where_too_many_are_held(
-    running, monkeypatch
-):
+def test_a_small_request_with_a_large_answer_counts_as_large(running, monkeypatch):
     monkeypatch.setattr("comment_toxicity.service.service.MAX_LARGE", 0)
     monkeypatch.setattr("comment_toxicity.service.service.LARGE", 1000)
     reply = running.post("/v1/score", {"texts": ["a"] * 100})
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
 
 
-def test_what_comes_back_as_it_was_sent_is_bounded(running):
+def test_fields_that_the_answer_repeats_are_bounded(running):
     for fields in ({"clientToken": "\x01" * 20_481}, {"languages": ["en"] * 101}):
         assert running.analyze(KIND, **fields).error[1] == "INVALID_REQUEST"
         assert running.suggest(KIND, {"TOXICITY": 1}, **fields).status == 400
     assert running.analyze(KIND, clientToken="t" * 20_480, languages=["en"] * 100).status == 200
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
+def test_a_body_that_does_not_arrive_gets_408(running, monkeypatch):
     monkeypatch.setattr("comment_toxicity.service.routes.BODY_SECONDS", 0.2)
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
@@ -102,7 +100,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(running, monkeypatch):
         assert line.recv(1000).startswith(b"HTTP/1.1 408")
 
 
-def test_other_sites_pages_are_let_in_only_where_the_operator_says(running, serving):
+def test_cors_admits_the_origins_that_the_operator_names(running, serving):
     asked = {"Origin": "https://forum.example"}
     assert "access-control-allow-origin" not in running.get("/v1/model", **asked).headers
     with serving(cors_origins=("https://forum.example",)) as open_to_one:

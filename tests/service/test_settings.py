@@ -6,7 +6,7 @@ from comment_toxicity.errors import SettingsError
 from comment_toxicity.service.settings import ServiceSettings
 
 
-def test_a_flag_comes_before_the_environment_and_that_before_the_default():
+def test_a_flag_overrides_the_environment_which_overrides_the_default():
     environment = {"TOXICITY_MAX_REQUESTS": "5", "TOXICITY_LANGUAGES": "en, de"}
     settings = ServiceSettings.read(environment, max_requests="7", rate_limit=None)
     assert settings == ServiceSettings(max_requests=7, languages=("en", "de"))
@@ -24,6 +24,6 @@ def test_a_flag_comes_before_the_environment_and_that_before_the_default():
         ({"TOXICITY_PUBLIC_URL": "toxicity.example"}, "--public-url"),
     ],
 )
-def test_a_setting_that_is_wrong_is_named(environment, name):
+def test_an_invalid_setting_is_named(environment, name):
     with pytest.raises(SettingsError, match=name):
         ServiceSettings.read(environment)

@@ -8,7 +8,7 @@ from comment_toxicity.service.feedback import FeedbackStore
 from tests.service.conftest import KIND, RUDE
 
 
-def test_a_correction_that_must_not_be_stored_is_answered_and_not_kept(serving, tmp_path):
+def test_a_correction_with_do_not_store_is_answered_and_not_stored(serving, tmp_path):
     database = f"sqlite:///{tmp_path / 'feedback.sqlite3'}"
     with serving(feedback_database=database) as running:
         reply = running.suggest(RUDE, {"TOXICITY": 1}, doNotStore=True, clientToken="t")
@@ -19,7 +19,7 @@ def test_a_correction_that_must_not_be_stored_is_answered_and_not_kept(serving, 
         assert [row.text for row in store.rows()] == [KIND]
 
 
-def test_without_a_database_nothing_is_kept(running, tmp_path, monkeypatch):
+def test_without_a_database_a_correction_is_not_stored(running, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert running.suggest(RUDE, {"TOXICITY": 1}).json == {"detectedLanguages": ["en"]}
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ def test_many_texts_get_all_labels_in_order(running, embedded):
     assert [result["flags"] for result in body["results"]] == list(map(embedded.flags, expected))
 
 
-def test_the_answer_says_by_which_weights_and_thresholds(running, embedded):
+def test_the_answer_has_the_weights_and_thresholds_of_the_model(running, embedded):
     body = score(running, {"texts": [KIND]}).json
     assert body["model"] == {
         "name": "toxic-minilm",
@@ -34,14 +34,14 @@ def test_the_answer_says_by_which_weights_and_thresholds(running, embedded):
     }
 
 
-def test_a_text_that_cannot_be_scored_gets_an_error_in_its_place(running):
+def test_a_text_that_cannot_be_scored_gets_an_error_as_its_result(running):
     texts = ["", RUDE, None, 7, "é" * 10_241, KIND]
     results = score(running, {"texts": texts}).json["results"]
     codes = [result.get("error", {}).get("code") for result in results]
     assert codes == ["blank", None, "not_text", "not_text", "too_long", None]
 
 
-def test_some_labels_can_be_asked_for(running):
+def test_the_answer_can_be_limited_to_some_labels(running):
     body = score(running, {"texts": [RUDE], "labels": ["insult", "toxic"]}).json
     assert body["labels"] == ["toxic", "insult"]
     assert list(body["thresholds"]) == ["toxic", "insult"]
@@ -63,7 +63,7 @@ def test_some_labels_can_be_asked_for(running):
         (b"{texts: ['lenient']}", "JSON"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(running, body, word):
+def test_an_invalid_score_request_gets_400_with_the_reason(running, body, word):
     reply = score(running, body)
     assert reply.status == 400
     assert word in reply.error[0]
