@@ -1,0 +1,81 @@
+"""Data flows one way: who may import whom, and no circle anywhere."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.running import ROOT, tracked
+
+# Each may import those before it and itself. `app` and `pages` are what people start.
+LAYERS = ["comment_toxicity", "finetune", "ui", "pages", "app"]
+# The rooms of finetune in the order of a run; what is not in a room (stages, config) is free.
+STAGES = ["data", "train", "measure", "audit", "publish"]
+
+
+def module_name(path):
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {module_name(path): path for path in tracked() if path.suffix == ".py"}
+PRODUCT = {name: path for name, path in PATHS.items() if name.split(".")[0] in LAYERS}
+
+
+def imports_of(name):
+    """The product's modules that a module imports: inside functions and for types, too."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / PRODUCT[name]).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name}: write imports with the module's whole name"
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {part if part in PATHS else node.module for part in parts}
+    return found
+
+
+ALL_IMPORTS = {name: imports_of(name) for name in PRODUCT}
+IMPORTS = {name: found & set(PRODUCT) for name, found in ALL_IMPORTS.items()}
+
+
+def test_nothing_imports_upwards():
+    def layer(name):
+        return LAYERS.index(name.split(".")[0])
+
+    assert [(a, b) for a in IMPORTS for b in IMPORTS[a] if layer(b) > layer(a)] == []
+
+
+def test_a_stage_of_a_run_imports_only_what_comes_before_it():
+    def stage(name):
+        parts = name.split(".")
+        return STAGES.index(parts[1]) if parts[0] == "finetune" and parts[1:2][0] in STAGES else -1
+
+    rooms = [name for name in IMPORTS if name.startswith("finetune.") and stage(name) >= 0]
+    assert [(a, b) for a in rooms for b in IMPORTS[a] if stage(b) > stage(a)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_nothing_of_the_product_imports_tests_or_benchmarks():
+    outside = {"tests", "benchmarks"}
+    assert [
+        name for name, found in ALL_IMPORTS.items() if {f.split(".")[0] for f in found} & outside
+    ] == []
+
+
+def test_only_the_command_imports_the_service_in_the_package():
+    """A program that only scores needs no web framework."""
+    importers = {
+        name.split(".")[1]
+        for name, found in IMPORTS.items()
+        if name.startswith("comment_toxicity.")
+        and ".service" not in name
+        and any(each.startswith("comment_toxicity.service") for each in found)
+    }
+    assert importers == {"__main__"}
