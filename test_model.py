@@ -20,8 +20,8 @@ from comment_toxicity import Classifier, load_classifier
 from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.disk import write_json
 from comment_toxicity.errors import DataError, SettingsError
-from finetune.config import Settings
-from finetune.data.split import describe_source, label_matrix, read_rows, read_table, row_weights
+from finetune.data.labels import Layout, clean_rows, label_matrix, row_weights
+from finetune.data.tables import describe_source, read_table
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
 
@@ -52,43 +52,47 @@ def _report(flags: argparse.Namespace) -> None:
 
 def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:
     """Score the comments in `data` and compare with their labels."""
-    columns = list(read_table(data))
-    weight_column = flags.weight_column or (WEIGHT_COLUMN if WEIGHT_COLUMN in columns else "")
-    if flags.weight_column and flags.weight_column not in columns:
-        raise DataError(
-            f"{data}: no column {flags.weight_column} (found {', '.join(columns)}); "
-            "name another --weight-column or leave it out."
-        )
-    labels = list(classifier.labels)
-    if not classifier.single_label:
-        labels = [label for label in labels if label in columns]
-        if not labels:
-            raise DataError(
-                f"{data}: none of the labels of {classifier.name} "
-                f"({', '.join(classifier.labels)}) is a column (found {', '.join(columns)})."
-            )
-    settings = Settings(
-        text_column=flags.text_column,
-        labels=labels,
-        label_column=flags.label_column if classifier.single_label else "",
-        test_weight_column=weight_column,
-    )
-    rows = read_rows(data, settings, weight_column=weight_column)
+    table = read_table(data)
+    layout = _layout(classifier, list(table), data, flags)
+    rows = clean_rows(table, layout, data)
     if 0 < flags.sample < len(rows):
-        rows = rows.sample(flags.sample, random_state=flags.seed).reset_index(drop=True)
-    scores = _score(classifier, rows[settings.text_column].tolist())
-    targets = label_matrix(rows, settings)
-    weights = row_weights(rows, settings) if weight_column else None
-    if weights is not None:
-        print(f"Rows count by their column {weight_column}.")
+        rows = rows.sample(flags.sample, random_state=flags.seed)
+    scores = _score(classifier, rows[layout.text].tolist())
+    targets, labels = label_matrix(rows, layout), layout.labels
+    weights = None
+    if layout.weight is not None:
+        weights = row_weights(rows, layout)
+        print(f"Rows count by their column {layout.weight}.")
     if not classifier.calibrated:
         print("The model brings no decision.json: uncalibrated scores, thresholds of 0.5.")
     if classifier.single_label:
         return evaluate_classes(targets, scores, labels, weights)
-    places = [classifier.labels.index(label) for label in labels]
+    columns = [classifier.labels.index(label) for label in labels]
     return evaluate_labels(
-        targets, scores[:, places], labels, classifier.thresholds, weights, resamples=200
+        targets, scores[:, columns], labels, classifier.thresholds, weights, resamples=200
     )
+
+
+def _layout(
+    classifier: Classifier, columns: list[str], data: str, flags: argparse.Namespace
+) -> Layout:
+    """Which columns of the data are text, weight and the model's labels."""
+    weight = flags.weight_column or (WEIGHT_COLUMN if WEIGHT_COLUMN in columns else None)
+    if weight is not None and weight not in columns:
+        raise DataError(
+            f"{data}: no column {weight} (found {', '.join(columns)}); "
+            "name another --weight-column or leave it out."
+        )
+    if classifier.single_label:
+        labels = tuple(classifier.labels)
+        return Layout(flags.text_column, labels, flags.label_column, weight=weight)
+    labels = tuple(label for label in classifier.labels if label in columns)
+    if not labels:
+        raise DataError(
+            f"{data}: none of the labels of {classifier.name} "
+            f"({', '.join(classifier.labels)}) is a column (found {', '.join(columns)})."
+        )
+    return Layout(flags.text_column, labels, weight=weight)
 
 
 def _check(flags: argparse.Namespace) -> None:

@@ -49,7 +49,7 @@ def save_bert_base(folder: str | Path, labels: int = 6) -> None:
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from finetune.train.train import base_folder
+    from finetune.train.base import base_folder
 
     torch.manual_seed(1)
     config = BertConfig(num_labels=labels, problem_type="multi_label_classification")
@@ -124,7 +124,7 @@ def read_comments(path: str, column: str, most: int) -> Any:
     and a hundred drawn at random may have half or twice their share. The order is random.
     """
     from comment_toxicity.errors import DataError
-    from finetune.data.split import read_table
+    from finetune.data.tables import read_table
 
     rows = read_table(path)
     if column not in rows:

@@ -133,8 +133,8 @@ def _original(rows: Any, settings: Any, steps: int) -> float:
 
 
 def _tokenized(rows: Any, settings: Any) -> Any:
+    from finetune.train.base import load_base
     from finetune.train.dataset import CommentDataset
-    from finetune.train.train import load_base
 
     tokenizer, _ = load_base(settings)
     texts = rows[settings.text_column].tolist()
@@ -159,15 +159,10 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     """Train as finetune does; give examples/s, and the parameters of the encoder."""
     import numpy as np
 
+    from finetune.train.base import load_base
     from finetune.train.dataset import Collator, SimilarLengthSampler
-    from finetune.train.train import (
-        CommentTrainer,
-        LabelLoss,
-        gains_by_bf16,
-        keep_freed_memory,
-        load_base,
-        parameter_groups,
-    )
+    from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups
+    from finetune.train.machine import gains_by_bf16, keep_freed_memory
 
     keep_freed_memory()
     arguments = _arguments(settings, steps, bf16=gains_by_bf16(_device()))

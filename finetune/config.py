@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from comment_toxicity.errors import SettingsError
+from finetune.data.labels import Layout
 from finetune.thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
@@ -219,6 +220,25 @@ class Settings:
     def single_label(self) -> bool:
         """Whether each comment has exactly one class (softmax), not any number of labels."""
         return bool(self.label_column)
+
+    @property
+    def layout(self) -> Layout:
+        """Which columns of train_data and validation_data are what."""
+        return Layout(
+            text=self.text_column,
+            labels=tuple(self.labels),
+            class_column=self.label_column or None,
+            mapping=self.label_mapping,
+            weight=self.weight_column or None,
+            id=self.id_column or None,
+        )
+
+    @property
+    def test_layout(self) -> Layout:
+        """Which columns of the test rows are what: a table of their own can weigh by another."""
+        if self.test_data and self.test_weight_column:
+            return dataclasses.replace(self.layout, weight=self.test_weight_column)
+        return self.layout
 
     def check(self) -> None:
         """Raise SettingsError on the first setting that can't be, alone or with another."""

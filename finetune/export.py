@@ -6,6 +6,7 @@ from `input_ids` and `attention_mask` (int64, batch × tokens) to `logits` (floa
 """
 
 import logging
+import math
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from transformers import (
 )
 
 from comment_toxicity.errors import ModelError
+from finetune.train.dataset import Collator, CommentDataset
 
 
 def export_model(
@@ -74,6 +76,22 @@ def export_model(
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def torch_logits(folder: Path, texts: list[str], max_length: int) -> np.ndarray:
+    """Score the first max_length tokens of texts by a trained folder in fp32: (texts × labels)."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    rows = CommentDataset(texts, np.zeros(len(texts)), tokenizer, max_length)
+    order = np.argsort(rows.lengths, kind="stable")
+    collate = Collator(tokenizer.pad_token_id or 0)
+    logits = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
+    with torch.inference_mode():
+        for part in np.array_split(order, math.ceil(len(order) / 32)):
+            batch = collate([rows[place] for place in part])
+            del batch["labels"]
+            logits[part] = model(**batch).logits.numpy()
+    return logits
 
 
 def compare_scores(

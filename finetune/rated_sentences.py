@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.errors import DataError
-from finetune.data.split import read_table
+from finetune.data.tables import read_table
 
 INNER = "hutto_ICWSM_2014.tar.gz"
 SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, takes no side mostly

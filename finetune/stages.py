@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Weights
@@ -26,16 +25,10 @@ from comment_toxicity.errors import SettingsError
 from finetune import progress, record
 from finetune.calibrate import fit_decision
 from finetune.config import Settings
-from finetune.data.split import (
-    Split,
-    describe_source,
-    label_matrix,
-    load_split,
-    make_split,
-    public_url,
-    row_weights,
-    save_split,
-)
+from finetune.data.labels import label_matrix, row_weights
+from finetune.data.mix import count_sources
+from finetune.data.split import Split, load_split, make_split, save_split
+from finetune.data.tables import describe_source, public_url
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
 from finetune.thresholds import Criterion
@@ -80,10 +73,10 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
         rows = getattr(split, name)
         if rows is None:
             continue
-        positives = np.nansum(label_matrix(rows, settings), axis=0).astype(int).tolist()
+        positives = np.nansum(label_matrix(rows, settings.layout), axis=0).astype(int).tolist()
         sides[name] = {
             "rows": len(rows),
-            **_sources(rows, settings),
+            **({"sources": sources} if (sources := count_sources(rows)) else {}),
             "positives": dict(zip(settings.labels, positives, strict=True)),
             **describe_source(getattr(settings, f"{name}_data") or settings.train_data),
         }
@@ -111,7 +104,6 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Write the model folder, and compare its logits with the trained model's."""
     from finetune.export import export_model
-    from finetune.train.train import torch_logits
 
     trained, folder = run_folder / "trained", run_folder / "model"
     if not (trained / "config.json").is_file():
@@ -122,7 +114,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     if "onnx" not in settings.formats:
         return {"export": {}}
     from comment_toxicity import load_classifier
-    from finetune.export import compare_scores
+    from finetune.export import compare_scores, torch_logits
 
     rows = _split(run_folder).validation
     exported = load_classifier(str(folder))
@@ -146,12 +138,12 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
     exported = load_classifier(str(folder))
     fitted = fit_decision(
         exported.logits(split.validation[settings.text_column].tolist()),
-        label_matrix(split.validation, settings),
+        label_matrix(split.validation, settings.layout),
         settings.labels,
         "softmax" if settings.single_label else "sigmoid",
         Criterion.parse(settings.criterion),
         split.prevalence,
-        row_weights(split.validation, settings),
+        row_weights(split.validation, settings.layout),
     )
     for warning in fitted.warnings:
         print(f"   note: {warning}")
@@ -172,7 +164,8 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
         return {}
     exported = load_classifier(str(folder))
     probabilities = exported.score(split.test[settings.text_column].tolist())
-    targets, weights = label_matrix(split.test, settings), row_weights(split.test, settings)
+    targets = label_matrix(split.test, settings.layout)
+    weights = row_weights(split.test, settings.test_layout)
     report: Report
     if settings.single_label:
         report = evaluate_classes(targets, probabilities, exported.labels, weights)
@@ -248,15 +241,3 @@ def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:
 
 def _split(run_folder: Path) -> Split:
     return load_split(run_folder / "split", record.load(run_folder).get("prevalence", {}))
-
-
-def _sources(rows: pd.DataFrame, settings: Settings) -> dict[str, Any]:
-    """Count the rows of each source of extra_data, with its licence, in the order they stand."""
-    if settings.source_column not in rows:
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    for source, group in rows.dropna(subset=settings.source_column).groupby(settings.source_column):
-        found[str(source)] = {"rows": len(group)}
-        if "licence" in group and (stated := group["licence"].dropna().tolist()):
-            found[str(source)]["licence"] = str(stated[0])
-    return {"sources": found}

@@ -11,15 +11,14 @@ threats    comment_text, threat, kind: data/threats.csv
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from comment_toxicity.errors import DataError
 from comment_toxicity.fetch.find import ROOT
 from comment_toxicity.files.read import TEXT_COLUMNS
 from comment_toxicity.text import is_blank
-from finetune.config import Settings
-from finetune.data.split import label_matrix, label_values, read_rows, read_table, weight_values
+from finetune.data.labels import Layout, clean_rows, label_matrix, label_values, row_weights
+from finetune.data.tables import read_table
 
 WEIGHT_COLUMN = "weight"
 CLASS_COLUMN = "label"
@@ -85,21 +84,23 @@ def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> 
     table = read_table(path)
     text = next((name for name in TEXT_COLUMNS if name in table), None)
     known = [label for label in labels if label in table]
-    if text and not known and exclusive and CLASS_COLUMN in table:
-        settings = Settings(text_column=text, labels=list(labels), label_column=CLASS_COLUMN)
-        table, known = read_rows(path, settings, weight_column=WEIGHT_COLUMN), list(labels)
-        table[known] = label_matrix(table, settings)
+    classes = CLASS_COLUMN if not known and exclusive and CLASS_COLUMN in table else None
+    if classes:
+        known = list(labels)
     if text is None or not known:
         raise DataError(
             f"{path}: needs a column {' or '.join(TEXT_COLUMNS)} and one of the model's labels "
             f"({', '.join(labels)}{f', or {CLASS_COLUMN}' * exclusive}), "
             f"found {', '.join(map(str, table))}; rename its columns."
         )
-    rows = pd.DataFrame({"text": table[text]})
-    rows[WEIGHT_COLUMN] = _weights(table, path)
-    for label in known:
-        rows[label] = label_values(table[label], path)
-    return _present(rows[rows[WEIGHT_COLUMN] > 0], "text", path)
+    layout = Layout(text, tuple(known), classes, weight=WEIGHT_COLUMN).optional(table)
+    clean = clean_rows(table, layout, path, keep_unlabelled=classes is None)
+    weights = row_weights(clean, layout)
+    if not weights.any():
+        raise DataError(f"{path}: column {WEIGHT_COLUMN} is 0 in every row; give some a weight.")
+    rows = pd.DataFrame({"text": clean[text], WEIGHT_COLUMN: weights})
+    rows[known] = label_matrix(clean, layout)
+    return rows[weights > 0].reset_index(drop=True)
 
 
 BAD = {"BAD": 1, "NOT_BAD": 0}
@@ -135,12 +136,3 @@ def _codes(column: pd.Series, codes: dict[str, int], path: str) -> pd.Series:
             f"{path}: column {column.name} holds {found!r}; expected {' or '.join(codes)}."
         )
     return values.astype(int)
-
-
-def _weights(table: pd.DataFrame, path: str) -> pd.Series:
-    if WEIGHT_COLUMN not in table:
-        return pd.Series(np.ones(len(table)), table.index)
-    weights = weight_values(table[WEIGHT_COLUMN], path)
-    if not weights.any():
-        raise DataError(f"{path}: column {WEIGHT_COLUMN} is 0 in every row; give some a weight.")
-    return weights

@@ -55,7 +55,7 @@ class Subject:
 
     def file(self, flag: str) -> str | None:
         """Give the file that a flag names, and note that it was read."""
-        from finetune.data.split import describe_source
+        from finetune.data.tables import describe_source
 
         path = getattr(self.flags, flag)
         if path and flag not in self.data:

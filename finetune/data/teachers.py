@@ -16,40 +16,13 @@ from scipy.special import expit, logit
 
 from comment_toxicity import load_classifier
 from comment_toxicity.errors import SettingsError
-from comment_toxicity.text import sentences
 from finetune.config import Settings
+from finetune.data.mix import MAIN, sources_of
 
 PREFIX = "teachers:"
 """Column PREFIX + label of a training row holds the teachers' score."""
-MAIN = "train_data"
 CHUNK = 2000
 FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
-
-
-def with_passages(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Add settings.passages × the rows of train_data, each a run of its sentences, unlabelled.
-
-    A comment of one sentence gives none, so there are fewer.
-    """
-    if not settings.passages:
-        return rows
-    own = rows[_sources(rows, settings) == MAIN]
-    generator = np.random.default_rng(settings.seed)
-    places = generator.integers(len(own), size=round(settings.passages * len(own)))
-    drawn = own.iloc[places]
-    texts = [passage(text, generator) for text in drawn[settings.text_column]]
-    drawn = drawn.assign(**{settings.text_column: texts}, **dict.fromkeys(settings.labels, np.nan))
-    return pd.concat([rows, drawn[drawn[settings.text_column] != ""]], ignore_index=True)
-
-
-def passage(text: str, generator: np.random.Generator) -> str:
-    """Cut a run of sentences out of a text, not all of them; of one sentence give an empty text."""
-    spans = sentences(text)
-    if len(spans) < 2:
-        return ""
-    length = generator.integers(1, len(spans))
-    first = generator.integers(0, len(spans) - length + 1)
-    return text[spans[first][0] : spans[first + length - 1][1]]
 
 
 def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -104,7 +77,7 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
     if not settings.teachers:
         return labels
     taught = rows[columns].to_numpy(dtype=np.float32)
-    sources = _sources(rows, settings)
+    sources = sources_of(rows)
     share = np.repeat(
         sources.map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)[:, None],
         len(settings.labels),
@@ -115,10 +88,3 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
         rare = (labels[:, place] == 1) & (sources != MAIN).to_numpy()
         share[rare, place] = np.minimum(share[rare, place], most)
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)
-
-
-def _sources(rows: pd.DataFrame, settings: Settings) -> pd.Series:
-    """Name each row's source, as settings.mix does."""
-    if settings.source_column not in rows:
-        return pd.Series(MAIN, index=rows.index)
-    return rows[settings.source_column].fillna(MAIN).replace("", MAIN)

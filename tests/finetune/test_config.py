@@ -149,7 +149,7 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys):
     assert "the stages are data, train" in said[1]
     assert "no run there" in said[2]
     assert "no run there" in said[3]
-    assert "Not a directory; make room, or name another --output-dir" in said[4]
+    assert "Not a directory; check the path" in said[4]
 
 
 def test_help_explains_every_setting_with_its_default(capsys):

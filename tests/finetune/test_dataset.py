@@ -12,15 +12,9 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 
 from comment_toxicity.errors import ModelError, SettingsError
 from finetune.config import Settings
+from finetune.train.base import base_folder, encoder_layers, freeze, load_base
 from finetune.train.dataset import UNKNOWN, Collator, CommentDataset, SimilarLengthSampler
-from finetune.train.train import (
-    LabelLoss,
-    base_folder,
-    encoder_layers,
-    freeze,
-    load_base,
-    parameter_groups,
-)
+from finetune.train.loss import LabelLoss, parameter_groups
 
 LENGTHS = np.random.default_rng(0).integers(3, 200, 1000)
 

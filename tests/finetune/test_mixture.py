@@ -10,14 +10,14 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer
 
 from comment_toxicity.errors import DataError, SettingsError
-from finetune import stages
 from finetune.config import Settings
 from finetune.data.confusables import LOOKALIKES, fold_lookalikes
+from finetune.data.mix import count_sources, with_noise
 from finetune.data.noise import KINDS, add_noise
 from finetune.data.split import make_split, text_key
 from finetune.data.templates import read_templates
 from finetune.rated_sentences import nearly_in
-from finetune.train.train import base_folder, load_base, noisy
+from finetune.train.base import base_folder, load_base
 from tests.running import ROOT
 
 TEXT = "You are a complete idiot, and everybody here knows that."
@@ -135,8 +135,8 @@ def test_a_row_without_a_source_is_of_its_file(main_rows: Path, tmp_path: Path):
 
 def test_the_record_of_a_source_has_the_licence_where_one_is_stated():
     columns = {"source": ["forum", "blog", None], "licence": [None, "CC0", None]}
-    found = stages._sources(pd.DataFrame(columns), Settings())
-    assert found == {"sources": {"blog": {"rows": 1, "licence": "CC0"}, "forum": {"rows": 1}}}
+    found = count_sources(pd.DataFrame(columns))
+    assert found == {"blog": {"rows": 1, "licence": "CC0"}, "forum": {"rows": 1}}
 
 
 def test_a_mix_of_nothing_is_one_sentence(main_rows: Path):
@@ -278,7 +278,7 @@ def test_each_kind_of_noise_changes_a_text_and_the_same_way_each_time(kind: str)
 
 def test_noise_reaches_the_share_of_rows_that_it_was_told():
     rows = pd.DataFrame({"comment_text": [TEXT] * 1000})
-    changed = noisy(rows, Settings(noise=0.2)).comment_text != TEXT
+    changed = with_noise(rows, Settings(noise=0.2)).comment_text != TEXT
     assert 0.15 < changed.mean() < 0.25
     assert add_noise(TEXT, np.random.default_rng(1)) != TEXT
 

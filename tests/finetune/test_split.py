@@ -10,16 +10,13 @@ import pytest
 
 from comment_toxicity.errors import DataError
 from finetune.config import Settings
+from finetune.data.labels import label_matrix, read_rows, row_weights
+from finetune.data.mix import read_extra
 from finetune.data.split import (
-    _extra_rows,
-    describe_source,
-    label_matrix,
     make_split,
     prevalence,
-    read_rows,
-    read_table,
-    row_weights,
 )
+from finetune.data.tables import describe_source, read_table
 from tests.publish.hub_server import Repository
 
 ROWS = pd.DataFrame(
@@ -63,10 +60,10 @@ def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, ending: str):
         ROWS.to_parquet(path)
     else:
         ROWS.to_json(path, orient="records", lines=True)
-    rows = read_rows(str(path), settings())
+    rows = read_rows(str(path), settings().layout)
     assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
     assert np.array_equal(
-        label_matrix(rows, settings()), [[0, 0], [1, 0], [0, np.nan], [1, 1]], equal_nan=True
+        label_matrix(rows, settings().layout), [[0, 0], [1, 0], [0, np.nan], [1, 1]], equal_nan=True
     )
 
 
@@ -74,7 +71,7 @@ def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, ending: str):
 def test_a_csv_can_have_semicolons_or_tabs(tmp_path: Path, mark: str):
     path = tmp_path / "rows.csv"
     ROWS.to_csv(path, index=False, sep=mark)
-    rows = read_rows(str(path), settings())
+    rows = read_rows(str(path), settings().layout)
     assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
     assert rows["toxic"].tolist() == ROWS["toxic"].tolist()
 
@@ -83,13 +80,13 @@ def test_the_label_order_is_the_settings_not_the_files(tmp_path: Path):
     path = tmp_path / "rows.csv"
     ROWS.to_csv(path, index=False)
     turned = settings(labels=["threat", "toxic"])
-    assert label_matrix(read_rows(str(path), turned), turned)[1].tolist() == [0, 1]
+    assert label_matrix(read_rows(str(path), turned.layout), turned.layout)[1].tolist() == [0, 1]
 
 
 def test_an_empty_label_is_unknown_and_a_wordless_row_is_left_out(tmp_path: Path):
     path = tmp_path / "rows.csv"
     path.write_text("comment_text,toxic,threat\nhello,1,\n   ,0,0\nnothing known,,-1\n")
-    rows = read_rows(str(path), settings())
+    rows = read_rows(str(path), settings().layout)
     assert rows["comment_text"].tolist() == ["hello"]
     assert np.isnan(rows["threat"][0])
 
@@ -97,7 +94,7 @@ def test_an_empty_label_is_unknown_and_a_wordless_row_is_left_out(tmp_path: Path
 def test_words_that_look_like_gaps_stay_comments(tmp_path: Path):
     path = tmp_path / "rows.csv"
     path.write_text("comment_text,toxic,threat\nNone of it,0,0\nnull,0,0\n007,1,0\n")
-    assert read_rows(str(path), settings())["comment_text"].tolist() == [
+    assert read_rows(str(path), settings().layout)["comment_text"].tolist() == [
         "None of it",
         "null",
         "007",
@@ -113,7 +110,10 @@ def test_classes_come_from_a_mapping(tmp_path: Path):
         labels=["negative", "positive"],
         label_mapping={"1": 0, "5": 1},
     )
-    assert label_matrix(read_rows(str(path), reviews), reviews).tolist() == [[1, 0], [0, 1]]
+    assert label_matrix(read_rows(str(path), reviews.layout), reviews.layout).tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
 
 
 @pytest.mark.parametrize("labels", [["1", "0"], ["5", "4", "3", "2", "1"]])
@@ -121,18 +121,18 @@ def test_a_class_called_by_a_number_is_that_number(tmp_path: Path, labels: list[
     path = tmp_path / "reviews.csv"
     path.write_text("review,stars\n" + "".join(f"the {star}th,{star}\n" for star in labels))
     reviews = Settings(text_column="review", label_column="stars", labels=labels)
-    found = label_matrix(read_rows(str(path), reviews), reviews)
+    found = label_matrix(read_rows(str(path), reviews.layout), reviews.layout)
     assert found.tolist() == np.eye(len(labels)).tolist()
     path.write_text("review,stars\nno such class,9\n")
     with pytest.raises(DataError, match="'9', which label_mapping does not name"):
-        read_rows(str(path), reviews)
+        read_rows(str(path), reviews.layout)
 
 
 def test_a_class_of_minus_one_is_unknown(tmp_path: Path):
     path = tmp_path / "reviews.csv"
     path.write_text("review,label\nawful,0\nlovely,1\nwho knows,-1\nnor this,\n")
     reviews = Settings(text_column="review", label_column="label", labels=["bad", "good"])
-    assert read_rows(str(path), reviews)["review"].tolist() == ["awful", "lovely"]
+    assert read_rows(str(path), reviews.layout)["review"].tolist() == ["awful", "lovely"]
 
 
 def test_no_text_stands_on_two_sides(many: Path):
@@ -287,8 +287,8 @@ def test_the_test_rows_count_by_their_own_weight_column(many: Path, tmp_path: Pa
     )
     split = make_split(given)
     assert split.test is not None
-    assert row_weights(split.test, given).tolist() == [15.4, 1.0]
-    assert set(row_weights(split.train, given)) == {0, 1}
+    assert row_weights(split.test, given.test_layout).tolist() == [15.4, 1.0]
+    assert set(row_weights(split.train, given.layout)) == {0, 1}
 
 
 def test_a_weight_column_that_the_test_file_lacks_is_missed(many: Path, tmp_path: Path):
@@ -302,13 +302,13 @@ def test_a_weight_column_that_the_test_file_lacks_is_missed(many: Path, tmp_path
 def test_labels_may_be_true_or_false(tmp_path: Path):
     path = tmp_path / "rows.csv"
     path.write_text("comment_text,toxic,threat\na,true,False\nb,FALSE,\nc,-1,True\n")
-    rows = read_rows(str(path), settings())
+    rows = read_rows(str(path), settings().layout)
     assert rows[["toxic", "threat"]].fillna(-1).to_numpy().tolist() == [[1, 0], [0, -1], [-1, 1]]
 
 
 def test_excluded_values_are_left_out(many: Path):
-    rows = read_rows(str(many), settings(), exclude={"natural": ["false"]})
-    assert len(rows) == 1000
+    split = make_split(settings(train_data=str(many), exclude={"natural": ["false"]}))
+    assert sum(map(len, (split.train, split.validation, split.test))) == 1000
 
 
 BAD_FILES = {
@@ -344,7 +344,7 @@ def test_a_bad_file_gets_one_sentence_that_names_it(tmp_path: Path, name: str):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        read_rows(str(path), settings())
+        read_rows(str(path), settings().layout)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -369,14 +369,14 @@ def test_a_column_of_lists_is_not_taken_for_texts(tmp_path: Path):
     path = tmp_path / "tokens.parquet"
     ROWS.assign(comment_text=ROWS["comment_text"].str.split()).to_parquet(path)
     with pytest.raises(DataError, match="comment_text holds lists"):
-        read_rows(str(path), settings())
+        read_rows(str(path), settings().layout)
 
 
 def test_a_wide_file_does_not_fill_the_screen(tmp_path: Path):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([{"comment_text": "hi", "toxic": 1}] * 5000))
     with pytest.raises(DataError) as caught:
-        read_rows(str(path), settings())
+        read_rows(str(path), settings().layout)
     assert len(str(caught.value)) < 500
 
 
@@ -424,10 +424,8 @@ def test_a_url_is_read(tmp_path: Path):
         assert read_table(address + "rows.jsonl.gz?download=1")["toxic"].tolist() == [1]
         assert read_table(address + "rows.csv?key=secret")["comment_text"].tolist() == ['"oh, no"']
         assert read_table(address + "rows.csv.gz")["toxic"].tolist() == ["1"]
-        extra = settings(
-            extra_data=[address + "rows.csv?key=secret&v=1.0"], extra_text_column="comment_text"
-        )
-        assert _extra_rows([], extra)["source"].tolist() == ["rows"]
+        extra = settings(extra_data=[address + "rows.csv?key=secret&v=1.0"])
+        assert read_extra(extra)["source"].tolist() == ["rows"]
         with pytest.raises(DataError, match="404"):
             read_table(address + "other.csv")
         server.shutdown()

@@ -14,10 +14,11 @@ from scipy.special import expit, logit
 from comment_toxicity import load_classifier
 from comment_toxicity.errors import SettingsError
 from finetune.config import Settings
-from finetune.data.split import label_matrix
-from finetune.data.teachers import PREFIX, passage, targets, with_passages, with_teachers
+from finetune.data.labels import label_matrix
+from finetune.data.mix import passage, with_passages
+from finetune.data.teachers import PREFIX, targets, with_teachers
 from finetune.train.dataset import UNKNOWN
-from finetune.train.train import LabelLoss
+from finetune.train.loss import LabelLoss
 
 LABELS = ["toxic", "threat"]
 FILE = "model.safetensors"
@@ -67,7 +68,7 @@ def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teach
 ):
     settings = taught_by(Path("any"), teacher_share={"train_data": 0.5, "forum": 0.25})
     taught = rows.assign(**{PREFIX + label: [0.4, 0.4, 0.8, 0.2] for label in LABELS})
-    aims = targets(taught, label_matrix(taught, settings), settings)
+    aims = targets(taught, label_matrix(taught, settings.layout), settings)
     np.testing.assert_allclose(aims[:, 0], [0.2, 0.85, 0.2, 0.2], atol=1e-6)
     np.testing.assert_allclose(aims[:, 1], [0.2, 0.4, 0.2, 1.0], atol=1e-6)
 
@@ -78,7 +79,7 @@ def test_a_rare_label_that_is_there_gives_way_no_further_than_it_may(rows: pd.Da
         Path("any"), teacher_share={"train_data": 0.9, "forum": 0.9}, rare={"threat": 0.5}
     )
     taught = rows.assign(**{PREFIX + label: 0.2 for label in LABELS})
-    aims = targets(taught, label_matrix(taught, settings), settings)
+    aims = targets(taught, label_matrix(taught, settings.layout), settings)
     # A row of train_data, which is no extra one; one of forum; one that is not there; no share.
     np.testing.assert_allclose(aims[:, 1], [0.28, 0.6, 0.18, 1.0], atol=1e-6)
     np.testing.assert_allclose(aims[:, 0], [0.18, 0.28, 0.18, 0.2], atol=1e-6)
@@ -121,7 +122,7 @@ def test_logit_matching_adds_the_squared_distance_where_teachers_had_a_say():
 def test_without_teachers_the_labels_stand(rows: pd.DataFrame):
     settings = Settings(labels=LABELS)
     assert with_teachers(rows, settings) is rows
-    labels = label_matrix(rows, settings)
+    labels = label_matrix(rows, settings.layout)
     assert targets(rows, labels, settings) is labels
 
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from finetune.__main__ import main
 from finetune.record import alone
-from finetune.train.train import CurvesCallback
+from finetune.train.callbacks import CurvesCallback
 
 SMALL = [
     "--batch-size",

@@ -16,7 +16,7 @@ import sqlalchemy as sql
 from comment_toxicity.service import service
 from comment_toxicity.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
-from finetune.data.split import read_rows
+from finetune.data.labels import read_rows
 from tests.service.conftest import KIND, RUDE
 
 
@@ -126,7 +126,7 @@ def test_corrections_become_rows_that_finetune_reads(serving, database, tmp_path
         'He said "no",\nthen� left �😀': [-1, -1, -1, -1, -1, 0],
         "two\rlines": [-1, -1, -1, 1, -1, -1],
     }
-    assert len(read_rows(str(tmp_path / "all.csv"), Settings())) == 4
+    assert len(read_rows(str(tmp_path / "all.csv"), Settings().layout)) == 4
     assert len(exported(database, tmp_path / "part.csv", community="other")) == 1
     late = exported(database, tmp_path / "late.csv", since=since("2100-01-01"))
     assert late == {}

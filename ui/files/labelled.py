@@ -80,7 +80,7 @@ class Labelled:
         if single_label:
             targets = _classes(table[CLASS_COLUMN], scored.labels, model)
             return cls(scored.labels, True, targets, scored.scores, weights)
-        from finetune.data.split import label_values
+        from finetune.data.labels import label_values
 
         truth = [label_values(table[name], "The file") for name in columns.values()]
         targets = np.stack([values.to_numpy(np.float32) for values in truth], axis=1)
@@ -195,12 +195,12 @@ def _weights(column: pd.Series) -> NDArray[np.float64]:
 
 def _classes(column: pd.Series, labels: list[str], model: str) -> NDArray[np.float32]:
     """Read class names as in the model's files or on its card, or class numbers from 0 on."""
-    from finetune.data.split import class_places
+    from finetune.data.labels import class_indices
 
     by_label = {label: index for index, label in enumerate(labels)}
     by_title = {label_name(label, model): index for label, index in by_label.items()}
     index_of: dict[str, int] = {}
-    for known in (by_label, by_title, class_places(labels)):
+    for known in (by_label, by_title, class_indices(labels)):
         index_of = {name.lower(): index for name, index in known.items()} | index_of
     values = column.fillna("").astype(str).str.strip().str.lower()
     values = values.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)

@@ -1,0 +1,129 @@
+"""What training reads beside train_data, and how often it reads each source.
+
+Extra tables, passages cut out of comments, and noise. A row's source is its value in the column
+SOURCE; rows of train_data have none, and settings call them train_data.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from comment_toxicity.errors import DataError
+from comment_toxicity.text import sentences
+from finetune.config import Settings
+from finetune.data.labels import clean_rows
+from finetune.data.noise import add_noise
+from finetune.data.tables import public_url, read_table
+
+TEXT, SOURCE, LICENCE = "text", "source", "licence"
+"""The columns of an extra table, beside its labels."""
+MAIN = "train_data"
+
+
+def read_extra(settings: Settings) -> pd.DataFrame:
+    """Read extra_data: clean rows with a source and, where a table states one, a licence.
+
+    A table's comments are in the column text, or else in settings.text_column. A label that it has
+    no column for is unknown; a class column it must have.
+    """
+    layout, tables = replace(settings.layout, weight=None, id=None), []
+    for name in settings.extra_data:
+        table = read_table(name)
+        own = replace(layout, text=TEXT if TEXT in table else layout.text)
+        if own.class_column is None:
+            own = replace(own, labels=tuple(label for label in own.labels if label in table))
+        rows = clean_rows(table, own, name).rename(columns={own.text: layout.text})
+        for label in layout.label_columns:
+            if label not in rows:
+                rows[label] = np.nan
+        stated = table.get(SOURCE, pd.Series("", index=table.index)).fillna("")
+        rows[SOURCE] = stated.mask(stated == "", Path(public_url(name)).stem)[rows.index]
+        if LICENCE in table:
+            rows[LICENCE] = table[LICENCE]
+        tables.append(rows)
+    if not tables:
+        return pd.DataFrame(columns=[layout.text, *layout.label_columns, SOURCE])
+    return pd.concat(tables, ignore_index=True)
+
+
+def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Put the sources together, each as often as settings.mix says."""
+    generator = np.random.default_rng(settings.seed)
+
+    def repeated(rows: pd.DataFrame, source: str) -> list[pd.DataFrame]:
+        whole, part = divmod(settings.mix.get(source, 1.0), 1)
+        chosen = generator.random(len(rows)) < part
+        if source != MAIN and not whole:
+            chosen |= (rows[list(settings.rare)] == 1).any(axis=1).to_numpy()
+        return [rows] * int(whole) + [rows[chosen]]
+
+    parts = repeated(train, MAIN)
+    sources = extra[SOURCE].unique().tolist()
+    for setting in ("mix", "teacher_share"):
+        unknown = set(getattr(settings, setting)) - {MAIN, *sources}
+        if unknown:
+            raise DataError(
+                f"{setting} names {', '.join(sorted(unknown))}, which no row of extra_data is from "
+                f"(its sources: {', '.join(map(str, sources)) or 'none'})."
+            )
+    for source in sources:
+        parts += repeated(extra[extra[SOURCE] == source], source)
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts or [train.iloc[:0]], ignore_index=True)
+
+
+def with_passages(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Add settings.passages × the rows of train_data, each a run of its sentences, unlabelled.
+
+    A comment of one sentence gives none, so there are fewer.
+    """
+    if not settings.passages:
+        return rows
+    own = rows[sources_of(rows) == MAIN]
+    generator = np.random.default_rng(settings.seed)
+    drawn = own.iloc[generator.integers(len(own), size=round(settings.passages * len(own)))]
+    texts = [passage(text, generator) for text in drawn[settings.text_column]]
+    drawn = drawn.assign(**{settings.text_column: texts}, **dict.fromkeys(settings.labels, np.nan))
+    return pd.concat([rows, drawn[drawn[settings.text_column] != ""]], ignore_index=True)
+
+
+def passage(text: str, generator: np.random.Generator) -> str:
+    """Cut a run of sentences out of a text, not all of them; empty for a text of one sentence."""
+    spans = sentences(text)
+    if len(spans) < 2:
+        return ""
+    length = generator.integers(1, len(spans))
+    first = generator.integers(0, len(spans) - length + 1)
+    return text[spans[first][0] : spans[first + length - 1][1]]
+
+
+def with_noise(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Write settings.noise of the rows as people do to get past a filter, the same each time."""
+    generator = np.random.default_rng(settings.seed)
+    changed = generator.random(len(rows)) < settings.noise
+    texts = rows[settings.text_column].to_list()
+    for index in np.flatnonzero(changed):
+        texts[index] = add_noise(texts[index], generator)
+    return rows.assign(**{settings.text_column: texts})
+
+
+def sources_of(rows: pd.DataFrame) -> pd.Series:
+    """Each row's source, by the name that settings.mix has for it."""
+    if SOURCE not in rows:
+        return pd.Series(MAIN, index=rows.index)
+    return rows[SOURCE].fillna(MAIN).replace("", MAIN)
+
+
+def count_sources(rows: pd.DataFrame) -> dict[str, Any]:
+    """Source of extra_data → its number of rows, and its licence where one is stated."""
+    if SOURCE not in rows:
+        return {}
+    counts: dict[str, Any] = {}
+    for source, group in rows.dropna(subset=SOURCE).groupby(SOURCE):
+        counts[str(source)] = {"rows": len(group)}
+        if LICENCE in group and (stated := group[LICENCE].dropna().tolist()):
+            counts[str(source)]["licence"] = str(stated[0])
+    return counts

@@ -1,0 +1,104 @@
+"""What happens during a training, at steps and validations; all of it also after a resume."""
+
+import json
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from comment_toxicity.disk import write_whole
+from finetune.train.dataset import SimilarLengthSampler
+
+
+class EpochCallback(TrainerCallback):
+    """Tells the sampler the epoch, also after a resume (the Trainer's own call misses it then)."""
+
+    def __init__(self, sampler: SimilarLengthSampler):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **_):
+        """Count whole epochs in optimizer steps."""
+        self.sampler.epoch = state.global_step * self.sampler.batch_size // len(self.sampler)
+
+
+class LastStepCallback(TrainerCallback):
+    """Validates and saves at the last step, wherever the interval falls."""
+
+    def on_step_end(self, args, state, control, **_):
+        """Ask for both at max_steps."""
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = control.should_log = True
+
+
+class MovedCallback(TrainerCallback):
+    """Finds the best checkpoint in the run's folder of today: the state has it by its old path."""
+
+    def on_train_begin(self, args, state, control, **_):
+        """Keep the checkpoint's name only."""
+        if state.best_model_checkpoint:
+            name = Path(state.best_model_checkpoint).name
+            state.best_model_checkpoint = str(Path(args.output_dir) / name)
+
+
+class PatienceCallback(TrainerCallback):
+    """Stops after so many validations without a better one.
+
+    Counted in the log, which is part of each checkpoint: after a resume transformers' own
+    EarlyStoppingCallback counts anew, and the run ends with other weights than an unbroken one.
+    """
+
+    def __init__(self, patience: int):
+        self.patience = patience
+
+    def on_train_begin(self, args, state, control, **_):
+        """Stop a run anew that was interrupted after its end."""
+        self.on_evaluate(args, state, control)
+
+    def on_evaluate(self, args, state, control, **_):
+        """Count the validations since the best."""
+        figure = args.metric_for_best_model
+        course = [entry[figure] for entry in state.log_history if figure in entry]
+        if course:
+            best = max(course) if args.greater_is_better else min(course)
+            if len(course) - 1 - course.index(best) >= self.patience:
+                control.should_training_stop = True
+
+
+class CurvesCallback(TrainerCallback):
+    """Writes curves.jsonl and curves.png from the Trainer's log, whole at each entry.
+
+    The log is part of each checkpoint, so a resumed run neither loses nor repeats an entry.
+    """
+
+    def __init__(self, run_folder: Path, best_by: str):
+        self.run_folder, self.best_by = run_folder, best_by
+
+    def on_log(self, args, state, control, **_):
+        """Write the lines so far."""
+        if state.is_world_process_zero:
+            lines = "".join(json.dumps(entry) + "\n" for entry in state.log_history)
+            write_whole(self.run_folder / "curves.jsonl", lines)
+
+    def on_evaluate(self, args, state, control, **_):
+        """Draw the picture so far."""
+        if state.is_world_process_zero:
+            draw_curves(state.log_history, self.best_by, self.run_folder / "curves.png")
+
+
+def draw_curves(log: list[dict], best_by: str, path: Path) -> None:
+    """Draw training and validation loss, and the figure that chooses the checkpoint, by epoch."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axis, name, key in (
+        (left, "training", "loss"),
+        (left, "validation", "eval_loss"),
+        (right, "validation", f"eval_{best_by}"),
+    ):
+        points = [(entry["epoch"], entry[key]) for entry in log if key in entry]
+        axis.plot(*zip(*points, strict=True) if points else ([], []), label=name, marker=".")
+    left.set(title="loss", xlabel="epoch", yscale="log")
+    right.set(title=best_by.replace("_", " "), xlabel="epoch")
+    left.legend()
+    right.legend()
+    figure.savefig(path, dpi=120)
