@@ -14,7 +14,8 @@ from comment_toxicity.disk import files_in
 from comment_toxicity.errors import GateError, SettingsError
 from finetune import progress, record
 from finetune.config import Settings, add_flags, checked, from_flags, from_toml
-from finetune.stages import STAGES, is_first_process, run_stages
+from finetune.processes import failure_ends_others, is_first_process, wait_for_first
+from finetune.stages import STAGES, run_stages
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,12 +41,20 @@ def _is_publish_command(arguments: list[str]) -> bool:
 
 
 def _run(flags: argparse.Namespace) -> None:
+    if is_first_process():
+        with failure_ends_others():
+            _run_stages(flags)
+    elif not flags.stages or "train" in flags.stages:
+        import finetune.train.train  # noqa: F401 - takes seconds, and the first is not ready yet
+
+        wait_for_first()
+        run_stages(["train"], _settings(flags), resume=flags.resume)
+
+
+def _run_stages(flags: argparse.Namespace) -> None:
     settings = _settings(flags)
     asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
     names = [name for name in STAGES if name in asked]
-    if not is_first_process():
-        run_stages(names, settings, resume=flags.resume)
-        return
     if "publish" in names:
         _check_publishing(settings, names)
     run_folder = Path(settings.output_dir)

@@ -9,7 +9,6 @@ card       what lies in RUN/model → RUN/model/README.md and run.json
 publish    RUN/model → the Hub or S3, if publish_to names one
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -31,6 +30,7 @@ from finetune.data.split import Split, load_split, make_split, save_split
 from finetune.data.tables import describe_source, public_url
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
+from finetune.processes import is_first_process, let_others_train
 from finetune.thresholds import Criterion
 
 Stage = Callable[[Settings, Path, bool], dict[str, Any]]
@@ -39,27 +39,22 @@ Stage = Callable[[Settings, Path, bool], dict[str, Any]]
 def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
     """Run the named stages one after the other, and add to the record what each found.
 
-    Under torchrun every process trains, and the first does all the rest.
+    Under torchrun every process trains, and the first does all the rest; see processes.py.
     """
     run_folder = Path(settings.output_dir)
     first = is_first_process()
     for name in names:
-        if not first and name != "train":
-            continue
         started = time.monotonic()
         if first:
             print(f"── {name}", flush=True)
             progress.update(run_folder, stage=name, step=0, steps=0)
+            if name == "train":
+                let_others_train()
         found = STAGES[name](settings, run_folder, resume)
         if first:
             record.add(run_folder, seconds=time.monotonic() - started, **found)
     if first and (run_folder / "model" / "README.md").is_file():
         print(f"The model is in {run_folder / 'model'}.")
-
-
-def is_first_process() -> bool:
-    """Whether this process does what only one may do; true without torchrun."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
@@ -95,10 +90,7 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
         return {}
     from finetune.train.train import train as fine_tune
 
-    # Under torchrun the others may be here before the first has written the split.
-    written = is_first_process() or (resume and "data" in record.load(run_folder))
-    split = _split(run_folder) if written else make_split(settings)
-    return {"training": fine_tune(split, settings, run_folder, resume)}
+    return {"training": fine_tune(_split(run_folder), settings, run_folder, resume)}
 
 
 def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:

@@ -186,8 +186,11 @@ def test_a_disk_that_fills_up_in_training_is_one_sentence(
     assert said.endswith("make room, then go on with --resume.")
 
 
-def test_two_processes_give_the_losses_of_one(comments: Path, tiny_base: Path, tmp_path: Path):
-    plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "20"]
+def test_two_processes_read_the_rows_once_and_give_the_losses_of_one(
+    comments: Path, tiny_base: Path, tmp_path: Path
+):
+    plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "6"]
+    plain += ["--teachers", str(tiny_base), "--teacher-share", "train_data=0.5"]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(flags(comments, tiny_base, one, *plain)) == 0
     # Addresses, since some machines cannot resolve their own name.
@@ -195,13 +198,16 @@ def test_two_processes_give_the_losses_of_one(comments: Path, tiny_base: Path, t
         "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d",
         "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
     ]  # fmt: skip
-    subprocess.run(
+    process = subprocess.run(
         [sys.executable, *torchrun, "-m", "finetune", *flags(comments, tiny_base, two, *plain)],
         env=os.environ | {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"},
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
         timeout=300,
     )
+    assert process.stdout.count(f"{tiny_base} scores") == 1
     assert losses(one) == pytest.approx(losses(two), rel=1e-4)
 
 
