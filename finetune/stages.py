@@ -148,7 +148,11 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
 def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Measure the exported, calibrated model on the test rows."""
     from comment_toxicity import load_classifier
-    from finetune.measure.plots import draw_confusion, draw_curves, draw_reliability
+    from finetune.measure.plots import (
+        draw_confusion,
+        draw_reliability,
+        draw_roc_and_precision_recall,
+    )
 
     folder, split = _exported(run_folder), _split(run_folder)
     if split.test is None:
@@ -169,7 +173,9 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
     pictures = run_folder / "report"
     pictures.mkdir(exist_ok=True)
     write_whole(pictures / "report.csv", report.csv())
-    draw_curves(targets, probabilities, exported.labels, pictures / "curves.png", weights)
+    draw_roc_and_precision_recall(
+        targets, probabilities, exported.labels, pictures / "roc_precision_recall.png", weights
+    )
     draw_reliability(report, pictures / "reliability.png")
     draw_confusion(report, pictures / "confusion.png")
     source = record.load(run_folder)["data"]["test"]

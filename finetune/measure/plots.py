@@ -14,7 +14,7 @@ from finetune.measure.report import Report
 DPI = 120
 
 
-def draw_curves(
+def draw_roc_and_precision_recall(
     targets: ArrayLike,
     probabilities: ArrayLike,
     labels: Sequence[str],

@@ -81,10 +81,10 @@ class CurvesCallback(TrainerCallback):
     def on_evaluate(self, args, state, control, **_):
         """Draw the picture so far."""
         if state.is_world_process_zero:
-            draw_curves(state.log_history, self.best_by, self.run_folder / "curves.png")
+            draw_training_curves(state.log_history, self.best_by, self.run_folder / "curves.png")
 
 
-def draw_curves(log: list[dict], best_by: str, path: Path) -> None:
+def draw_training_curves(log: list[dict], best_by: str, path: Path) -> None:
     """Draw training and validation loss, and the figure that chooses the checkpoint, by epoch."""
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
-from finetune.measure.plots import draw_confusion, draw_curves, draw_reliability
+from finetune.measure.plots import draw_confusion, draw_reliability, draw_roc_and_precision_recall
 
 PNG = b"\x89PNG"
 
@@ -11,14 +11,15 @@ def test_a_report_becomes_three_pictures(tmp_path):
     scores = np.array([[0.9, 0.1, 0.2], [0.4, 0.2, 0.7], [0.3, 0.1, 0.1], [np.nan] * 3])
     labels = ["a", "b", "c"]
     report = evaluate_labels(targets, scores, labels, dict.fromkeys(labels, 0.5))
-    draw_curves(targets, scores, labels, tmp_path / "curves.png", weights=[1, 2, 1, 1])
+    path = tmp_path / "roc_precision_recall.png"
+    draw_roc_and_precision_recall(targets, scores, labels, path, weights=[1, 2, 1, 1])
     draw_reliability(report, tmp_path / "reliability.png")
     draw_confusion(report, tmp_path / "confusion.png")
     pictures = sorted(tmp_path.iterdir())
     assert [picture.name for picture in pictures] == [
         "confusion.png",
-        "curves.png",
         "reliability.png",
+        "roc_precision_recall.png",
     ]
     assert all(picture.read_bytes().startswith(PNG) for picture in pictures)
 

@@ -70,7 +70,9 @@ class ModelFacts:
         """Curves and confusion matrices of the model's run; only for runs of this machine."""
         folder = self.folder.path.parent / "report"
         return [
-            path for name in ("curves", "confusion") if (path := folder / f"{name}.png").exists()
+            path
+            for name in ("roc_precision_recall", "confusion")
+            if (path := folder / f"{name}.png").exists()
         ]
 
 

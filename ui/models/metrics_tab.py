@@ -24,5 +24,5 @@ def show_metrics(name: str, known: ModelFacts) -> None:
     except (KeyError, TypeError, ValueError, AttributeError):
         st.info("Its metrics.json has a form that this page cannot show.")
     for plot in known.plots:
-        alt = "ROC and precision-recall curves" if plot.stem == "curves" else "Confusion matrices"
+        alt = "Confusion matrices" if plot.stem == "confusion" else "ROC and precision-recall curves"
         st.image(str(plot), caption=f"{alt} on the run's test rows, by label")
