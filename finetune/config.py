@@ -21,6 +21,8 @@ AFTER_TRAINING = {
     "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
 """Settings that a later stage may take anew: they leave the trained weights as they are."""
+REMOVED = {"extra_text_column": "text", "source_column": "source", "layer_decay": 1.0}
+"""Settings of earlier versions, each with its default: what a run now does without it."""
 
 
 def setting(effect: str, default: Any) -> Any:
@@ -74,18 +76,15 @@ class Settings:
         {},
     )
     extra_data: list[str] = setting(
-        "train on the rows of these tables as well; a column of a label may be missing or empty, "
-        "which leaves it unknown. A .toml file is one of sentences with slots, as "
-        "data/templates.toml",
+        "train on the rows of these tables as well, their comments in a column text (or "
+        "text_column); a column of a label may be missing or empty, which leaves it unknown. A "
+        ".toml file is one of sentences with slots, as data/templates.toml",
         [],
     )
-    extra_text_column: str = setting(
-        "read the comments of extra_data's tables from this column", "text"
-    )
-    source_column: str = setting("the column that says where a row of extra_data is from", "source")
     mix: dict[str, float] = setting(
-        "read the rows of a source this often in an epoch: a value of source_column, or train_data "
-        "for its own rows; 0.5 takes a random half; not named is 1 (as source=2,source=0.5)",
+        "read the rows of a source this often in an epoch: a value of extra_data's column source, "
+        "or train_data for its own rows; 0.5 takes a random half; not named is 1 (as "
+        "source=2,source=0.5)",
         {},
     )
     teachers: list[str] = setting(
@@ -161,9 +160,6 @@ class Settings:
     learning_rate: float = setting("highest learning rate of the encoder", 5e-5)
     head_learning_rate: float = setting(
         "highest learning rate of the classification head; 0 takes learning_rate", 0.0
-    )
-    layer_decay: float = setting(
-        "multiply the learning rate by this for each layer further from the head", 1.0
     )
     weight_decay: float = setting("pull weights towards zero by this rate (AdamW)", 0.01)
     warmup: float = setting("raise the learning rate from zero over this share of the steps", 0.06)
@@ -251,7 +247,6 @@ class Settings:
             "average_with_base": (0, 1),
             "dropout": (0, 0.9),
             "attention_dropout": (0, 0.9),
-            "layer_decay": (0.1, 1),
             "warmup": (0, 0.99),
             "max_length": (8, 8192),
             "window": (0, 8192),
@@ -356,7 +351,14 @@ def from_toml(path: str | Path) -> dict[str, Any]:
 
 def checked(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Give each value its setting's type. SettingsError: what is not one, and `where` it stands."""
-    return {name: _as_type(name, value, where) for name, value in values.items()}
+    for name, default in REMOVED.items():
+        if values.get(name, default) != default:
+            raise SettingsError(
+                f"{where}: {name} is {values[name]!r}, but that setting was removed; what is left "
+                f"of it is its default, {default}."
+            )
+    kept = {name: value for name, value in values.items() if name not in REMOVED}
+    return {name: _as_type(name, value, where) for name, value in kept.items()}
 
 
 def add_flags(parser: argparse._ArgumentGroup) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from comment_toxicity.disk import kept_for_this_process, read_json, write_json
 from comment_toxicity.errors import SettingsError
-from finetune.config import AFTER_TRAINING, Settings
+from finetune.config import AFTER_TRAINING, REMOVED, Settings
 
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "onnx", "scikit-learn", "pandas")
 FILE_NAME = "run.json"
@@ -91,9 +91,9 @@ def differences(record: dict[str, Any], settings: Settings) -> list[str]:
 
     One that the record does not have is younger than the run, which was as with its default.
     """
-    recorded = dataclasses.asdict(Settings()) | record["settings"]
+    recorded = dataclasses.asdict(Settings()) | REMOVED | record["settings"]
     return [
         name
-        for name, value in dataclasses.asdict(settings).items()
+        for name, value in (REMOVED | dataclasses.asdict(settings)).items()
         if recorded[name] != value and name not in AFTER_TRAINING
     ]

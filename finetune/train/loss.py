@@ -9,7 +9,6 @@ from torch import nn
 from transformers import EvalPrediction, PreTrainedModel, Trainer
 
 from finetune.config import Settings
-from finetune.train.base import encoder_layers
 from finetune.train.callbacks import EpochCallback
 from finetune.train.dataset import UNKNOWN, SimilarLengthSampler
 
@@ -84,21 +83,16 @@ class CommentTrainer(Trainer):
 def parameter_groups(model: PreTrainedModel, settings: Settings) -> list[dict]:
     """Give AdamW its parameters with a learning rate each.
 
-    The head has head_learning_rate; the encoder's last layer learning_rate; each layer further
-    down, and last the embeddings, layer_decay times the one above. Biases and norms don't decay.
+    The head has head_learning_rate, the encoder learning_rate. Biases and norms don't decay.
     """
-    layers = encoder_layers(model)
-    depth = {id(p): len(layers) - i for i, layer in enumerate(layers) for p in layer.parameters()}
-    encoder = {id(p) for p in model.base_model.parameters()}
+    encoder = {id(parameter) for parameter in model.base_model.parameters()}
     groups: dict[tuple[float, float], dict] = {}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
-        if id(parameter) in encoder:
-            steps_down = depth.get(id(parameter), len(layers) + 1) - 1
-            rate = settings.learning_rate * settings.layer_decay**steps_down
-        else:
-            rate = settings.head_learning_rate or settings.learning_rate
+        rate = settings.learning_rate
+        if id(parameter) not in encoder:
+            rate = settings.head_learning_rate or rate
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "weight_decay": decay})
         group["params"].append(parameter)

@@ -8,6 +8,7 @@ import pytest
 from comment_toxicity.errors import SettingsError
 from finetune.__main__ import main
 from finetune.config import Settings, add_flags, from_flags, from_toml
+from finetune.record import differences
 from tests.running import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
@@ -134,6 +135,21 @@ def test_a_config_with_a_misspelt_setting_is_refused(tmp_path: Path):
     config.write_text("learning_rat = 1\n")
     with pytest.raises(SettingsError, match="learning_rat is not a setting"):
         from_toml(config)
+
+
+def test_a_setting_that_was_removed_is_read_as_long_as_it_had_its_default(tmp_path: Path):
+    config = tmp_path / "own.toml"
+    config.write_text("epochs = 2\nlayer_decay = 1.0\n")
+    assert from_toml(config) == {"epochs": 2.0}
+    config.write_text("layer_decay = 0.85\n")
+    with pytest.raises(SettingsError, match=r"own\.toml: layer_decay is 0\.85, but .* was removed"):
+        from_toml(config)
+
+
+def test_a_run_with_a_setting_that_was_removed_differs_from_one_without():
+    record = {"settings": {"layer_decay": 0.85}}
+    assert differences(record, Settings()) == ["layer_decay"]
+    assert differences({"settings": {"layer_decay": 1.0}}, Settings()) == []
 
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys):
