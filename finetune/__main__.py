@@ -1,6 +1,6 @@
 """python -m finetune --config configs/NAME.toml [STAGE ...] [--SETTING VALUE ...].
 
-python -m finetune publish MODEL --to TARGET [--require CONDITION] publishes what a run has left.
+python -m finetune publish MODEL --to TARGET [--require CONDITION] publishes a model folder.
 """
 
 import argparse
@@ -71,18 +71,18 @@ def _publish(flags: argparse.Namespace) -> None:
 
 
 def _check_publishing(settings: Settings, names: list[str]) -> None:
-    """See before hours of training whether what comes last can be done."""
+    """Check before hours of training that the result can be published."""
     from finetune.publish.conditions import Condition
     from finetune.publish.publish import parse_target
 
     if not settings.publish_to:
-        raise SettingsError("the stage publish wants to know where to: --publish-to hub:OWNER/NAME")
+        raise SettingsError("the stage publish needs a target; give --publish-to hub:OWNER/NAME.")
     for text in settings.publish_require:
         if Condition.parse(text).of_audit and "export" in names:
             raise SettingsError(
-                f"{text!r}: no stage of a run measures that; leave the stage publish out, and give "
-                "this condition to `python -m finetune publish` after `python -m finetune.audit "
-                "--save`."
+                f"{text!r}: no stage of a run measures that. Leave out the stage publish; run "
+                "`python -m finetune.audit --save`, then `python -m finetune publish` with this "
+                "condition."
             )
     for target in settings.publish_to:
         parse_target(target).check()
@@ -91,23 +91,23 @@ def _check_publishing(settings: Settings, names: list[str]) -> None:
 def _publish_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m finetune publish",
-        description="Publish a model folder on the Hugging Face Hub or on S3, if its figures meet "
-        "the conditions. Readers get the old model or the whole new one. Interrupted, give the "
-        "same command again.",
+        description="Publish a model folder on the Hugging Face Hub or on S3, if its metrics meet "
+        "the conditions. Readers see either the old model or the whole new one. If interrupted, "
+        "run the same command again.",
         epilog=f"Exit code {GateError.exit_code}: a condition is not met, and nothing was sent. "
-        "Credentials: HF_TOKEN or `hf auth login` for the Hub; for S3 what the AWS tools use, "
-        "with AWS_ENDPOINT_URL for another endpoint than Amazon's. In a config, a section "
+        "Credentials: HF_TOKEN or `hf auth login` for the Hub; for S3 those of the AWS tools, "
+        "with AWS_ENDPOINT_URL for an endpoint other than Amazon's. In a config, a section "
         "[publish] with to, require, private and tags makes this the last stage of a run.",
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="a model's folder or name, or a run's folder"
+        "model", metavar="MODEL", help="a model folder, a model name, or a run folder"
     )
     parser.add_argument(
         "--to",
         required=True,
         action="append",
         metavar="TARGET",
-        help="hub:OWNER/NAME or s3://BUCKET/PREFIX, made if it does not exist; can be repeated",
+        help="hub:OWNER/NAME or s3://BUCKET/PREFIX, created if it does not exist; repeatable",
     )
     parser.add_argument(
         "--require",
@@ -116,7 +116,7 @@ def _publish_parser() -> argparse.ArgumentParser:
         metavar="CONDITION",
         help='publish only if this holds: "roc_auc_mean >= 0.97", "f1.threat >= 0.4", '
         '"roc_auc_mean >= published - 0.002", or, by its path in audit.json, '
-        '"audit.function.accuracy >= 0.77"; can be repeated (default: no condition)',
+        '"audit.function.accuracy >= 0.77"; repeatable (default: no condition)',
     )
     parser.add_argument(
         "--private",
@@ -128,12 +128,12 @@ def _publish_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="give this version a name, as in owner/name@v1.2; can be repeated (default: none)",
+        help="tag this version, as in owner/name@v1.2; repeatable (default: none)",
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="show the files and judge the conditions; send nothing",
+        help="list the files and check the conditions; send nothing",
     )
     return parser
 
@@ -143,24 +143,24 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m finetune",
         description="Train a comment classifier on labelled comments: rows in, model folder out.",
         epilog="Stages run in this order: " + ", ".join(STAGES) + ". "
-        "A stage by itself reads what the earlier ones left in --output-dir. "
-        "`python -m finetune publish --help` tells how to publish any model folder.",
+        "A stage on its own reads what the earlier ones left in --output-dir. "
+        "`python -m finetune publish --help` explains how to publish any model folder.",
     )
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="run only these (default: all)")
     parser.add_argument("--config", help="take settings from this TOML file (default: none)")
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "--resume", action="store_true", help="go on with the interrupted run in --output-dir"
+        "--resume", action="store_true", help="continue the interrupted run in --output-dir"
     )
     group.add_argument(
-        "--clear", action="store_true", help="delete the run in --output-dir and start anew"
+        "--clear", action="store_true", help="delete the run in --output-dir and start over"
     )
-    add_flags(parser.add_argument_group("settings, each also a line of the config"))
+    add_flags(parser.add_argument_group("settings, each of which can also be a line of the config"))
     return parser
 
 
 def _settings(flags: argparse.Namespace) -> Settings:
-    """Lay flags over the config, or over the record of the run when no config is named."""
+    """The config, or without one the record of the run, with the flags over it."""
     unknown = [name for name in flags.stages if name not in STAGES]
     if unknown:
         raise SettingsError(f"no stage {unknown[0]!r}; the stages are {', '.join(STAGES)}.")
@@ -178,14 +178,15 @@ def _settings(flags: argparse.Namespace) -> Settings:
 
 
 def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> None:
-    """Start a record in an empty run folder, or see that the one there is of this very run."""
+    """Start a record in an empty run folder, or check that the one there is of this run."""
     folder = Path(settings.output_dir)
     if clear and "data" not in names:
-        raise SettingsError("--clear deletes the whole run, so begin with the stage data.")
+        raise SettingsError("--clear deletes the whole run, so start with the stage data.")
     if clear and folder.exists():
         if not record.holds_run(folder) and files_in(folder):
             raise SettingsError(
-                f"{folder}: holds no run, so --clear leaves it alone; name another --output-dir."
+                f"{folder}: not a run folder, so --clear does not delete it; "
+                "give another --output-dir."
             )
         shutil.rmtree(folder)
     if not record.holds_run(folder):
@@ -193,21 +194,21 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
             raise record.no_run(folder)
         if folder.is_dir() and files_in(folder):
             raise SettingsError(
-                f"{folder}: holds other files; name another --output-dir or empty it."
+                f"{folder}: has other files in it; empty it or give another --output-dir."
             )
         record.begin(settings, folder)
         return
-    trains_anew = "train" in names and any(folder.glob("checkpoints/*"))
-    if ("data" in names or trains_anew) and not resume:
+    trains_again = "train" in names and any(folder.glob("checkpoints/*"))
+    if ("data" in names or trains_again) and not resume:
         raise SettingsError(
-            f"{folder}: holds a run; --resume goes on with it, --clear deletes it first."
+            f"{folder}: there is a run; --resume continues it, --clear deletes it first."
         )
     known = record.load(folder)
     differing = record.differences(known, settings)
     if differing:
         raise SettingsError(
-            f"{folder}: its run has another {', '.join(differing)}; leave these as they were, "
-            "or start anew with --clear."
+            f"{folder}: the run there has other settings for {', '.join(differing)}; keep these, "
+            "or start over with --clear."
         )
     record.save(known | {"settings": dataclasses.asdict(settings)}, folder)
 

@@ -1,6 +1,6 @@
-"""Settings of a run: one dataclass is the defaults, the flags, the checks and the record.
+"""The settings of a run: one dataclass is the defaults, the flags, the checks and the record.
 
-A TOML file in configs/ sets fields by name; flags override the file; run.json keeps the result.
+A TOML file in configs/ sets fields by name; flags override it; run.json records the result.
 """
 
 import argparse
@@ -20,13 +20,13 @@ AFTER_TRAINING = {
     "window", "formats", "criterion", "model_name", "data_licence", "left_out", "base_licence",
     "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
-"""Settings that a later stage may take anew: they leave the trained weights as they are."""
+"""Settings that may change after training: they have no effect on the trained weights."""
 REMOVED = {"extra_text_column": "text", "source_column": "source", "layer_decay": 1.0}
-"""Settings of earlier versions, each with its default: what a run now does without it."""
+"""Settings of earlier versions, each with its default, which is how every run now works."""
 
 
 def setting(effect: str, default: Any) -> Any:
-    """Make a field of Settings whose help text says what the setting does."""
+    """A field of Settings, with its default and its help text."""
     if isinstance(default, list | dict):
         return field(default_factory=lambda: default.copy(), metadata={"help": effect})
     return field(default=default, metadata={"help": effect})
@@ -34,7 +34,7 @@ def setting(effect: str, default: Any) -> Any:
 
 @dataclass
 class Settings:
-    """Everything that decides what a run reads, trains and writes."""
+    """What a run reads, trains and writes."""
 
     # rows
     train_data: str = setting(
@@ -43,15 +43,17 @@ class Settings:
         "data/sample.csv",
     )
     validation_data: str = setting(
-        "choose epoch, calibration and thresholds on this table instead of a part of train_data", ""
+        "choose the checkpoint, calibration and thresholds on this table instead of a part of "
+        "train_data",
+        "",
     )
     test_data: str = setting(
-        "report on this table instead of a part of train_data; training never sees it", ""
+        "report on this table instead of a part of train_data; never used in training", ""
     )
     text_column: str = setting("read the comments from this column", "comment_text")
     id_column: str = setting(
-        "keep rows that share a value of this column on one side of the split; empty ones share "
-        "none",
+        "keep rows that share a value of this column in the same split; empty values are not "
+        "shared",
         "",
     )
     labels: list[str] = setting(
@@ -60,75 +62,75 @@ class Settings:
         JIGSAW_LABELS,
     )
     label_column: str = setting(
-        "take one class a row from this column instead: the labels exclude each other", ""
+        "read one class per row from this column instead: a single-label model", ""
     )
     label_mapping: dict[str, int] = setting(
-        "read these values of label_column as these places in labels (as value=0,value=1)", {}
+        "map values of label_column to indices in labels, counted from 0 (as value=0,value=1)", {}
     )
     exclude: dict[str, list[str]] = setting(
-        "leave out rows of train_data whose column has one of these values "
+        "drop rows of train_data whose column has one of these values "
         "(as column=value|value,column=value)",
         {},
     )
     train_only: dict[str, list[str]] = setting(
-        "use rows of train_data whose column has one of these values for training only, never for "
+        "use rows of train_data whose column has one of these values only for training, never for "
         "validation or test (as column=value|value,column=value)",
         {},
     )
     extra_data: list[str] = setting(
-        "train on the rows of these tables as well, their comments in a column text (or "
-        "text_column); a column of a label may be missing or empty, which leaves it unknown. A "
-        ".toml file is one of sentences with slots, as data/templates.toml",
+        "also train on the rows of these tables, with comments in the column text (or "
+        "text_column); a label whose column is missing or empty is unknown. A .toml file holds "
+        "templates, as data/templates.toml",
         [],
     )
     mix: dict[str, float] = setting(
-        "read the rows of a source this often in an epoch: a value of extra_data's column source, "
-        "or train_data for its own rows; 0.5 takes a random half; not named is 1 (as "
-        "source=2,source=0.5)",
+        "read the rows of a source this many times per epoch (default 1; 0.5 takes a random half). "
+        "A source is a value of extra_data's column source, or train_data (as "
+        "source=2,train_data=0.5)",
         {},
     )
     teachers: list[str] = setting(
-        "learn the mean of these models' scores as well (folders, or names as the page has them; "
-        "named twice is twice the weight): whole where a row's label is unknown, else by "
-        "teacher_share",
+        "also learn the mean score of these models (folders or model names; a model named twice "
+        "counts twice): alone where a row's label is unknown, elsewhere mixed by teacher_share",
         [],
     )
     teacher_share: dict[str, float] = setting(
-        "how far a source's own labels give way to the teachers, from 0 to 1; sources named as in "
-        "mix, not named is 0 (as source=0.5,train_data=0.7)",
+        "weight of the teachers' score against the label, per source, from 0 to 1 (default 0); "
+        "sources are named as in mix (as source=0.5,train_data=0.7)",
         {},
     )
     rare: dict[str, float] = setting(
-        "take every row of extra_data that carries one of these labels, whatever mix says, and let "
-        "that label give way to the teachers no further than this (as label=0.5)",
+        "keep every row of extra_data that has one of these labels, whatever mix says, and limit "
+        "the teachers' weight on that label to this (as label=0.5)",
         {},
     )
     passages: float = setting(
-        "read this many passages per row of train_data beside it, cut at sentences, which have no "
-        "labels but the teachers' scores",
+        "for each row of train_data, also train on this many passages of its sentences, labelled "
+        "by the teachers alone",
         0.0,
     )
     logit_matching: float = setting(
-        "weight of the squared distance to the teachers' logits, beside the loss: teaches the "
-        "order of harmless comments too",
+        "add the squared distance to the teachers' logits to the loss, with this weight: also "
+        "teaches the ranking of harmless comments",
         0.0,
     )
     noise: float = setting(
-        "write this share of the training rows as people do to get past a filter: misspelt, "
-        "spaced out, with signs for letters",
+        "disguise this share of the training rows as people do to evade filters: misspelt, "
+        "spaced out, with symbols for letters",
         0.0,
     )
     weight_column: str = setting(
-        "how much a row counts towards the natural mix of comments: true or false for a random "
-        "sample beside picked rows, or a number; used for calibration, thresholds and metrics, "
-        "never in the loss",
+        "weigh rows by this column in calibration, thresholds and metrics, never in the loss: a "
+        "number, or true for rows of a random sample and false for rows picked by label",
         "",
     )
-    test_weight_column: str = setting("the same of test_data, where its name is another", "")
+    test_weight_column: str = setting(
+        "the weight column of test_data, where it has another name", ""
+    )
     sample: int = setting("use this many random rows of train_data; 0 uses all", 0)
     test_sample: int = setting("use this many random rows of test_data; 0 uses all", 0)
-    validation_fraction: float = setting("keep this share of train_data for validation", 0.1)
-    test_fraction: float = setting("keep this share of train_data for the final report", 0.1)
+    validation_fraction: float = setting("set this share of train_data aside for validation", 0.1)
+    test_fraction: float = setting("set this share of train_data aside for the test report", 0.1)
 
     # model
     base_model: str = setting(
@@ -136,68 +138,75 @@ class Settings:
         "Python package",
         "bert-base-uncased",
     )
-    max_length: int = setting("train on the first tokens of a comment, at most this many", 256)
+    max_length: int = setting("in training, keep this many tokens of each comment", 256)
     window: int = setting(
-        "when scoring, read this many tokens of a comment at once, and longer ones in overlapping "
-        "windows; 0 takes max_length",
+        "in scoring, read this many tokens at once, and longer comments in overlapping windows; 0 "
+        "takes max_length",
         0,
     )
     fold_lookalikes: bool = setting(
-        "read letters of other alphabets that look Latin as Latin ones and emoji of abuse as "
-        "English words, and skip what the vocabulary has no letter for (for English)",
+        "before tokenizing, turn lookalike letters into Latin ones and abusive emoji into English "
+        "words, and drop characters that the vocabulary lacks (for English)",
         False,
     )
-    dropout: float = setting("drop this share of hidden values in training", 0.1)
-    attention_dropout: float = setting("drop this share of attention weights in training", 0.1)
-    freeze: bool = setting("train only the classification head and trainable_layers", False)
+    dropout: float = setting("dropout of hidden states in training, as a share", 0.1)
+    attention_dropout: float = setting("dropout of attention weights in training, as a share", 0.1)
+    freeze: bool = setting(
+        "train only the classification head, and trainable_layers of the encoder", False
+    )
     trainable_layers: int = setting("with freeze, also train this many of the last layers", 0)
 
     # training
-    epochs: float = setting("read the training rows this many times", 3)
-    max_steps: int = setting("stop after this many optimizer steps; 0 goes by epochs", 0)
-    batch_size: int = setting("update the weights after this many comments, on all processes", 32)
-    accumulate: int = setting("split each batch into this many parts to save memory", 1)
-    learning_rate: float = setting("highest learning rate of the encoder", 5e-5)
+    epochs: float = setting("pass over the training rows this many times", 3)
+    max_steps: int = setting("stop after this many optimizer steps; 0 stops by epochs", 0)
+    batch_size: int = setting("comments per optimizer step, over all processes", 32)
+    accumulate: int = setting("split each batch into this many parts, to save memory", 1)
+    learning_rate: float = setting("peak learning rate of the encoder", 5e-5)
     head_learning_rate: float = setting(
-        "highest learning rate of the classification head; 0 takes learning_rate", 0.0
+        "peak learning rate of the classification head; 0 takes learning_rate", 0.0
     )
-    weight_decay: float = setting("pull weights towards zero by this rate (AdamW)", 0.01)
-    warmup: float = setting("raise the learning rate from zero over this share of the steps", 0.06)
+    weight_decay: float = setting("weight decay of AdamW", 0.01)
+    warmup: float = setting("warm up the learning rate from 0 over this share of the steps", 0.06)
     label_weighting: bool = setting(
-        "weigh positives of rare labels up in the loss (square root of negatives per positive)",
+        "give positives of rare labels more weight in the loss (square root of negatives per "
+        "positive)",
         False,
     )
     average_with_base: float = setting(
-        "end with this share of base_model's weights and the rest of the trained ones (for a base "
-        "that has these labels already): keeps what it knew of other texts",
+        "after training, average the weights with base_model's, with this share for the base: "
+        "keeps what it knew of other texts. The base must have the same labels",
         0.0,
     )
     precision: str = setting(
-        "auto: bf16 where a trial shows that this machine gains by it; or fp32, bf16", "auto"
+        "fp32, bf16, or auto: bf16 if a short trial shows that it is faster on this machine", "auto"
     )
-    evaluations_per_epoch: int = setting("validate and save a checkpoint this often an epoch", 1)
+    evaluations_per_epoch: int = setting(
+        "validate and save a checkpoint this many times per epoch", 1
+    )
     patience: int = setting(
-        "stop after this many validations without a better one; 0 never stops early", 0
+        "stop after this many validations without improvement; 0 never stops early", 0
     )
     best_by: str = setting(
-        "keep the checkpoint that is best by this validation figure: roc_auc_mean, "
-        "average_precision_mean, accuracy (single label) or loss",
+        "keep the best checkpoint by this validation metric: roc_auc_mean, "
+        "average_precision_mean, accuracy (single-label) or loss",
         "roc_auc_mean",
     )
-    seed: int = setting("draw rows, initial weights and batch order from this seed", 1)
+    seed: int = setting("random seed of rows drawn, initial weights and batch order", 1)
 
     # result
-    output_dir: str = setting("write the run into this folder", "runs/latest")
+    output_dir: str = setting("write the run to this folder", "runs/latest")
     formats: list[str] = setting(
-        "export the weights as these: safetensors, onnx (int8)", list(FORMATS)
+        "export the weights in these formats: safetensors, onnx (int8)", list(FORMATS)
     )
     criterion: str = setting(
         "choose each label's threshold by this: best-f1, min-precision:0.9 or min-recall:0.9",
         "best-f1",
     )
-    model_name: str = setting("call the model this in its card; empty takes the run's folder", "")
+    model_name: str = setting(
+        "name of the model in its card; empty takes the run folder's name", ""
+    )
     data_licence: str = setting("licence of the training rows, for the model card", "")
-    left_out: str = setting("what was not trained on, and why, for the model card", "")
+    left_out: str = setting("what was left out of training, and why, for the model card", "")
     base_licence: str = setting("licence and origin of the base model, for the model card", "")
     publish_to: list[str] = setting(
         "publish the result to these: hub:OWNER/NAME, s3://BUCKET/PREFIX; in a config: to under "
@@ -219,7 +228,7 @@ class Settings:
 
     @property
     def layout(self) -> Layout:
-        """Which columns of train_data and validation_data are what."""
+        """The columns of train_data and validation_data."""
         return Layout(
             text=self.text_column,
             labels=tuple(self.labels),
@@ -231,13 +240,13 @@ class Settings:
 
     @property
     def test_layout(self) -> Layout:
-        """Which columns of the test rows are what: a table of their own can weigh by another."""
+        """The columns of the test rows: test_data can have a weight column of its own."""
         if self.test_data and self.test_weight_column:
             return dataclasses.replace(self.layout, weight=self.test_weight_column)
         return self.layout
 
     def check(self) -> None:
-        """Raise SettingsError on the first setting that can't be, alone or with another."""
+        """Raise SettingsError for the first value that is not possible, alone or with another."""
         ranges = {
             "validation_fraction": (0, 0.9),
             "test_fraction": (0, 0.9),
@@ -284,53 +293,57 @@ class Settings:
                 f"choose from {', '.join(FORMATS)}."
             )
         if len(self.labels) != len(set(self.labels)) or not self.labels:
-            raise SettingsError("labels must name each label once; give at least one.")
+            raise SettingsError("labels must name at least one label, and each only once.")
         if self.single_label and len(self.labels) < 2:
             raise SettingsError("label_column is set, so labels must name at least two classes.")
         if self.label_mapping and not self.single_label:
-            raise SettingsError("label_mapping is set without label_column; name the column too.")
-        often = [source for source, times in self.mix.items() if not 0 <= times <= 100]
-        if often:
-            raise SettingsError(f"mix gives {often[0]} a number not from 0 to 100; give one.")
-        if any(not 0 <= share <= 1 for share in self.teacher_share.values()):
-            raise SettingsError("teacher_share gives a source a number not from 0 to 1; give one.")
+            raise SettingsError("label_mapping is set without label_column; set label_column too.")
+        for source, times in self.mix.items():
+            if not 0 <= times <= 100:
+                raise SettingsError(f"mix has {source}={times:g}; give a number from 0 to 100.")
+        for source, share in self.teacher_share.items():
+            if not 0 <= share <= 1:
+                raise SettingsError(
+                    f"teacher_share has {source}={share:g}; give a number from 0 to 1."
+                )
         if self.rare and self.single_label:
-            raise SettingsError("rare is for labels that go together; leave label_column out.")
+            raise SettingsError("rare is for multi-label models; leave label_column out.")
         for label, share in self.rare.items():
             if label not in self.labels or not 0 <= share <= 1:
                 raise SettingsError(
-                    f"rare gives {label} {share}; name one of labels, and a number from 0 to 1."
+                    f"rare has {label}={share:g}; give one of labels, and a number from 0 to 1."
                 )
         if not self.teachers and (self.passages or self.logit_matching):
-            raise SettingsError("passages and logit_matching need teachers; name them.")
+            raise SettingsError("passages and logit_matching need teachers; set teachers too.")
         if self.teachers and self.single_label:
-            raise SettingsError("teachers is for labels that go together; leave label_column out.")
+            raise SettingsError("teachers is for multi-label models; leave label_column out.")
         wrong = set(self.label_mapping.values()) - set(range(len(self.labels)))
         if wrong:
             raise SettingsError(
-                f"label_mapping names place {max(wrong)}, but labels has {len(self.labels)} "
-                "entries, counted from 0."
+                f"label_mapping has index {max(wrong)}, but labels has {len(self.labels)} entries; "
+                "indices count from 0."
             )
         if self.best_by == "accuracy" and not self.single_label:
             raise SettingsError(
-                "best_by is accuracy, which is for single-label tasks; use roc_auc_mean."
+                "best_by is accuracy, which is for single-label models; use roc_auc_mean."
             )
         if 0 < self.window < 8:
             raise SettingsError(f"window is {self.window}; give 0 for max_length, or at least 8.")
         Criterion.parse(self.criterion)
         if not self.validation_data and not self.validation_fraction:
             raise SettingsError(
-                "validation_fraction is 0 without validation_data; thresholds and calibration need "
-                "rows, so set one of the two."
+                "validation_fraction is 0 without validation_data; calibration and thresholds need "
+                "validation rows, so set one of the two."
             )
         if self.validation_fraction + self.test_fraction > 0.9:
             raise SettingsError(
-                "validation_fraction and test_fraction leave less than a tenth for training."
+                "validation_fraction and test_fraction leave less than a tenth of the rows for "
+                "training."
             )
 
 
 def from_toml(path: str | Path) -> dict[str, Any]:
-    """Read a config. Returns field name → value; SettingsError names what is not a setting."""
+    """Read a config. Returns setting → value; SettingsError names what is not a setting."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -344,25 +357,25 @@ def from_toml(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
     section = values.pop("publish", {})
     if not isinstance(section, dict):
-        raise SettingsError(f"{path}: publish is to be a section, [publish].")
+        raise SettingsError(f"{path}: publish must be a section, [publish].")
     values |= {f"publish_{name}": value for name, value in section.items()}
     return checked(values, str(path))
 
 
 def checked(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Give each value its setting's type. SettingsError: what is not one, and `where` it stands."""
+    """Convert each value to its setting's type. SettingsError says what is wrong, and `where`."""
     for name, default in REMOVED.items():
         if values.get(name, default) != default:
             raise SettingsError(
-                f"{where}: {name} is {values[name]!r}, but that setting was removed; what is left "
-                f"of it is its default, {default}."
+                f"{where}: {name} is {values[name]!r}, but that setting was removed; "
+                f"only its default, {default}, still works."
             )
     kept = {name: value for name, value in values.items() if name not in REMOVED}
     return {name: _as_type(name, value, where) for name, value in kept.items()}
 
 
 def add_flags(parser: argparse._ArgumentGroup) -> None:
-    """Give the parser one flag for each setting; unset ones leave no trace in the result."""
+    """Add one flag per setting; flags that are not given are absent from the namespace."""
     for item in dataclasses.fields(Settings):
         default = getattr(Settings(), item.name)
         kind = get_type_hints(Settings)[item.name]
@@ -377,7 +390,7 @@ def add_flags(parser: argparse._ArgumentGroup) -> None:
 
 
 def from_flags(flags: argparse.Namespace, values: dict[str, Any]) -> Settings:
-    """Lay the given flags over the config's values, and check the whole."""
+    """Override the config's values by the flags that were given, and check the result."""
     names = {item.name for item in dataclasses.fields(Settings)}
     given = {name: value for name, value in vars(flags).items() if name in names}
     typed = {
@@ -389,7 +402,7 @@ def from_flags(flags: argparse.Namespace, values: dict[str, Any]) -> Settings:
 
 
 def _as_type(name: str, value: Any, where: str) -> Any:
-    """Turn a flag's text or a TOML value into the field's type."""
+    """Convert a flag's text or a TOML value to the field's type."""
     hints = get_type_hints(Settings)
     if name not in hints:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""RUN/run.json: every setting of a run, what it read, on what it ran, and what came of it."""
+"""RUN/run.json: the settings of a run, the data it read, its machine, and its results."""
 
 import dataclasses
 import os
@@ -32,33 +32,33 @@ def begin(settings: Settings, run_folder: Path) -> None:
 
 @contextmanager
 def alone(run_folder: Path) -> Iterator[None]:
-    """Keep a run's folder for this process meanwhile. SettingsError when another has it."""
-    if not run_folder.is_dir():  # nobody can be at work there
+    """Lock a run folder for this process. SettingsError when another has locked it."""
+    if not run_folder.is_dir():  # no process can be at work there
         yield
         return
     busy = SettingsError(
-        f"{run_folder}: another process is at work on this run; wait for its end, or name another "
-        "--output-dir."
+        f"{run_folder}: another process is working on this run; wait until it ends, or give "
+        "another --output-dir."
     )
     with kept_for_this_process(run_folder, busy):
         yield
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a run lies in the folder; a model's folder has a copy of the record too."""
+    """Whether there is a run in the folder; a model folder has a copy of the record too."""
     return (folder / FILE_NAME).is_file() and not (folder / "config.json").is_file()
 
 
 def no_run(folder: Path) -> SettingsError:
-    """Say that a folder holds no run."""
+    """The error for a folder without a run."""
     return SettingsError(
-        f"{folder}: no run there ({FILE_NAME} is missing, or it is a model's folder); start one "
+        f"{folder}: no run there ({FILE_NAME} is missing, or this is a model folder); start one "
         "with --config."
     )
 
 
 def load(run_folder: Path) -> dict[str, Any]:
-    """Read the record. SettingsError when the folder holds none."""
+    """Read the record. SettingsError where there is none, or it cannot be read."""
     path = run_folder / FILE_NAME
     try:
         record = read_json(path)
@@ -69,27 +69,27 @@ def load(run_folder: Path) -> dict[str, Any]:
         raise no_run(run_folder) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
-            f"{path}: cannot be read ({error!r}); start again with --clear."
+            f"{path}: cannot be read ({error!r}); start over with --clear."
         ) from None
 
 
 def save(record: dict[str, Any], run_folder: Path) -> None:
-    """Write the record whole."""
+    """Write the record, whole or not at all."""
     run_folder.mkdir(parents=True, exist_ok=True)
     write_json(run_folder / FILE_NAME, record)
 
 
 def add(run_folder: Path, seconds: float = 0, **parts: Any) -> None:
-    """Add what a stage found to the record."""
+    """Add the results of a stage to the record."""
     record = load(run_folder) | parts
     record["duration_s"] = round(record["duration_s"] + seconds, 1)
     save(record, run_folder)
 
 
 def differences(record: dict[str, Any], settings: Settings) -> list[str]:
-    """Name the settings that are not the recorded run's, and make its weights others.
+    """Names of the settings that differ from the recorded run's and affect the trained weights.
 
-    One that the record does not have is younger than the run, which was as with its default.
+    A setting that the record lacks is newer than the run, which had what is now its default.
     """
     recorded = dataclasses.asdict(Settings()) | REMOVED | record["settings"]
     return [

@@ -1,11 +1,11 @@
-"""The stages of a run, in order. Each reads and writes the run folder only, so each runs alone.
+"""The stages of a run, in order. Each reads and writes only the run folder, so each can run alone.
 
 data       rows → RUN/split/*.parquet
 train      split → RUN/trained, RUN/checkpoints, RUN/curves.{jsonl,png}
 export     trained → RUN/model: safetensors, ONNX int8, tokenizer, config
 calibrate  model, validation rows → RUN/model/decision.json and metrics.json
-evaluate   model, test rows → RUN/model/metrics.json, RUN/report: a CSV and pictures
-card       what lies in RUN/model → RUN/model/README.md and run.json
+evaluate   model, test rows → RUN/model/metrics.json, RUN/report: a CSV and plots
+card       the files of RUN/model → RUN/model/README.md and run.json
 publish    RUN/model → the Hub or S3, if publish_to names one
 """
 
@@ -37,7 +37,7 @@ Stage = Callable[[Settings, Path, bool], dict[str, Any]]
 
 
 def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
-    """Run the named stages one after the other, and add to the record what each found.
+    """Run the named stages one after the other, and add the results of each to the record.
 
     Under torchrun every process trains, and the first does all the rest; see processes.py.
     """
@@ -58,35 +58,35 @@ def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
 
 
 def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Divide the rows; an interrupted run keeps the division it had."""
+    """Read and split the rows; an interrupted run keeps the split it had."""
     if resume and "data" in record.load(run_folder):
         return {}
     split = make_split(settings)
     save_split(split, run_folder / "split")
-    sides: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     for name in ("train", "validation", "test"):
         rows = getattr(split, name)
         if rows is None:
             continue
         positives = np.nansum(label_matrix(rows, settings.layout), axis=0).astype(int).tolist()
-        sides[name] = {
+        parts[name] = {
             "rows": len(rows),
             **({"sources": sources} if (sources := count_sources(rows)) else {}),
             "positives": dict(zip(settings.labels, positives, strict=True)),
             **describe_source(getattr(settings, f"{name}_data") or settings.train_data),
         }
         counts = ", ".join(
-            f"{label} {count:,}" for label, count in sides[name]["positives"].items()
+            f"{label} {count:,}" for label, count in parts[name]["positives"].items()
         )
         print(f"   {name}: {len(rows):,} rows ({counts})")
-    return {"data": sides, "prevalence": split.prevalence}
+    return {"data": parts, "prevalence": split.prevalence}
 
 
 def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Fine-tune, see train.py; an interrupted run keeps what it had finished."""
+    """Fine-tune, see train/train.py; a training that is finished is not repeated."""
     trained = run_folder / "trained" / "config.json"
     if resume and trained.is_file() and "training" in record.load(run_folder):
-        print("   done before")
+        print("   already done")
         return {}
     from finetune.train.train import train as fine_tune
 
@@ -99,7 +99,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
 
     trained, folder = run_folder / "trained", run_folder / "model"
     if not (trained / "config.json").is_file():
-        raise SettingsError(f"{trained}: nothing trained there; run the train stage first.")
+        raise SettingsError(f"{trained}: no trained model there; run the train stage first.")
     export_model(
         trained, folder, formats=settings.formats, max_length=settings.window or settings.max_length
     )
@@ -111,7 +111,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
     rows = _split(run_folder).validation
     exported = load_classifier(str(folder))
     texts = rows[settings.text_column].sample(min(len(rows), 2000), random_state=1).tolist()
-    # Texts of more than one window differ by what the two see, not by their weights.
+    # Of a text longer than one window the two models see different parts.
     texts = [text for text in texts if len(exported.windows(text)) == 1]
     if not texts:
         return {"export": {}}
@@ -121,12 +121,12 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
 
 
 def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Fit calibration and thresholds of the exported weights to the validation rows."""
+    """Fit calibration and thresholds of the exported weights on the validation rows."""
     from comment_toxicity import load_classifier
 
     folder, split = _exported(run_folder), _split(run_folder)
-    for of_earlier_decision in (DECISION_FILE, "metrics.json", "audit.json"):
-        (folder / of_earlier_decision).unlink(missing_ok=True)
+    for outdated in (DECISION_FILE, "metrics.json", "audit.json"):
+        (folder / outdated).unlink(missing_ok=True)
     exported = load_classifier(str(folder))
     fitted = fit_decision(
         exported.logits(split.validation[settings.text_column].tolist()),
@@ -156,7 +156,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
 
     folder, split = _exported(run_folder), _split(run_folder)
     if split.test is None:
-        print("   no test rows: give --test-data or --test-fraction")
+        print("   no test rows; set --test-data or --test-fraction to have a report")
         return {}
     exported = load_classifier(str(folder))
     probabilities = exported.score(split.test[settings.text_column].tolist())
@@ -170,14 +170,14 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
             targets, probabilities, exported.labels, exported.thresholds, weights, resamples=200
         )
     print(report.table())
-    pictures = run_folder / "report"
-    pictures.mkdir(exist_ok=True)
-    write_whole(pictures / "report.csv", report.csv())
+    report_folder = run_folder / "report"
+    report_folder.mkdir(exist_ok=True)
+    write_whole(report_folder / "report.csv", report.csv())
     draw_roc_and_precision_recall(
-        targets, probabilities, exported.labels, pictures / "roc_precision_recall.png", weights
+        targets, probabilities, exported.labels, report_folder / "roc_precision_recall.png", weights
     )
-    draw_reliability(report, pictures / "reliability.png")
-    draw_confusion(report, pictures / "confusion.png")
+    draw_reliability(report, report_folder / "reliability.png")
+    draw_confusion(report, report_folder / "confusion.png")
     source = record.load(run_folder)["data"]["test"]
     data_key = {name: source[name] for name in ("name", "sha256", "rows") if name in source}
     _write_metrics(folder, {"data": data_key, "test": report.to_dict()})
@@ -185,7 +185,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
 
 
 def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Write the model card from what the other stages left."""
+    """Write the model card from the results of the other stages."""
     from finetune.card import write_card
 
     folder = _exported(run_folder)
@@ -200,7 +200,7 @@ def card(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
 
 
 def publish(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Publish the model folder, if it meets the conditions; see publish.py."""
+    """Publish the model folder if it meets the conditions; see publish/publish.py."""
     from finetune.publish.publish import publish as send
 
     names = send(
@@ -225,10 +225,10 @@ STAGES: dict[str, Stage] = {
 
 
 def _exported(run_folder: Path) -> Path:
-    """Give the model folder that the stage export has left."""
+    """The model folder that the stage export wrote."""
     folder = run_folder / "model"
     if not (folder / "config.json").is_file():
-        raise SettingsError(f"{folder}: nothing exported there; run the export stage first.")
+        raise SettingsError(f"{folder}: no exported model there; run the export stage first.")
     return folder
 
 

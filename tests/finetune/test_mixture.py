@@ -153,15 +153,15 @@ def test_an_unknown_source_is_answered_with_those_there_are(
 
 
 def test_a_mix_takes_no_row_less_than_never():
-    with pytest.raises(SettingsError, match="mix gives forum"):
+    with pytest.raises(SettingsError, match="mix has forum=-1"):
         Settings(mix={"forum": -1.0}).check()
 
 
 @pytest.mark.parametrize("rare", [{"spam": 0.5}, {"threat": 2.0}])
 def test_a_rare_label_is_one_of_the_labels_and_its_share_a_share(rare: dict[str, float]):
-    with pytest.raises(SettingsError, match="rare gives"):
+    with pytest.raises(SettingsError, match="rare has"):
         Settings(rare=rare).check()
-    with pytest.raises(SettingsError, match="rare is for labels that go together"):
+    with pytest.raises(SettingsError, match="rare is for multi-label models"):
         Settings(rare={"yes": 0.5}, label_column="label", labels=["no", "yes"]).check()
 
 

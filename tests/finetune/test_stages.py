@@ -48,7 +48,7 @@ def test_export_does_without_a_comparison_where_no_text_fits_one_window(trained_
 @pytest.mark.parametrize("stage", ["calibrate", "evaluate", "card"])
 def test_a_stage_without_an_export_says_so_and_leaves_nothing(trained_run, stage):
     settings, run = trained_run
-    with pytest.raises(SettingsError, match="nothing exported there; run the export stage first"):
+    with pytest.raises(SettingsError, match="no exported model there; run the export stage first"):
         STAGES[stage](settings, run, False)
     assert not (run / "model").exists()
 

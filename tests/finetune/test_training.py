@@ -238,7 +238,7 @@ def test_a_frozen_backbone_learns_in_its_last_layers_only(
 def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_base: Path, capsys):
     before = (whole_run / "run.json").read_bytes()
     assert main(flags(comments, tiny_base, whole_run)) == 2
-    assert "--resume goes on with it, --clear deletes it" in capsys.readouterr().err
+    assert "--resume continues it, --clear deletes it" in capsys.readouterr().err
     assert main([*flags(comments, tiny_base, whole_run), "--seed", "9", "--resume"]) == 2
     assert "another" in capsys.readouterr().err
     assert (whole_run / "run.json").read_bytes() == before
@@ -248,7 +248,7 @@ def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_ba
 def test_a_run_that_another_process_is_at_is_left_to_it(whole_run: Path, capsys, told: str):
     with alone(whole_run):
         assert main(["--output-dir", str(whole_run), told]) == 2
-    assert "another process is at work on this run" in capsys.readouterr().err
+    assert "another process is working on this run" in capsys.readouterr().err
     assert (whole_run / "trained" / "model.safetensors").is_file()
 
 
@@ -263,7 +263,7 @@ def test_the_record_takes_a_setting_that_leaves_the_weights_alone(whole_run: Pat
 def test_a_training_is_not_begun_anew_unasked(whole_run: Path, capsys):
     before = (whole_run / "trained" / "model.safetensors").stat().st_mtime_ns
     assert main(["train", "--output-dir", str(whole_run)]) == 2
-    assert "--resume goes on with it, --clear deletes it" in capsys.readouterr().err
+    assert "--resume continues it, --clear deletes it" in capsys.readouterr().err
     assert (whole_run / "trained" / "model.safetensors").stat().st_mtime_ns == before
 
 
@@ -286,7 +286,7 @@ def test_a_record_that_cannot_be_read_is_one_sentence(tmp_path: Path, capsys, co
 
 def test_clear_deletes_no_run_that_a_later_stage_was_to_go_on_with(whole_run: Path, capsys):
     assert main(["export", "--clear", "--output-dir", str(whole_run)]) == 2
-    assert "begin with the stage data" in capsys.readouterr().err
+    assert "start with the stage data" in capsys.readouterr().err
     assert (whole_run / "run.json").is_file()
 
 
@@ -311,14 +311,14 @@ def test_clear_leaves_a_models_folder_alone(tiny_base: Path, tmp_path: Path, cap
     folder = shutil.copytree(tiny_base, tmp_path / "model")
     (folder / "run.json").write_text('{"settings": {}}')
     assert main(["--clear", "--output-dir", str(folder)]) == 2
-    assert "holds no run" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err
     assert (folder / "model.safetensors").is_file()
 
 
 def test_clear_leaves_a_folder_alone_that_holds_no_run(comments, tiny_base, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("years of work")
     assert main([*flags(comments, tiny_base, tmp_path), "--clear"]) == 2
-    assert "holds no run" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").exists()
 
 
