@@ -1,11 +1,11 @@
-"""What a tokenizer of English words makes of other letters and of emoji, before it looks for words.
+"""How an English tokenizer reads lookalike letters and emoji: steps before it looks for words.
 
 Unknown tokens all look the same to a model: an English word with a Cyrillic letter in it, which is
-why people write it so, and every emoji, a heart and a raised finger alike. So letters that look
-Latin are read as Latin ones, emoji that can insult as a word that can, some abbreviations as
-what they stand for, and what the vocabulary has no letter for is skipped. These steps are part
-of the exported tokenizer.json: every reader of the model folder gets them, and other text in Latin
-letters passes unchanged.
+why people write it so, and every emoji, from a heart to a middle finger. So letters that look Latin
+become Latin ones, emoji that can insult become a word that can, some abbreviations are spelt out,
+and characters that the vocabulary lacks are dropped. These steps are part of the exported
+tokenizer.json, so every reader of the model folder gets them; other text in Latin letters passes
+unchanged.
 """
 
 import json
@@ -42,8 +42,8 @@ LOOKALIKES = {
     "z": "ᴢ",
 }
 
-# But for the first, the mildest words that tell an insult: “thank you” with “hog” behind it stays
-# kind, and with “pig” does not.
+# Except for the first, the mildest words that still mark an insult: “thank you” stays kind with
+# “hog” after it, but not with “pig”.
 EMOJI = {
     "fuck you": "🖕",
     "damn": "🤬",
@@ -69,7 +69,7 @@ ABBREVIATIONS = {
 
 
 def fold_lookalikes(tokenizer: Tokenizer) -> None:
-    """Put these steps around what the tokenizer does to its text already, unless they are there."""
+    """Put these steps around the tokenizer's own normalizer, unless they are there already."""
     steps: list[normalizers.Normalizer] = [
         normalizers.Replace(Regex(f"[{emoji}]"), f" {word} ") for word, emoji in EMOJI.items()
     ]
@@ -88,26 +88,26 @@ def fold_lookalikes(tokenizer: Tokenizer) -> None:
 
 
 def _reads_bytes(tokenizer: Tokenizer) -> bool:
-    """Whether what has no letter in the vocabulary is spelt in bytes, as by RoBERTa's tokenizer."""
+    """Whether the tokenizer spells unknown characters in bytes, as RoBERTa's does."""
     state = json.loads(tokenizer.to_str())
     return bool(state["model"].get("byte_fallback")) or "ByteLevel" in str(state["pre_tokenizer"])
 
 
 def _letters(tokenizer: Tokenizer) -> str:
-    """Write the characters of the vocabulary's words as ranges of a regular expression."""
+    """The characters of the vocabulary's words, as ranges of a regular expression."""
     special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    places = sorted(
+    code_points = sorted(
         {ord(letter) for word in tokenizer.get_vocab() if word not in special for letter in word}
     )
     ranges: list[list[int]] = []
-    for place in places:
-        if ranges and place == ranges[-1][1] + 1:
-            ranges[-1][1] = place
+    for code_point in code_points:
+        if ranges and code_point == ranges[-1][1] + 1:
+            ranges[-1][1] = code_point
         else:
-            ranges.append([place, place])
+            ranges.append([code_point, code_point])
     return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
 
 
 def _steps(normalizer: normalizers.Normalizer) -> list[dict]:
-    """Tell what a normalizer does, step by step, as tokenizer.json has it."""
+    """The steps of a normalizer, as in tokenizer.json."""
     return json.loads(normalizer.__getstate__()).get("normalizers", [])

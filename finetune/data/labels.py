@@ -71,7 +71,9 @@ def clean_rows(
     need_columns(table, layout.columns, source)
     texts = table[layout.text]
     if texts.map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
-        raise DataError(f"{source}: column {layout.text} holds lists, not texts; name another one.")
+        raise DataError(
+            f"{source}: column {layout.text} has lists instead of texts; choose another column."
+        )
     rows = pd.DataFrame({layout.text: texts.map(lambda text: "" if pd.isna(text) else str(text))})
     if layout.id is not None:
         rows[layout.id] = table[layout.id].map(cell_text)
@@ -117,7 +119,7 @@ def label_values(column: pd.Series, source: str) -> pd.Series:
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(
-            f"{source}: column {column.name} holds {texts.iloc[row]!r} in row "
+            f"{source}: column {column.name} has {texts.iloc[row]!r} in row "
             f"{row + 1}; expected 0, 1, or -1 or empty for unknown."
         )
     return values.mask(values == -1)
@@ -151,7 +153,7 @@ def need_columns(table: pd.DataFrame, columns: Iterable[str], source: str) -> No
         found = ", ".join(map(str, table.columns[:50])) + ", …" * (len(table.columns) > 50)
         raise DataError(
             f"{source}: no column {', '.join(missing)} (found {found}); "
-            "name yours in the config or by flags."
+            "set yours in the config or by flags."
         )
 
 
@@ -174,8 +176,8 @@ def _classes(column: pd.Series, layout: Layout, source: str) -> pd.Series:
     wrong = indices.isna() & ~values.isin(["", "-1"])
     if wrong.any():
         raise DataError(
-            f"{source}: column {column.name} holds {values[wrong].iloc[0]!r}, which label_mapping "
-            f"does not name (it names {', '.join(mapping)})."
+            f"{source}: column {column.name} has {values[wrong].iloc[0]!r}, which is not in "
+            f"label_mapping ({', '.join(mapping)})."
         )
     return indices
 

@@ -66,8 +66,8 @@ def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.Da
         unknown = set(getattr(settings, setting)) - {MAIN, *sources}
         if unknown:
             raise DataError(
-                f"{setting} names {', '.join(sorted(unknown))}, which no row of extra_data is from "
-                f"(its sources: {', '.join(map(str, sources)) or 'none'})."
+                f"{setting} names {', '.join(sorted(unknown))}, which is not a source of "
+                f"extra_data ({', '.join(map(str, sources)) or 'there is none'})."
             )
     for source in sources:
         parts += repeated(extra[extra[SOURCE] == source], source)
@@ -101,7 +101,7 @@ def passage(text: str, generator: np.random.Generator) -> str:
 
 
 def with_noise(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Write settings.noise of the rows as people do to get past a filter, the same each time."""
+    """Disguise settings.noise of the rows as people do to evade filters, the same each time."""
     generator = np.random.default_rng(settings.seed)
     changed = generator.random(len(rows)) < settings.noise
     texts = rows[settings.text_column].to_list()

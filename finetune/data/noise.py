@@ -1,11 +1,11 @@
-"""What people do to words to get past a filter: one function a kind, text → text.
+"""What people do to words to evade filters: one function per kind of noise, text → text.
 
     generator = np.random.default_rng(1)
     KINDS["leetspeak"]("you idiot", generator)      # 'you 1d10t', or so
 
-Training rows get a share of it (the setting `noise`), so that the model reads through it; the
-robustness measure applies each kind to rows with known labels. Each function changes about a
-quarter of the words that have at least four letters, and at least one of them.
+The setting `noise` applies it to a share of the training rows, so that the model reads through it;
+the robustness audit applies each kind to labelled rows. Each function changes about a quarter of
+the words that have at least four letters, and at least one of them.
 """
 
 import re
@@ -39,13 +39,13 @@ def _words(change: Noise) -> Noise:
     """Make a change of one word into a change of some words of a text."""
 
     def noisy(text: str, generator: np.random.Generator) -> str:
-        places = [match.span() for match in WORD.finditer(text)]
-        if not places:
+        spans = [match.span() for match in WORD.finditer(text)]
+        if not spans:
             return text
-        picked = generator.random(len(places)) < SHARE
-        picked[generator.integers(len(places))] = True
+        picked = generator.random(len(spans)) < SHARE
+        picked[generator.integers(len(spans))] = True
         parts, end = [], 0
-        for (start, stop), is_picked in zip(places, picked, strict=True):
+        for (start, stop), is_picked in zip(spans, picked, strict=True):
             word = text[start:stop]
             parts += [text[end:start], change(word, generator) if is_picked else word]
             end = stop
@@ -58,21 +58,21 @@ def _words(change: Noise) -> Noise:
 @_words
 def misspelling(word: str, generator: np.random.Generator) -> str:
     """Swap two letters, drop one, double one or hit the key beside it; the first letter stays."""
-    place = int(generator.integers(1, len(word) - 1))
+    index = int(generator.integers(1, len(word) - 1))
     kind = int(generator.integers(4))
     if kind == 0:
-        return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+        return word[:index] + word[index + 1] + word[index] + word[index + 2 :]
     if kind == 1:
-        return word[:place] + word[place + 1 :]
+        return word[:index] + word[index + 1 :]
     if kind == 2:
-        return word[:place] + word[place] * 2 + word[place + 1 :]
-    beside = NEIGHBOURS.get(word[place].lower(), word[place])
-    return word[:place] + _one_of(beside, generator) + word[place + 1 :]
+        return word[:index] + word[index] * 2 + word[index + 1 :]
+    beside = NEIGHBOURS.get(word[index].lower(), word[index])
+    return word[:index] + _one_of(beside, generator) + word[index + 1 :]
 
 
 @_words
 def leetspeak(word: str, generator: np.random.Generator) -> str:
-    """Write digits and signs for letters that look like them."""
+    """Replace letters by digits and symbols that look like them."""
     return _replace_letters(word, LEET, generator)
 
 
@@ -81,36 +81,36 @@ def spaces(word: str, generator: np.random.Generator) -> str:
     """Space out a word, or break it in two."""
     if generator.random() < 0.5:
         return " ".join(word)
-    place = int(generator.integers(1, len(word)))
-    return f"{word[:place]} {word[place:]}"
+    index = int(generator.integers(1, len(word)))
+    return f"{word[:index]} {word[index:]}"
 
 
 @_words
 def punctuation(word: str, generator: np.random.Generator) -> str:
-    """Put a sign between all letters, or over one in the middle."""
-    sign = _one_of(".-*_,'", generator)
+    """Put a symbol between all letters, or insert one, or replace a letter by one."""
+    symbol = _one_of(".-*_,'", generator)
     if generator.random() < 0.5:
-        return sign.join(word)
-    place = int(generator.integers(1, len(word) - 1))
-    return word[:place] + sign + word[place + int(generator.integers(2)) :]
+        return symbol.join(word)
+    index = int(generator.integers(1, len(word) - 1))
+    return word[:index] + symbol + word[index + int(generator.integers(2)) :]
 
 
 @_words
 def repeated_letters(word: str, generator: np.random.Generator) -> str:
     """Stretch one letter to three to six."""
-    place = int(generator.integers(1, len(word)))
-    return word[:place] + word[place] * int(generator.integers(2, 6)) + word[place:]
+    index = int(generator.integers(1, len(word)))
+    return word[:index] + word[index] * int(generator.integers(2, 6)) + word[index:]
 
 
 @_words
 def homoglyphs(word: str, generator: np.random.Generator) -> str:
-    """Write letters of other alphabets that look the same."""
+    """Replace letters by ones of other alphabets that look the same."""
     return _replace_letters(word, LOOKALIKES, generator)
 
 
 @_words
 def zero_width(word: str, generator: np.random.Generator) -> str:
-    """Put characters that nobody sees between the letters."""
+    """Put invisible characters between the letters."""
     return "".join(letter + _one_of(ZERO_WIDTH, generator) for letter in word[:-1]) + word[-1]
 
 
@@ -136,17 +136,17 @@ KINDS: dict[str, Noise] = {
 
 
 def _replace_letters(word: str, table: dict[str, str], generator: np.random.Generator) -> str:
-    """Replace about half of the letters that the table knows, and at least one."""
-    places = [place for place, letter in enumerate(word) if letter.lower() in table]
-    if not places:
+    """Replace about half of the letters that are in the table, and at least one."""
+    indices = [index for index, letter in enumerate(word) if letter.lower() in table]
+    if not indices:
         return word
     letters = list(word)
-    sure = int(generator.choice(places))
-    for place in places:
-        if place == sure or generator.random() < 0.5:
-            letters[place] = _one_of(table[letters[place].lower()], generator)
+    certain = int(generator.choice(indices))
+    for index in indices:
+        if index == certain or generator.random() < 0.5:
+            letters[index] = _one_of(table[letters[index].lower()], generator)
     return "".join(letters)
 
 
-def _one_of(signs: str, generator: np.random.Generator) -> str:
-    return signs[int(generator.integers(len(signs)))]
+def _one_of(characters: str, generator: np.random.Generator) -> str:
+    return characters[int(generator.integers(len(characters)))]

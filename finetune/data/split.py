@@ -48,7 +48,7 @@ def make_split(settings: Settings) -> Split:
     rows = _apart_from(held_out, rows, layout)
     if rows.empty:
         raise DataError(
-            f"{settings.train_data}: all of its rows are in validation_data or test_data as well; "
+            f"{settings.train_data}: all of its rows are also in validation_data or test_data; "
             "give other rows to train on."
         )
     fractions = {}
@@ -60,8 +60,8 @@ def make_split(settings: Settings) -> Split:
     candidates = rows[~only_for_training].reset_index(drop=True)
     if candidates.empty and fractions:
         raise DataError(
-            f"{settings.train_data}: train_only names all of its rows, which leaves none for "
-            f"{' and '.join(fractions)}; name fewer, or give {'_data and '.join(fractions)}_data."
+            f"{settings.train_data}: train_only matches all of its rows, which leaves none for "
+            f"{' and '.join(fractions)}; match fewer, or set {'_data and '.join(fractions)}_data."
         )
     part = assign_parts(candidates, layout, fractions, settings.seed)
     if validation is None:
@@ -132,7 +132,7 @@ def _apart_from(held_out: list[pd.DataFrame], rows: pd.DataFrame, layout: Layout
 
 
 def text_key(texts: pd.Series) -> pd.Series:
-    """Reduce texts to what makes two of them the same: letters without case and spacing."""
+    """Texts without case and spacing: two texts with the same key count as the same."""
     return texts.str.casefold().str.split().str.join(" ")
 
 
@@ -178,11 +178,11 @@ def prevalence(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
     for label, column in zip(settings.labels, targets.T, strict=True):
         known = ~np.isnan(column) & (weights > 0)
         if not known.any():
-            why = f"no row knows {label}; give rows that do, or leave it out of labels."
+            why = f"{label} is unknown in every row; add rows with it, or leave it out of labels."
             if settings.weight_column and not np.isnan(column).all():
                 why = (
-                    f"{settings.weight_column} is 0 in every row that knows {label}; mark the rows "
-                    "that are a random sample."
+                    f"{settings.weight_column} is 0 in every row where {label} is known; mark the "
+                    "rows that are a random sample."
                 )
             raise DataError(f"{settings.train_data}: {why}")
         shares[label] = float(np.average(column[known], weights=weights[known]))
@@ -202,7 +202,7 @@ def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
     """Read what save_split wrote."""
     paths = {name: folder / f"{name}.parquet" for name in ("train", "validation", "test")}
     if not (paths["train"].is_file() and paths["validation"].is_file()):
-        raise DataError(f"{folder}: no split rows there; run the data stage first.")
+        raise DataError(f"{folder}: no split there; run the data stage first.")
     tables = {
         name: pd.read_parquet(path) if path.is_file() else None for name, path in paths.items()
     }
@@ -210,9 +210,9 @@ def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
 
 
 def _groups(rows: pd.DataFrame, layout: Layout) -> np.ndarray:
-    """Number the groups of rows that share a text or an id, directly or through other rows.
+    """The number of each row's group: rows that share a text or an id, directly or by others.
 
-    Rows without an id share none.
+    Rows without an id do not share it.
     """
     texts = pd.factorize(text_key(rows[layout.text]))[0]
     if layout.id is None or layout.id not in rows:
@@ -236,5 +236,5 @@ def _check_labels(rows: pd.DataFrame, part: str, settings: Settings, what: str) 
             if not (column == value).any():
                 raise DataError(
                     f"{source}: the {part} rows have no {name} row of {label}, so "
-                    f"nothing can {what} it; give more rows, or leave the label out of labels."
+                    f"nothing can {what} it; add rows, or leave the label out of labels."
                 )

@@ -36,7 +36,7 @@ def read_table(source: str) -> pd.DataFrame:
     suffix = Path(name.removesuffix(".gz")).suffix
     if suffix not in READERS:
         raise DataError(
-            f"{source}: this kind of file can't be read; give .csv, .csv.gz, .jsonl or .parquet."
+            f"{source}: cannot read files of this format; give .csv, .csv.gz, .jsonl or .parquet."
         )
     try:
         table = READERS[suffix](source, compression)
@@ -46,11 +46,13 @@ def read_table(source: str) -> pd.DataFrame:
         raise DataError(f"{source}: the file is empty; give one with a header and rows.") from None
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{source}: not UTF-8 text (byte {error.object[error.start]:#04x} at place "
+            f"{source}: not UTF-8 text (byte {error.object[error.start]:#04x} at offset "
             f"{error.start}); save the file as UTF-8."
         ) from None
     except (URLError, TimeoutError, HTTPException) as error:
-        raise DataError(f"{source}: cannot be fetched ({error}); check URL and network.") from None
+        raise DataError(
+            f"{source}: cannot be downloaded ({error}); check the URL and the network."
+        ) from None
     except (OSError, EOFError, zlib.error, ValueError) as error:  # ParserError is a ValueError
         cause = " ".join(str(error).split())
         raise DataError(f"{source}: cannot be read as {suffix[1:]} ({cause}).") from None
@@ -90,13 +92,13 @@ def _read_hub(name: str) -> pd.DataFrame:
     except (HTTPError, HFValidationError, OSError) as error:
         cause = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{name}: neither a file here nor a Hub dataset that can be reached ({cause})."
+            f"{name}: neither a local file nor a Hub dataset that can be reached ({cause})."
         ) from None
     return pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True)
 
 
 def describe_source(source: str) -> dict[str, str]:
-    """Name a table for a record that others read, with its SHA-256 where it is a file."""
+    """The name of a table for a record that others read, with its SHA-256 if it is a file."""
     path = Path(source)
     if path.is_file():
         return {"name": path.name, "sha256": sha256_of(path)}
@@ -104,7 +106,7 @@ def describe_source(source: str) -> dict[str, str]:
 
 
 def public_url(text: str) -> str:
-    """Leave out of a URL what can be secret: user and password, query, fragment."""
+    """A URL without what can be secret: user and password, query, fragment. Other texts stay."""
     if not re.match(r"\w+://", text):
         return text
     parts = urlsplit(text)
@@ -112,7 +114,7 @@ def public_url(text: str) -> str:
 
 
 def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
-    # Cells as they stand, as for scoring: "null" is a comment, 007 no number, an empty cell a text.
+    # Cells stay text, as in scoring: "null" is a comment, 007 is not 7, an empty cell is "".
     is_url = source.startswith(URLS)
     with urlopen(source) if is_url else Path(source).open("rb") as packed:  # noqa: S310 - http
         table = CsvInput(source, gzip.GzipFile(fileobj=packed) if compression else packed)
@@ -129,7 +131,7 @@ def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
     try:
         return pd.read_json(source, compression=compression, lines=True, dtype=False)
     except TypeError:
-        raise ValueError("one of its lines holds no object") from None
+        raise ValueError("one of its lines is not an object") from None
 
 
 READERS = {

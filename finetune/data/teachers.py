@@ -1,9 +1,9 @@
 """Teachers' scores of the training rows: what a student learns beside the labels.
 
 Knowledge distillation (Hinton, Vinyals and Dean 2015): the mean of several models is better than
-each; one model that learns the mean's scores keeps most of that, at the cost of one. A teacher also
-has a score for each label that a source does not know, and for passages that nobody has labelled:
-of the comments that it read itself its scores say little more than their labels do.
+each of them; one model that learns the mean's scores keeps most of that, at the cost of one. A
+teacher also scores the labels that a source lacks, and passages that nobody has labelled. On
+comments that it was trained on, its scores say little more than their labels do.
 """
 
 from collections import Counter
@@ -26,22 +26,22 @@ FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
 
 
 def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Add the scores of settings.teachers to training rows; without teachers give them back."""
+    """Add the scores of settings.teachers to training rows; without teachers return them as is."""
     if not settings.teachers:
         return rows
     texts = rows[settings.text_column]
     distinct = pd.unique(texts)
     means = pd.DataFrame(teacher_scores(distinct, settings), index=distinct).loc[texts]
     columns = {
-        PREFIX + label: means[place].to_numpy() for place, label in enumerate(settings.labels)
+        PREFIX + label: means[index].to_numpy() for index, label in enumerate(settings.labels)
     }
     return rows.assign(**columns)
 
 
 def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float32]:
-    """Give the mean of the teachers' calibrated scores, taken as logits: (texts × labels).
+    """The mean of the teachers' calibrated scores, averaged as logits: (texts × labels).
 
-    A teacher named twice weighs twice, and scores once.
+    A teacher named twice counts twice, and scores once.
     """
     from tqdm import tqdm
 
@@ -51,14 +51,14 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
         missing = [label for label in settings.labels if label not in teacher.labels]
         if missing or teacher.decision.activation != "sigmoid":
             raise SettingsError(
-                f"teachers names {name}, which does not score {', '.join(missing or ['labels'])} "
-                "each by itself; name models with the same labels."
+                f"teachers has {name}, which does not score {', '.join(missing or ['each label'])} "
+                "by itself; give multi-label models with the same labels."
             )
-        places = [list(teacher.labels).index(label) for label in settings.labels]
+        columns = [list(teacher.labels).index(label) for label in settings.labels]
         print(f"   {name} scores {len(texts):,} texts", flush=True)
         with tqdm(total=len(texts), unit=" texts", desc=f"   {name}", disable=None) as bar:
             for start in range(0, len(texts), CHUNK):
-                scores = teacher.score(texts[start : start + CHUNK])[:, places].astype(float)
+                scores = teacher.score(texts[start : start + CHUNK])[:, columns].astype(float)
                 total[start : start + CHUNK] += times * logit(
                     np.clip(scores, FURTHEST, 1 - FURTHEST)
                 )
@@ -67,11 +67,11 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
 
 
 def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings) -> NDArray:
-    """Give what training rows aim at, (rows × labels): their labels, moved towards the teachers.
+    """The targets of training rows, (rows × labels): their labels, moved towards the teachers.
 
-    labels: (rows × labels), 1, 0 or NaN. A known one moves by its source's share in
-    settings.teacher_share, a rare one that is there by that in settings.rare at most; an unknown
-    one takes the teachers' score whole.
+    labels: (rows × labels), 1, 0 or NaN. A known label moves by its source's share in
+    settings.teacher_share, a rare label that is 1 by at most its share in settings.rare. An
+    unknown one is the teachers' score.
     """
     columns = [PREFIX + label for label in settings.labels]
     if not settings.teachers:
@@ -84,7 +84,7 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
         axis=1,
     )
     for label, most in settings.rare.items():
-        place = settings.labels.index(label)
-        rare = (labels[:, place] == 1) & (sources != MAIN).to_numpy()
-        share[rare, place] = np.minimum(share[rare, place], most)
+        column = settings.labels.index(label)
+        rare = (labels[:, column] == 1) & (sources != MAIN).to_numpy()
+        share[rare, column] = np.minimum(share[rare, column], most)
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)

@@ -1,8 +1,8 @@
 """Sentences with slots (a TOML file, as data/templates.toml) → a table of labelled rows.
 
-The file has three parts: [identities], slots whose every value fills each sentence once; [slots],
-filled at random; and [[sentences]], each with its texts and the labels that they all carry. A label
-that is not named is unknown.
+The file has three parts: [identities], slots whose values each fill a sentence once; [slots],
+filled at random; and [[sentences]], each with its texts and the labels that they share. A label
+that is not given is unknown.
 """
 
 import re
@@ -17,16 +17,15 @@ from comment_toxicity.errors import DataError
 
 SLOT = re.compile(r"\{(\w+)\}")
 FILLS = 60
-"""How often a sentence without an identity is filled."""
+"""How many times a sentence without an identity is filled."""
 ARTICLE = re.compile(r"\b([Aa]) (?=(?!Euro)(?:[aeioAEIO]|un[a-hj-z]|ug))")
 
 
 def read_templates(path: str | Path) -> pd.DataFrame:
     """Fill every sentence of the file, always with the same words.
 
-    Returns columns text, one a label that the file names (1, 0 or NaN), source (the file's name)
-    and licence. Raises DataError when the file cannot be read or names a slot that it does not
-    have.
+    Returns the columns text, one per label of the file (1, 0 or NaN), source (the file's name) and
+    licence. Raises DataError when the file cannot be read or uses a slot that it does not define.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -37,7 +36,7 @@ def read_templates(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path.") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
-            f"{path}: not a file of templates ({error}); see data/templates.toml for the form."
+            f"{path}: not a file of templates ({error}); data/templates.toml shows the format."
         ) from None
     return table.assign(source=Path(path).stem, licence="Apache-2.0").reset_index(drop=True)
 
@@ -59,7 +58,7 @@ def _filled(
 
 
 def _identities(text: str, identities: dict[str, list[str]]) -> list[dict[str, str]]:
-    """Give one set of values a row to be made of a sentence."""
+    """The values of the identity slot, one dict per row to be made of a sentence."""
     for slot, values in identities.items():
         if f"{{{slot}}}" in text:
             return [{slot: value} for value in values]

@@ -194,7 +194,9 @@ def test_a_column_that_picks_rows_for_training_keeps_its_own_meaning(main_rows, 
 
 def test_rows_that_are_all_for_training_only_need_other_tables(main_rows: Path, tmp_path: Path):
     everything = {"form": ["stripped", "original"]}
-    with pytest.raises(DataError, match="train_only names all of its rows, which leaves none for"):
+    with pytest.raises(
+        DataError, match="train_only matches all of its rows, which leaves none for"
+    ):
         split_of(main_rows, train_only=everything)
     held = tmp_path / "held.csv"
     held.write_text("comment_text,toxic,threat\none,0,1\ntwo,1,0\nthree,0,0\nfour,0,0\n")
