@@ -162,10 +162,10 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     from finetune.train.base import load_base
     from finetune.train.dataset import Collator, SimilarLengthSampler
     from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups
-    from finetune.train.machine import gains_by_bf16, keep_freed_memory
+    from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
 
     keep_freed_memory()
-    arguments = _arguments(settings, steps, bf16=gains_by_bf16(_device()))
+    arguments = _arguments(settings, steps, bf16=is_faster_in_bf16(_device()))
     tokenizer, model = load_base(settings)
     lengths = np.array([len(examples[place]["input_ids"]) for place in range(len(examples))])
     targets = np.stack([examples[place]["labels"].numpy() for place in range(len(examples))])

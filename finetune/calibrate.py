@@ -1,9 +1,9 @@
 """Logits of the exported weights on validation rows → calibration and thresholds (a Decision).
 
-A calibrated score of 0.8 means that about 8 of 10 such comments carry the label, in the natural mix
-of comments. Validation rows often are another mix: rare labels are picked more often, so that
-there is something to learn from. So each row gets a weight that gives every label its natural share
-(natural_weights), and all the rare positives stay in use.
+A calibrated score of 0.8 means that about 8 of 10 such comments have the label, in the natural mix
+of comments. Validation rows are often another mix: rows with rare labels are picked more often, so
+that there is something to learn from. So each row gets a weight that gives every label its natural
+share (natural_weights), and all the rare positives stay in use.
 
     fitted = fit_decision(logits, targets, labels, "sigmoid", criterion, prevalence, weights)
     replace(fitted.decision, weights=Weights.of(folder / "model.onnx")).save(folder)
@@ -29,11 +29,11 @@ SLOPES = (0.01, 100.0)  # a slope of 0 or less would reverse the model's order
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fit_decision found.
+    """The result of fit_decision.
 
-    decision: without its weight file yet.
-    report: figures on rows that took no part in the fit: the validation rows are cut into five,
-        and each part is judged with the calibration and thresholds of the other four.
+    decision: not yet bound to a weight file.
+    report: metrics on rows that took no part in the fit: the validation rows are cut into five
+        parts, each measured with the calibration and thresholds of the other four.
     warnings: a sentence for each label that could not be fitted as asked.
     """
 
@@ -51,13 +51,13 @@ def fit_decision(
     prevalence: Mapping[str, float] | None = None,
     weights: ArrayLike | None = None,
 ) -> Fitted:
-    """Fit each label's calibration, and choose its threshold on the calibrated scores.
+    """Fit each label's calibration, then choose its threshold on the calibrated scores.
 
     logits: (rows, labels) of the exported weights; a row of NaN (a blank text) is left out.
     targets: (rows, labels), 0, 1 or NaN for unknown; for "softmax" a single 1 in each row.
     prevalence: each label's share in the natural mix; without it, rows count by their weights.
     weights: (rows,) how much a row counts in the report; 0 for one that was picked for its labels.
-        Given the prevalence, such rows take part in the fit all the same.
+        With prevalence given, such rows still take part in the fit.
     """
     fit = _fit_classes if activation == "softmax" else _fit_labels
     scores, truth = np.asarray(logits, dtype=np.float64), np.asarray(targets, dtype=np.float64)
@@ -73,8 +73,8 @@ def fit_decision(
 
     decision, warnings = fit(scores, truth, fit_weights, labels, criterion)
     warnings += [
-        f"{label}: no row of the random sample carries it, so how rare it is by nature is not "
-        "known, and its scores are too high; give more of such rows."
+        f"{label}: no row of the random sample has it, so its natural share is unknown and its "
+        "scores are too high; add rows to the random sample."
         for label in absent
     ]
     probabilities, flags = np.zeros(scores.shape), np.zeros(scores.shape, dtype=bool)
@@ -97,14 +97,14 @@ def fit_decision(
 def natural_weights(targets: ArrayLike, shares: Sequence[float], start: ArrayLike) -> Floats:
     """Weigh rows so that each label's weighted share is its natural one.
 
-    targets: (rows, labels), 0, 1 or NaN.  shares: one a label.  start: (rows,), the weights to
-    begin from.  Returns (rows,), with the sum of `start`.
+    targets: (rows, labels), 0, 1 or NaN.  shares: one per label.  start: (rows,), the initial
+    weights.  Returns (rows,), with the sum of `start`.
 
     With one label this is the prior-shift correction (Saerens et al. 2002; Elkan 2001): positives
-    weigh π / p, negatives (1 - π) / (1 - p). Labels that come together need one weight a row for
-    all of them, else a rare label's negatives would hold too many rows with other labels: it is
-    found by raking (Deming and Stephan 1940), the same correction label by label, over and over.
-    A label with one class only, here or in nature, is left out of it.
+    weigh π / p, negatives (1 - π) / (1 - p). Several labels need one weight per row for all of
+    them, else a rare label's negatives would have too many rows with other labels. Raking finds it
+    (Deming and Stephan 1940): the same correction label by label, until nothing changes.
+    A label with one class only, here or in nature, is left out.
     """
     truth = np.asarray(targets, dtype=np.float64)
     weights = np.array(start, dtype=np.float64)
@@ -135,8 +135,8 @@ def _fit_labels(
         if not 0 < positives < len(truth):
             fitted[label] = LabelDecision(positives=positives)
             warnings.append(
-                f"{label}: {positives} of {len(truth)} validation rows carry it, so it stays "
-                "uncalibrated, with a threshold of 0.5; validate on rows of both kinds."
+                f"{label}: {positives} of {len(truth)} validation rows have it, so it stays "
+                "uncalibrated, with a threshold of 0.5; validate on rows with and without it."
             )
             continue
         slope, intercept = _platt(logits[known, column], truth, weights[known])
@@ -180,14 +180,14 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
     """Fit probability = sigmoid(slope × logit + intercept) by weighted log loss (Platt 1999).
 
     Targets are a little less than 1 and more than 0, so that few positives, cleanly separated, do
-    not make the slope endless. Platt takes 1 / (positives + 2) from each positive row and gives
-    1 / (negatives + 2) to each negative one. Here both have the same weight in all, or else a label
+    not make the slope infinite. Platt takes 1 / (positives + 2) from each positive row and gives
+    1 / (negatives + 2) to each negative one. Here both add up to the same weight, or else a label
     that is rarer in nature than in these rows would be scored too high.
     """
     shares = weights / weights.sum()
-    kinds = [targets == 1, targets == 0]
-    moved = min(shares[kind].sum() / (kind.sum() + 2) for kind in kinds)
-    positive, negative = (moved / max(shares[kind].sum(), moved) for kind in kinds)
+    classes = [targets == 1, targets == 0]
+    moved = min(shares[rows].sum() / (rows.sum() + 2) for rows in classes)
+    positive, negative = (moved / max(shares[rows].sum(), moved) for rows in classes)
     aims = np.where(targets == 1, 1 - positive, negative)
 
     def loss(line: Floats) -> tuple[float, Floats]:
@@ -196,15 +196,15 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
         gradient = np.array([excess @ logits, excess.sum()])
         return float(shares @ (np.logaddexp(0, values) - aims * values)), gradient
 
-    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[SLOPES, (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    fit = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[SLOPES, (None, None)])
+    return float(fit.x[0]), float(fit.x[1])
 
 
 def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> float:
     """Fit the one slope of temperature scaling by weighted log loss (Guo et al. 2017).
 
-    Each target gives a little to the other classes, as in _platt: few rows, all judged right,
-    would make the slope endless.
+    Each target gives a little to the other classes, as in _platt: few rows, all classified
+    correctly, would make the slope infinite.
     """
     rows, classes = targets.shape
     aims = (targets * rows + 1) / (rows + classes)
@@ -212,15 +212,14 @@ def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> fl
     def loss(slope: Floats) -> float:
         return float(-weights @ (aims * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
 
-    found = minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES])
-    return float(found.x[0])
+    return float(minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES]).x[0])
 
 
 def _folds(targets: Floats) -> NDArray[np.int64]:
-    """Deal the rows out to FOLDS parts, each with its share of every set of labels.
+    """Assign rows to FOLDS folds, each with its share of every set of labels.
 
-    Sorted by their labels, the rarest first, rows go round the parts in turn; rows with the same
-    labels keep their order, so the division is the same every time.
+    Sorted by label, the rarest first, rows go to the folds in turn. Rows with the same labels keep
+    their order, so the result is the same every time.
     """
     rarest_first = np.argsort(np.nansum(targets, axis=0), kind="stable")
     order = np.lexsort(np.nan_to_num(targets)[:, rarest_first[::-1]].T)

@@ -37,15 +37,15 @@ def export_model(
     formats: Iterable[str] = ("safetensors", "onnx"),
     max_length: int = 512,
 ) -> None:
-    """Write the model folder; an older one there is replaced as a whole.
+    """Write the model folder, replacing an older one as a whole.
 
     trained: a folder by transformers' save_pretrained, of a sequence classifier and its tokenizer.
     formats: which weights to write, "safetensors" and/or "onnx".
     max_length: window in tokens, [CLS] and [SEP] among them, for tokenizer_config.json.
 
-    The folder appears when it is whole: it is written beside its place, as NAME.part, and moved.
-    Raises ModelError when trained cannot be read, when ONNX has no word for something in it, and
-    when the folder cannot be written (a full disk, for example); then nothing is left behind.
+    The folder appears when it is complete: it is written as NAME.part beside it, and renamed.
+    Raises ModelError when trained cannot be read, when ONNX cannot express it, and when the folder
+    cannot be written (a full disk, for example); then nothing is left behind.
     """
     folder = Path(folder)
     part = folder.with_name(folder.name + ".part")
@@ -67,11 +67,11 @@ def export_model(
         reason = getattr(error, "strerror", None) or error
         raise ModelError(
             f"{folder}: the model cannot be written there ({reason}); "
-            "make room or name another place, then export again."
+            "free some space or choose another folder, then export again."
         ) from error
     except torch.onnx.errors.OnnxExporterError as error:
         raise ModelError(
-            f"{trained}: a {model.config.model_type} model, which torch cannot turn into ONNX; "
+            f"{trained}: a {model.config.model_type} model, which torch cannot convert to ONNX; "
             "leave onnx out of --formats."
         ) from error
     finally:
@@ -88,7 +88,7 @@ def torch_logits(folder: Path, texts: list[str], max_length: int) -> np.ndarray:
     logits = np.empty((len(texts), model.config.num_labels), dtype=np.float32)
     with torch.inference_mode():
         for part in np.array_split(order, math.ceil(len(order) / 32)):
-            batch = collate([rows[place] for place in part])
+            batch = collate([rows[index] for index in part])
             del batch["labels"]
             logits[part] = model(**batch).logits.numpy()
     return logits
@@ -97,10 +97,10 @@ def torch_logits(folder: Path, texts: list[str], max_length: int) -> np.ndarray:
 def compare_scores(
     before: np.ndarray, after: np.ndarray, single_label: bool = False
 ) -> dict[str, list[float]]:
-    """Say how far the exported model's probabilities are from the trained model's.
+    """How far the exported model's probabilities are from the trained model's.
 
     before, after: logits (texts × labels) of the two, rows in the same order; no NaN.
-    Returns the mean and the greatest absolute difference, a list with one value a label each.
+    Returns the mean and the greatest absolute difference, each a list with one value per label.
     """
     if single_label:
         difference = np.abs(softmax(after, axis=1) - softmax(before, axis=1))
@@ -115,7 +115,7 @@ def compare_scores(
 
 def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
     if not Path(trained, "tokenizer.json").is_file():
-        # transformers would make up a tokenizer that knows no word
+        # transformers would make up a tokenizer without a single word
         raise ModelError(f"{trained}: tokenizer.json is missing; train the model again.")
     try:
         # Eager attention: sdpa's graph takes 8 % longer, guarding against rows all masked.
@@ -132,11 +132,11 @@ def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
 
 def _save_tokenizer(tokenizer: Any, folder: Path, max_length: int) -> None:
     tokenizer.model_max_length = max_length
-    # windows.py cuts texts itself; a truncation left in tokenizer.json would lose text unseen.
+    # windows.py cuts texts itself; a truncation in tokenizer.json would lose text unnoticed.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     for name in ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of"):
-        tokenizer.init_kwargs.pop(name, None)  # what that truncation was, also in its config
+        tokenizer.init_kwargs.pop(name, None)  # the same truncation, in its config
     tokenizer.save_pretrained(folder)
 
 
@@ -149,7 +149,7 @@ def _save_onnx(model: PreTrainedModel, path: Path) -> None:
     for name in ("torch.onnx", "onnxscript"):
         logging.getLogger(name).setLevel(logging.ERROR)  # “torchvision is not installed”
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch.export about its own inner workings
+        warnings.simplefilter("ignore")  # torch.export's, about its own internals
         program: Any = torch.onnx.export(
             graph.eval(),
             (ids, mask),
@@ -161,7 +161,7 @@ def _save_onnx(model: PreTrainedModel, path: Path) -> None:
         )
     exported = program.model_proto
     del exported.graph.value_info[:]  # the exporter's shapes, which onnx's own inference refuses
-    # Else quantize_dynamic advises to do what the exporter has done: infer shapes, fold constants.
+    # Else quantize_dynamic advises what the exporter has done: infer shapes, fold constants.
     onnx.helper.set_model_props(exported, {"onnx.quant.pre_process": "onnxruntime.quant"})
     quantize_dynamic(exported, path, weight_type=QuantType.QInt8, per_channel=True)
 
@@ -174,7 +174,7 @@ class Graph(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Give (batch × labels) logits from two (batch × tokens) int64."""
+        """Return (batch × labels) logits from two (batch × tokens) int64."""
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
 
@@ -185,8 +185,8 @@ class BertGraph(nn.Module):
     4.6 ms as transformers writes it, 4.9 after onnxruntime.transformers' BERT fusions (QAttention,
     SkipLayerNormalization), 3.3 like this; at 256 tokens 18.6, 18.0 and 11.8 ms. Because:
 
-    - The last layer works out [CLS] alone, the one position that the head reads.
-    - Query, key and value are one product of matrices; 1/√width is in the query's weights.
+    - The last layer computes [CLS] alone, the one position that the head reads.
+    - Query, key and value are one matrix product; 1/√width is in the query's weights.
     - Between attentions the tokens of all texts are rows of one matrix. ONNX Runtime fuses
       Add and LayerNormalization of three axes into SkipLayerNormalization, which is 5 times slower.
     - No segment ids: all tokens are of segment 0, whose embedding is in the position table.
@@ -215,7 +215,7 @@ class BertGraph(nn.Module):
                 self.projections.append(_side_by_side(query, attention.key, attention.value))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Give (batch × labels) logits from two (batch × tokens) int64."""
+        """Return (batch × labels) logits from two (batch × tokens) int64."""
         batch, tokens = input_ids.shape
         x = self.norm(self.words(input_ids) + self.positions[:tokens])
         width = x.shape[-1]
@@ -243,7 +243,7 @@ def _scaled(linear: nn.Linear, factor: float) -> nn.Linear:
 
 
 def _side_by_side(*linears: nn.Linear) -> nn.Linear:
-    """Join layers with the same input into one; their outputs come one after the other."""
+    """Join layers with the same input into one that concatenates their outputs."""
     joined = nn.Linear(linears[0].in_features, sum(linear.out_features for linear in linears))
     joined.load_state_dict(
         {

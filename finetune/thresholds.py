@@ -1,4 +1,4 @@
-"""The score from which on a comment is flagged, chosen by a stated criterion."""
+"""The score at which a comment is flagged, chosen by a stated criterion."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -44,9 +44,9 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, and how it did on the rows it was chosen on.
+    """A threshold, with its precision and recall on the rows that it was chosen on.
 
-    met is False where no threshold gives the precision asked for, and this is the nearest one.
+    met is False where no threshold reaches the precision asked for; then this is the nearest one.
     """
 
     value: float
@@ -61,12 +61,12 @@ def choose_threshold(
     """Choose one label's threshold.
 
     targets: (rows,), 0 or 1, at least one 1.  scores: (rows,), calibrated.  weights: (rows,),
-    above 0. A threshold lies halfway between two neighbouring scores, so that rounding moves no
-    row over it.
+    above 0. A threshold is halfway between two neighbouring scores, so that rounding moves no row
+    across it.
 
-    min-precision takes the highest recall that keeps to it, min-recall the highest precision.
-    best-f1 does not take the very best place: on few positives that is chance. It takes the middle
-    of all places whose F1 is within F1_PLATEAU of the best.
+    min-precision takes the highest recall at that precision, min-recall the highest precision at
+    that recall. best-f1 does not take the very best threshold: with few positives that is chance.
+    It takes the middle of all those whose F1 is within F1_PLATEAU of the best.
     """
     order = np.argsort(-scores, kind="stable")
     descending = scores[order]
@@ -74,14 +74,14 @@ def choose_threshold(
     hits = np.cumsum((weights * targets)[order])[last_of_ties]
     flagged = np.cumsum(weights[order])[last_of_ties]
     distinct = descending[last_of_ties]
-    places = midway(np.append(distinct[1:], 0.0), distinct)
+    candidates = midway(np.append(distinct[1:], 0.0), distinct)
     precisions, recalls = hits / flagged, hits / hits[-1]
 
     met = True
     if criterion.kind == "best-f1":
         f1 = 2 * hits / (flagged + hits[-1])
         good = np.flatnonzero(f1 >= f1.max() - F1_PLATEAU)
-        chosen = int(good[np.argmin(np.abs(places[good] - np.median(places[good])))])
+        chosen = int(good[np.argmin(np.abs(candidates[good] - np.median(candidates[good])))])
     else:
         held, sought = precisions, recalls
         if criterion.kind == "min-recall":
@@ -89,4 +89,6 @@ def choose_threshold(
         enough = held >= (criterion.level or 0.0) - 1e-9  # sums of weights are not exact
         met = bool(enough.any())
         chosen = int(np.lexsort((held, sought, np.where(enough, np.inf, held)))[-1])
-    return Threshold(float(places[chosen]), float(precisions[chosen]), float(recalls[chosen]), met)
+    return Threshold(
+        float(candidates[chosen]), float(precisions[chosen]), float(recalls[chosen]), met
+    )

@@ -21,18 +21,21 @@ from finetune.data.confusables import fold_lookalikes
 
 
 def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Load the tokenizer, and the encoder with a fresh head, that settings.base_model names."""
+    """Load the tokenizer and the encoder of settings.base_model, with a new head for the labels.
+
+    Raises ModelError or SettingsError for a base that cannot be loaded or does not fit.
+    """
     where = base_folder(settings.base_model)
     try:
         config = AutoConfig.from_pretrained(where)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{settings.base_model}: neither a model folder here nor a Hub model that can be "
+            f"{settings.base_model}: neither a local model folder nor a Hub model that can be "
             f"reached ({' '.join(str(error).splitlines()[:1])[:160]})."
         ) from None
     longest = getattr(config, "max_position_embeddings", None)
     if longest and config.model_type in ROBERTA_LIKE:
-        longest -= 2  # their positions are counted from 2
+        longest -= 2  # their positions count from 2
     if longest and settings.max_length > longest:
         raise SettingsError(
             f"max_length is {settings.max_length}, but {settings.base_model} reads at most "
@@ -41,7 +44,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     if settings.average_with_base and list(config.id2label.values()) != settings.labels:
         raise SettingsError(
             f"average_with_base is set, but {settings.base_model} does not score the labels "
-            f"{', '.join(settings.labels)}, in this order; leave it out, or name such a base."
+            f"{', '.join(settings.labels)}, in this order; leave it out, or use a base that does."
         )
     for setting, names in {
         "dropout": ("hidden_dropout_prob", "dropout"),
@@ -51,11 +54,11 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             if hasattr(config, name):
                 setattr(config, name, getattr(settings, setting))
     config.id2label = dict(enumerate(settings.labels))
-    config.label2id = {label: place for place, label in enumerate(settings.labels)}
+    config.label2id = {label: index for index, label in enumerate(settings.labels)}
     config.problem_type = (
         "single_label_classification" if settings.single_label else "multi_label_classification"
     )
-    torch.manual_seed(settings.seed)  # the fresh head
+    torch.manual_seed(settings.seed)  # the new head's weights
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where)
         model = AutoModelForSequenceClassification.from_pretrained(
@@ -64,7 +67,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             dtype=torch.float32,
             # Measured on two AVX-512 cores at 64 tokens: eager 82 examples/s, sdpa 76.
             attn_implementation="eager",
-            ignore_mismatched_sizes=True,  # a base with a head of another size gets a fresh one
+            ignore_mismatched_sizes=True,  # a head of another size is replaced by a new one
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
@@ -73,8 +76,8 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
         ) from None
     if tokenizer.pad_token_id is None:
         raise ModelError(
-            f"{settings.base_model}: has no token for padding, as models that write have none; "
-            "name an encoder, such as bert-base-uncased."
+            f"{settings.base_model}: has no padding token, like most text generators; use an "
+            "encoder, such as bert-base-uncased."
         )
     tokenizer.model_max_length = settings.max_length
     if settings.fold_lookalikes:
@@ -87,10 +90,10 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
 def averaged(
     base: dict[str, torch.Tensor], trained: dict[str, torch.Tensor], share: float
 ) -> dict[str, torch.Tensor]:
-    """Give share × base + (1 - share) × trained, weight by weight (WiSE-FT, Wortsman et al. 2022).
+    """Return share × base + (1 - share) × trained, by weight (WiSE-FT, Wortsman et al. 2022).
 
-    base, trained: state dicts with the same names and shapes. Numbers that are no weights, such as
-    places, stay the trained model's.
+    base, trained: state dicts with the same names and shapes. Integers, such as position ids, stay
+    the trained model's.
     """
     return {
         name: torch.lerp(weight, base[name].to(weight), share)
@@ -101,10 +104,10 @@ def averaged(
 
 
 def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Give the same tokenizer with fold_lookalikes before it.
+    """Return the same tokenizer with fold_lookalikes before it.
 
-    As one of no particular class: transformers builds those of a class, such as BertTokenizer,
-    anew from the vocabulary when it loads them, without what was put into their steps.
+    It is a PreTrainedTokenizerFast: when transformers loads a tokenizer of a model's own class,
+    such as BertTokenizer, it rebuilds the steps from the vocabulary, without these.
     """
     fold_lookalikes(tokenizer.backend_tokenizer)
     return PreTrainedTokenizerFast(
@@ -116,21 +119,21 @@ def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizer
 
 
 def base_folder(name: str) -> str:
-    """Resolve package:NAME/FOLDER to the folder in the installed package; other names stay."""
+    """Resolve package:NAME/FOLDER to the folder in the installed package; return others as is."""
     if not name.startswith("package:"):
         return name
     package, _, inside = name.removeprefix("package:").partition("/")
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            f"{name}: no installed Python package {package}; run make install, or name another "
+            f"{name}: no installed Python package {package}; run make install, or give another "
             "--base-model."
         )
     return str(Path(spec.submodule_search_locations[0]) / inside)
 
 
 def encoder_layers(model: PreTrainedModel) -> list[nn.Module]:
-    """Give the encoder's layers, first to last, whatever the architecture calls them."""
+    """The encoder's layers, first to last, whatever the architecture calls them."""
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == model.config.num_hidden_layers:
             return list(module)
@@ -138,7 +141,7 @@ def encoder_layers(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def freeze(model: PreTrainedModel, trainable_layers: int) -> None:
-    """Leave only the head and the last layers of the encoder trainable."""
+    """Freeze the model, except for the head and the last layers of the encoder."""
     for parameter in model.base_model.parameters():
         parameter.requires_grad = False
     layers = encoder_layers(model)

@@ -1,4 +1,4 @@
-"""What happens during a training, at steps and validations; all of it also after a resume."""
+"""What training does at steps and validations. Everything here also holds after a resume."""
 
 import json
 from pathlib import Path
@@ -30,36 +30,37 @@ class LastStepCallback(TrainerCallback):
 
 
 class MovedCallback(TrainerCallback):
-    """Finds the best checkpoint in the run's folder of today: the state has it by its old path."""
+    """Finds the best checkpoint of a run folder that was moved: the state has its old path."""
 
     def on_train_begin(self, args, state, control, **_):
-        """Keep the checkpoint's name only."""
+        """Replace the path in the state, keeping the checkpoint's name."""
         if state.best_model_checkpoint:
             name = Path(state.best_model_checkpoint).name
             state.best_model_checkpoint = str(Path(args.output_dir) / name)
 
 
 class PatienceCallback(TrainerCallback):
-    """Stops after so many validations without a better one.
+    """Stops after this many validations without improvement.
 
     Counted in the log, which is part of each checkpoint: after a resume transformers' own
-    EarlyStoppingCallback counts anew, and the run ends with other weights than an unbroken one.
+    EarlyStoppingCallback counts from 0 again, and the run ends with other weights than an
+    uninterrupted one.
     """
 
     def __init__(self, patience: int):
         self.patience = patience
 
     def on_train_begin(self, args, state, control, **_):
-        """Stop a run anew that was interrupted after its end."""
+        """Stop again a run that was interrupted when it had already stopped."""
         self.on_evaluate(args, state, control)
 
     def on_evaluate(self, args, state, control, **_):
         """Count the validations since the best."""
-        figure = args.metric_for_best_model
-        course = [entry[figure] for entry in state.log_history if figure in entry]
-        if course:
-            best = max(course) if args.greater_is_better else min(course)
-            if len(course) - 1 - course.index(best) >= self.patience:
+        metric = args.metric_for_best_model
+        history = [entry[metric] for entry in state.log_history if metric in entry]
+        if history:
+            best = max(history) if args.greater_is_better else min(history)
+            if len(history) - 1 - history.index(best) >= self.patience:
                 control.should_training_stop = True
 
 
@@ -79,13 +80,13 @@ class CurvesCallback(TrainerCallback):
             write_whole(self.run_folder / "curves.jsonl", lines)
 
     def on_evaluate(self, args, state, control, **_):
-        """Draw the picture so far."""
+        """Draw the curves so far."""
         if state.is_world_process_zero:
             draw_training_curves(state.log_history, self.best_by, self.run_folder / "curves.png")
 
 
 def draw_training_curves(log: list[dict], best_by: str, path: Path) -> None:
-    """Draw training and validation loss, and the figure that chooses the checkpoint, by epoch."""
+    """Plot training and validation loss, and the metric that chooses the checkpoint, by epoch."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.5), layout="constrained")

@@ -7,15 +7,15 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 UNKNOWN = -100
-"""Marks a missing label in a batch: the value that the Trainer leaves out of its label counts."""
+"""Marks an unknown label in a batch: the value that the Trainer leaves out of its counts."""
 
 
 class CommentDataset(Dataset):
     """Comments as token ids with their targets.
 
     Each item is a dict: input_ids, a list of at most max_length token ids, and labels, which is
-    (labels,) float32 multi-hot with UNKNOWN where a label is not known, or for single-label tasks
-    the class's place.
+    (labels,) float32 multi-hot with UNKNOWN where a label is unknown, or for single-label models
+    the class's index.
     """
 
     def __init__(self, texts: Sequence[str], targets: np.ndarray, tokenizer, max_length: int):
@@ -36,8 +36,8 @@ class CommentDataset(Dataset):
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def __getitem__(self, place: int) -> dict:
-        return {"input_ids": self.token_ids[place], "labels": self.targets[place]}
+    def __getitem__(self, index: int) -> dict:
+        return {"input_ids": self.token_ids[index], "labels": self.targets[index]}
 
     @property
     def lengths(self) -> np.ndarray:
@@ -52,7 +52,7 @@ class Collator:
         self.padding_id = padding_id
 
     def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
-        """Give input_ids and attention_mask (comments × tokens) and labels."""
+        """Return input_ids and attention_mask, both (comments × tokens), and labels."""
         lengths = [len(item["input_ids"]) for item in items]
         ids = torch.full((len(items), max(lengths)), self.padding_id)
         mask = torch.zeros_like(ids)
@@ -67,9 +67,9 @@ class SimilarLengthSampler(Sampler[int]):
     """Shuffles comments so that each batch holds comments of about the same length.
 
     The order is a function of seed, epoch and batch size alone. That is what lets an interrupted
-    run go on with the very batches it had left, and two processes share out the batches of one
+    run continue with the very batches it had left, and two processes divide the batches of one
     (transformers' LengthGroupedSampler draws from the global random state, and its order changes
-    with the number of processes). The rows left over by the last whole batch sit the epoch out.
+    with the number of processes). The rows after the last whole batch sit the epoch out.
     """
 
     POOL = 50  # batches sorted together: more save padding, fewer shuffle better
@@ -89,5 +89,5 @@ class SimilarLengthSampler(Sampler[int]):
             part = order[start : start + pool]
             part = part[np.argsort(-self.lengths[part], kind="stable")]
             batches += np.split(part, len(part) // self.batch_size)
-        for place in generator.permutation(len(batches)):
-            yield from batches[place].tolist()
+        for index in generator.permutation(len(batches)):
+            yield from batches[index].tolist()

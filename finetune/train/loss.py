@@ -1,4 +1,4 @@
-"""What a training minimizes, by which optimizer, and the metrics that choose its checkpoint."""
+"""What training minimizes, with which optimizer, and the metrics that choose the checkpoint."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ class LabelLoss(nn.Module):
     """Binary cross-entropy over the known labels, or cross-entropy over the classes.
 
     Summed, then divided by the number of known labels in the whole batch, over all processes and
-    accumulated parts: so the gradient does not depend on how a batch is shared out. pos_weight is
+    accumulated parts: so the gradient does not depend on how a batch is divided. pos_weight is
     the square root of negatives per positive when settings.label_weighting asks for it.
 
     settings.logit_matching × the squared distance of logits (Ba and Caruana 2014) is added where
-    teachers had a say, that is, where a target is neither 0 nor 1. Cross-entropy alone hardly tells
-    a score of 0.001 from one of 0.01, which matters to the order of comments.
+    teachers contributed, that is, where a target is neither 0 nor 1. To cross-entropy alone a score
+    of 0.001 is hardly different from 0.01, but it matters to the ranking of comments.
     """
 
-    TAUGHT_AT_LEAST = 1e-4  # beyond, a teacher's logit is that of this score
+    TAUGHT_AT_LEAST = 1e-4  # a lower score of a teacher has the logit of this one
 
     def __init__(self, settings: Settings, targets: np.ndarray):
         """targets: the training rows' (rows × labels), NaN for unknown."""
@@ -40,7 +40,7 @@ class LabelLoss(nn.Module):
         self.register_buffer("pos_weight", weight)
 
     def forward(self, outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        """outputs.logits: (comments × labels); labels: as CommentDataset gives them."""
+        """outputs.logits: (comments × labels); labels: as in CommentDataset."""
         logits = outputs.logits.float()
         if self.single_label:
             weight = self.pos_weight
@@ -60,7 +60,7 @@ class LabelLoss(nn.Module):
 
 
 class CommentTrainer(Trainer):
-    """The Trainer with our batch order and a learning rate a layer."""
+    """The Trainer with our batch order and our learning rates."""
 
     def __init__(
         self, sampler: SimilarLengthSampler, parameter_groups: list[dict], **rest: Any
@@ -74,14 +74,14 @@ class CommentTrainer(Trainer):
         return self.sampler
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
-        """Give each group of parameters its own learning rate."""
+        """AdamW with a learning rate per group of parameters."""
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(self.parameter_groups, fused=True)
         return self.optimizer
 
 
 def parameter_groups(model: PreTrainedModel, settings: Settings) -> list[dict]:
-    """Give AdamW its parameters with a learning rate each.
+    """The trainable parameters, in groups with a learning rate and weight decay, for AdamW.
 
     The head has head_learning_rate, the encoder learning_rate. Biases and norms don't decay.
     """
@@ -100,22 +100,22 @@ def parameter_groups(model: PreTrainedModel, settings: Settings) -> list[dict]:
 
 
 def validation_metrics(prediction: EvalPrediction, settings: Settings) -> dict[str, float]:
-    """Figures that choose the checkpoint; a label with one class only is left out of the means."""
+    """Metrics that choose the checkpoint; means leave out labels with one class only."""
     logits, targets = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
     if settings.single_label:
         targets_one_hot = np.eye(len(settings.labels))[targets]
-        figures = {"accuracy": float(accuracy_score(targets, logits.argmax(axis=1)))}
+        metrics = {"accuracy": float(accuracy_score(targets, logits.argmax(axis=1)))}
         # One class against the rest needs scores that are comparable between comments.
         logits = torch.tensor(logits).softmax(dim=1).numpy()
     else:
-        targets_one_hot, figures = targets, {}
+        targets_one_hot, metrics = targets, {}
     areas, precisions = [], []
     for scores, truth in zip(logits.T, targets_one_hot.T, strict=True):
         known = truth != UNKNOWN
         if len(np.unique(truth[known])) == 2:
             areas.append(roc_auc_score(truth[known], scores[known]))
             precisions.append(average_precision_score(truth[known], scores[known]))
-    return figures | {
+    return metrics | {
         "roc_auc_mean": float(np.mean(areas)),
         "average_precision_mean": float(np.mean(precisions)),
     }

@@ -1,4 +1,4 @@
-"""What makes training quicker on one machine and slower on another: bf16, and memory kept."""
+"""What makes training faster on this machine: bf16, if it is, and memory that is kept."""
 
 import contextlib
 import ctypes
@@ -9,8 +9,8 @@ import torch
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def gains_by_bf16(device: torch.device) -> bool:
-    """Try whether a matrix product of an encoder's size is at least 1.3 × as fast in bf16.
+def is_faster_in_bf16(device: torch.device) -> bool:
+    """Whether a matrix product of an encoder's size is at least 1.3 × as fast in bf16, by trial.
 
     Some CPUs have no bf16 unit and emulate it at a tenth of the speed.
     """
@@ -29,7 +29,7 @@ def gains_by_bf16(device: torch.device) -> bool:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep large blocks for the next step instead of giving them back to the kernel.
+    """Make glibc keep large blocks for the next step instead of returning them to the kernel.
 
     Activations of a batch are tens of megabytes, which glibc maps and unmaps each time; the page
     faults took a fifth of a step (measured on MiniLM, 32 comments a step: 36 → 47 examples/s on

@@ -35,16 +35,16 @@ from finetune.train.callbacks import (
 )
 from finetune.train.dataset import Collator, CommentDataset, SimilarLengthSampler
 from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups, validation_metrics
-from finetune.train.machine import gains_by_bf16, keep_freed_memory
+from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
 from finetune.train.progress import ProgressCallback
 
 
 def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Fine-tune on split.train, keep the checkpoint that is best on split.validation.
+    """Fine-tune on split.train and keep the checkpoint that is best on split.validation.
 
-    resume: go on from the last whole checkpoint of run_folder, if there is one.
-    Returns steps, seconds, the best validation figure, and the checkpoint that it went on from if
-    it did, for the run's record.
+    resume: continue from the last complete checkpoint in run_folder, if there is one.
+    Returns steps, seconds, the best validation metric and, after a resume, the checkpoint that it
+    continued from, for the run's record.
     """
     keep_torch_to_cores()
     keep_freed_memory()
@@ -84,7 +84,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
         trainer.add_callback(PatienceCallback(settings.patience))
     if trainer.is_world_process_zero():
         record.add(run_folder, bf16=arguments.bf16)
-    checkpoint = last_whole_checkpoint(run_folder / "checkpoints") if resume else None
+    checkpoint = last_complete_checkpoint(run_folder / "checkpoints") if resume else None
     started = time.monotonic()
     with _translating_errors(trainer, run_folder, checkpoint):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -110,20 +110,20 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
 def _translating_errors(
     trainer: Trainer, run_folder: Path, checkpoint: Path | None
 ) -> Iterator[None]:
-    """Turn what can befall a training, and a user can mend, into a sentence on its own line."""
+    """Translate what can go wrong in training, and a user can fix, into a ModelError."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
         if checkpoint and ("size mismatch" in str(error) or "state dict" in str(error)):
             raise ModelError(
-                f"{checkpoint}: a checkpoint of another model; start again with --clear."
+                f"{checkpoint}: a checkpoint of another model; start over with --clear."
             ) from None
-        # The last is what torch says, as a RuntimeError, when it cannot write.
+        # The last is in the RuntimeError that torch raises when it cannot write.
         if isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in cause:
             raise ModelError(
-                f"{run_folder}: the run cannot be written there ({cause}); make room, then go on "
-                "with --resume."
+                f"{run_folder}: the run cannot be written there ({cause}); free some space, then "
+                "continue with --resume."
             ) from error
         raise
     finally:
@@ -133,10 +133,10 @@ def _translating_errors(
                     bar.close()
 
 
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """Find the last checkpoint that was written to its end; remove pieces of later ones.
+def last_complete_checkpoint(folder: Path) -> Path | None:
+    """Find the last complete checkpoint; remove the pieces of later ones.
 
-    The Trainer writes trainer_state.json last, so a checkpoint with one that parses is whole.
+    The Trainer writes trainer_state.json last, so a checkpoint where it parses is complete.
     """
     by_step = sorted(
         folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True
@@ -146,7 +146,7 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
             json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
             return checkpoint
         except (OSError, ValueError):
-            shutil.rmtree(checkpoint, ignore_errors=True)  # torchrun's other processes do so too
+            shutil.rmtree(checkpoint, ignore_errors=True)  # so do torchrun's other processes
     return None
 
 
@@ -159,10 +159,10 @@ def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> Commen
 
 
 def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) -> TrainingArguments:
-    """Translate the settings into the Trainer's words."""
+    """The Trainer's arguments for these settings. Raises DataError or SettingsError."""
     if rows < settings.batch_size:
         raise DataError(
-            f"{settings.train_data}: {rows} training rows are fewer than one batch; "
+            f"{settings.train_data}: {rows} training rows are less than one batch; "
             f"set --batch-size to {rows} or less."
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -172,8 +172,9 @@ def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) ->
         interval = min(interval, settings.max_steps)
     bf16 = settings.precision == "bf16"
     if settings.precision == "auto":
+        # A resumed run keeps its precision: one that is half of each can be repeated by nobody.
         tried = record.load(run_folder).get("bf16") if resume else None
-        bf16 = gains_by_bf16(device) if tried is None else tried  # half a run in each helps nobody
+        bf16 = is_faster_in_bf16(device) if tried is None else tried
     arguments = TrainingArguments(
         output_dir=str(run_folder / "checkpoints"),
         use_cpu=device.type == "cpu",
@@ -204,7 +205,7 @@ def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) ->
     if settings.batch_size % shares:
         raise SettingsError(
             f"batch_size is {settings.batch_size}, which {arguments.world_size} process(es) with "
-            f"accumulate {settings.accumulate} can't share evenly; use a multiple of {shares}."
+            f"accumulate {settings.accumulate} cannot divide evenly; use a multiple of {shares}."
         )
     arguments.per_device_train_batch_size = settings.batch_size // shares
     return arguments

@@ -83,8 +83,8 @@ def test_a_label_that_the_random_sample_lacks_is_warned_of():
     logits = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 5)
     fitted = fit_decision(logits, logits > 0, ["rude"], "sigmoid", BEST_F1, {"rude": 0.0})
     assert fitted.warnings == [
-        "rude: no row of the random sample carries it, so how rare it is by nature is not known, "
-        "and its scores are too high; give more of such rows."
+        "rude: no row of the random sample has it, so its natural share is unknown and its scores "
+        "are too high; add rows to the random sample."
     ]
 
 

@@ -111,8 +111,8 @@ def test_a_package_can_bring_the_base():
     ("name", "said"),
     [
         ("package:no_such_package/model", "no installed Python package no_such_package"),
-        ("no/such-model", "neither a model folder here nor a Hub model that can be reached"),
-        (str(Path(__file__).parent), "neither a model folder here"),
+        ("no/such-model", "neither a local model folder nor a Hub model that can be reached"),
+        (str(Path(__file__).parent), "neither a local model folder"),
     ],
 )
 def test_a_base_that_cannot_be_had_gets_one_sentence(name: str, said: str):
@@ -139,7 +139,7 @@ def test_a_base_without_a_padding_token_is_refused(tiny_base: Path, tmp_path: Pa
     config = json.loads((base / "tokenizer_config.json").read_text())
     config |= {"pad_token": None, "tokenizer_class": "PreTrainedTokenizerFast"}
     (base / "tokenizer_config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="no token for padding"):
+    with pytest.raises(ModelError, match="no padding token"):
         load_base(Settings(base_model=str(base), max_length=32))
 
 

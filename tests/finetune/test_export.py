@@ -150,7 +150,7 @@ def test_a_full_disk_is_said_in_one_sentence_and_leaves_the_older_export(tiny_ba
     ) as process:
         said, _ = process.communicate()
     assert said.startswith(f"{tmp_path / 'model'}: the model cannot be written there (")
-    assert said.endswith("make room or name another place, then export again.\n")
+    assert said.endswith("free some space or choose another folder, then export again.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "config.json").read_text() == "{}"
 

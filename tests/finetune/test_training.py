@@ -160,11 +160,11 @@ def test_a_resumed_run_keeps_the_precision_that_was_tried_first(
 ):
     run = tmp_path / "run"
     command = flags(comments, tiny_base, run, "--precision", "auto", "--max-steps", "4")
-    monkeypatch.setattr("finetune.train.train.gains_by_bf16", lambda _: False)
+    monkeypatch.setattr("finetune.train.train.is_faster_in_bf16", lambda _: False)
     with monkeypatch.context() as patched:
         interrupt(patched, evaluation=1)
         assert main(command) == 130
-    monkeypatch.setattr("finetune.train.train.gains_by_bf16", lambda _: True)
+    monkeypatch.setattr("finetune.train.train.is_faster_in_bf16", lambda _: True)
     assert main([*command, "--resume"]) == 0
     assert json.loads((run / "run.json").read_text())["bf16"] is False
 
@@ -183,7 +183,7 @@ def test_a_disk_that_fills_up_in_training_is_one_sentence(
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
     assert said.startswith(f"error: {tmp_path / 'run'}: the run cannot be written there (")
-    assert said.endswith("make room, then go on with --resume.")
+    assert said.endswith("free some space, then continue with --resume.")
 
 
 def test_two_processes_read_the_rows_once_and_give_the_losses_of_one(
@@ -240,7 +240,7 @@ def test_another_runs_folder_is_refused(whole_run: Path, comments: Path, tiny_ba
     assert main(flags(comments, tiny_base, whole_run)) == 2
     assert "--resume continues it, --clear deletes it" in capsys.readouterr().err
     assert main([*flags(comments, tiny_base, whole_run), "--seed", "9", "--resume"]) == 2
-    assert "another" in capsys.readouterr().err
+    assert "other settings for seed" in capsys.readouterr().err
     assert (whole_run / "run.json").read_bytes() == before
 
 
