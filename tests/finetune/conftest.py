@@ -4,6 +4,8 @@ import csv
 import random
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 TELLING = {
@@ -76,4 +78,21 @@ def comments(tmp_path_factory: pytest.TempPathFactory) -> Path:
             words += [word for word, on in zip(TELLING.values(), labels, strict=True) if on]
             draw.shuffle(words)
             writer.writerow([number, " ".join(words), *labels])
+    return path
+
+
+@pytest.fixture
+def main_rows(tmp_path: Path) -> Path:
+    """A CSV of 200 comments, two per id, some of them of the form stripped."""
+    number = np.arange(200)
+    path = tmp_path / "main.csv"
+    pd.DataFrame(
+        {
+            "id": number // 2,
+            "comment_text": [f"main comment {i}" for i in number],
+            "toxic": (number % 4 == 0).astype(int),
+            "threat": (number % 6 == 0).astype(int),
+            "form": np.where(number % 5 == 0, "stripped", "original"),
+        }
+    ).to_csv(path, index=False)
     return path

@@ -11,6 +11,7 @@ from finetune.config import Settings, add_flags, from_flags, from_toml
 from finetune.record import differences
 from tests.running import ROOT
 
+CLASSES = ["--label-column", "y", "--labels", "a,b"]
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 
 
@@ -95,6 +96,13 @@ def test_lists_and_mappings_can_be_flags():
         (["--label-column", "y", "--labels", "a,b", "--label-mapping", "x=-1"], "index -1"),
         (["--seed", "-1"], "seed is -1; give a number from 0"),
         (["--window", "4"], "at least 8"),
+        (["--mix", "forum=-1"], "mix has forum=-1; give a number from 0 to 100"),
+        (["--rare", "spam=0.5"], "rare has spam=0.5; give one of labels"),
+        (["--rare", "threat=2"], "rare has threat=2; give one of labels, and a number from 0 to 1"),
+        ([*CLASSES, "--rare", "a=0.5"], "rare is for multi-label models"),
+        (["--teacher-share", "forum=2"], "teacher_share has forum=2"),
+        (["--passages", "1"], "need teachers"),
+        ([*CLASSES, "--teachers", "any"], "teachers is for multi-label models"),
         (["--validation-fraction", "0"], "validation_fraction is 0 without validation_data"),
     ],
 )

@@ -1,0 +1,182 @@
+"""What is trained on beside train_data: extra tables, passages, noise."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from comment_toxicity.errors import DataError
+from finetune.config import Settings
+from finetune.data.mix import count_sources, passage, read_extra, with_noise, with_passages
+from tests.finetune.splits import split_of
+
+
+@pytest.fixture
+def extra_rows(tmp_path: Path) -> Path:
+    path = tmp_path / "extra.csv"
+    pd.DataFrame(
+        {
+            "text": [f"extra comment {i}" for i in range(100)]
+            + ["MAIN  comment 7", "MAIN comment 8"],
+            "toxic": 1,
+            "source": ["forum"] * 60 + ["tweets"] * 42,
+            "licence": "CC0",
+        }
+    ).to_csv(path, index=False)
+    return path
+
+
+def test_extra_rows_are_trained_on_and_never_held_out(main_rows: Path, extra_rows: Path):
+    alone = split_of(main_rows)
+    mixed = split_of(main_rows, extra_data=[str(extra_rows)])
+    pd.testing.assert_frame_equal(alone.validation, mixed.validation)
+    pd.testing.assert_frame_equal(alone.test, mixed.test)
+    extra = mixed.train[mixed.train.source.notna()]
+    assert len(mixed.train) == len(alone.train) + len(extra)
+    assert extra.threat.isna().all()
+
+
+def test_an_extra_row_with_a_held_out_text_is_left_out(main_rows: Path, extra_rows: Path):
+    split = split_of(main_rows, extra_data=[str(extra_rows)])
+    held_out = set(split.validation.comment_text) | set(split.test.comment_text)
+    for number in (7, 8):
+        in_extra = (
+            split.train.comment_text.str.split().str.join(" ") == f"MAIN comment {number}"
+        ).any()
+        assert in_extra == (f"main comment {number}" not in held_out)
+
+
+def test_mix_sets_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
+    mix = {"train_data": 2.0, "forum": 0.5, "tweets": 0.0}
+    alone = split_of(main_rows)
+    rows = split_of(main_rows, extra_data=[str(extra_rows)], mix=mix).train
+    assert (rows.source.isna()).sum() == 2 * len(alone.train)
+    assert 15 < (rows.source == "forum").sum() < 45
+    assert not (rows.source == "tweets").any()
+
+
+def test_extra_rows_of_a_single_label_model_need_the_label_column(tmp_path: Path):
+    main, blog = tmp_path / "main.parquet", tmp_path / "blog.parquet"
+    texts = [f"main {i}" for i in range(40)]
+    pd.DataFrame({"comment_text": texts, "mood": ["p", "n"] * 20}).to_parquet(main)
+    more = pd.DataFrame({"text": list("abcde"), "mood": ["p", "n", "p", "n", None]})
+    more.to_parquet(blog)
+    given = {"label_column": "mood", "labels": ["bad", "good"], "label_mapping": {"n": 0, "p": 1}}
+    given |= {"extra_data": [str(blog)]}
+    train = split_of(main, **given).train
+    assert train[train.source == "blog"].mood.tolist() == [1, 0, 1, 0]
+    more.drop(columns="mood").to_parquet(blog)
+    with pytest.raises(DataError, match=r"blog.*no column mood"):
+        split_of(main, **given)
+
+
+def test_every_extra_row_with_a_rare_label_is_kept(main_rows: Path, tmp_path: Path):
+    table = pd.DataFrame({"text": [f"more {i}" for i in range(40)], "toxic": 1, "source": "forum"})
+    table["threat"] = [1, 0, None, 0] * 10
+    table.to_parquet(tmp_path / "forum.parquet")
+    given = {"extra_data": [str(tmp_path / "forum.parquet")], "rare": {"threat": 0.5}}
+    for often, expected in ((0.0, 10), (1.0, 40), (2.0, 80)):
+        train = split_of(main_rows, **given, mix={"forum": often, "train_data": 0.5}).train
+        assert (train.source == "forum").sum() == expected
+        assert train.source.isna().sum() < len(split_of(main_rows).train)
+
+
+def test_the_source_of_a_row_that_states_none_is_its_file(main_rows: Path, tmp_path: Path):
+    table = pd.DataFrame({"text": ["more one", "more two"], "toxic": 1, "source": ["forum", None]})
+    table.to_parquet(tmp_path / "blog.parquet")
+    train = split_of(main_rows, extra_data=[str(tmp_path / "blog.parquet")]).train
+    assert sorted(train.source.dropna()) == ["blog", "forum"]
+
+
+def test_the_record_of_a_source_has_the_licence_if_one_is_stated():
+    columns = {"source": ["forum", "blog", None], "licence": [None, "CC0", None]}
+    found = count_sources(pd.DataFrame(columns))
+    assert found == {"blog": {"rows": 1, "licence": "CC0"}, "forum": {"rows": 1}}
+
+
+def test_a_mix_of_nothing_is_one_sentence(main_rows: Path):
+    with pytest.raises(DataError, match="the training rows have no positive row"):
+        split_of(main_rows, mix={"train_data": 0.0})
+
+
+@pytest.mark.parametrize("setting", ["mix", "teacher_share"])
+def test_the_error_for_an_unknown_source_lists_the_known_ones(
+    setting: str, main_rows: Path, extra_rows: Path
+):
+    with pytest.raises(DataError, match=rf"{setting} names blog.*forum, tweets"):
+        split_of(main_rows, extra_data=[str(extra_rows)], **{setting: {"blog": 1.0}})
+
+
+def test_a_passage_is_a_run_of_sentences_but_not_all():
+    text = "Good page. Who wrote it?\nYou fool! Go."
+    draws = np.random.default_rng(0)
+    found = {passage(text, draws) for _ in range(200)}
+    assert {"Good page.", "Who wrote it?\nYou fool!", "Who wrote it?\nYou fool! Go."} <= found
+    assert all(one and one in text and one != text for one in found)
+    assert passage("One sentence only", draws) == ""
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "comment_text": ["good page", "you idiot", "good page", "kill it"],
+            "toxic": [0.0, 1.0, 0.0, np.nan],
+            "threat": [0.0, np.nan, 0.0, 1.0],
+            "source": [None, "forum", "forum", "tweets"],
+        }
+    )
+
+
+def test_passages_of_train_data_are_added_without_labels(rows: pd.DataFrame):
+    rows.loc[0, "comment_text"] = "Good page. I like it."
+    rows.loc[1, "comment_text"] = "Of a forum. Not of the main rows."
+    settings = Settings(labels=["toxic", "threat"], passages=20.0)
+    found = with_passages(rows, settings)
+    pd.testing.assert_frame_equal(found.iloc[: len(rows)], rows)
+    added = found.iloc[len(rows) :]
+    assert set(added.comment_text) == {"Good page.", "I like it."}
+    assert added[settings.labels].isna().all(axis=None)
+    assert with_passages(rows, Settings()) is rows
+
+
+def test_no_passage_is_a_held_out_comment(main_rows: Path):
+    """Each comment of three sentences has one that is another comment as a whole."""
+    number = np.arange(300)
+    short = [f"A sentence that stands alone, number {i % 150}." for i in number]
+    around = "This is said before it. {} And this is said after it."
+    pd.DataFrame(
+        {
+            "comment_text": [*short[:150], *(around.format(text) for text in short[150:])],
+            "toxic": number % 3 == 0,
+            "threat": number % 5 == 0,
+        }
+    ).astype({"toxic": int, "threat": int}).to_csv(main_rows, index=False)
+    settings = {"labels": ["toxic", "threat"], "passages": 3.0, "teachers": ["toxic-minilm"]}
+    split = split_of(main_rows, **settings)
+    held_out = set(split.validation.comment_text) | set(split.test.comment_text)
+    assert not set(split.train.comment_text) & held_out
+
+
+def test_noise_changes_the_share_of_rows_that_is_set():
+    rows = pd.DataFrame({"comment_text": ["You are a complete idiot."] * 1000})
+    changed = with_noise(rows, Settings(noise=0.2)).comment_text != rows.comment_text
+    assert 0.15 < changed.mean() < 0.25
+
+
+def test_the_source_of_a_url_is_the_name_of_its_file(monkeypatch):
+    table = pd.DataFrame({"comment_text": ["hi"], "toxic": [1]})
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    url = "https://example.org/rows.csv?key=secret&v=1.0"
+    rows = read_extra(Settings(labels=["toxic"], extra_data=[url]))
+    assert rows.source.tolist() == ["rows"]
+
+
+def test_extra_comments_are_in_the_column_text_or_else_in_text_column(monkeypatch):
+    table = pd.DataFrame({"comment_text": ["hi"], "toxic": [1]})
+    settings = Settings(labels=["toxic"], extra_data=["table"])
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    assert read_extra(settings).comment_text.tolist() == ["hi"]
+    table["text"] = "ho"
+    assert read_extra(settings).comment_text.tolist() == ["ho"]

@@ -1,0 +1,176 @@
+"""Reading a table: files of any format, URLs and Hub datasets."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from comment_toxicity.errors import DataError
+from finetune.data.labels import Layout, label_matrix, read_rows
+from finetune.data.tables import describe_source, read_table
+from tests.publish.hub_server import Repository
+
+ROWS = pd.DataFrame(
+    {
+        "id": ["a", "b", "c", "d"],
+        "comment_text": ["fine, thanks", "you idiot", "so what", "I will find you"],
+        "toxic": [0, 1, 0, 1],
+        "threat": [0, 0, -1, 1],
+    }
+)
+
+LAYOUT = Layout("comment_text", ("toxic", "threat"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "jsonl.gz", "json", "parquet"])
+def test_files_of_every_format_give_the_same_rows(tmp_path: Path, ending: str):
+    path = tmp_path / f"rows.{ending}"
+    if "csv" in ending:
+        ROWS.to_csv(path, index=False)
+    elif ending == "parquet":
+        ROWS.to_parquet(path)
+    else:
+        ROWS.to_json(path, orient="records", lines=True)
+    rows = read_rows(str(path), LAYOUT)
+    assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
+    assert np.array_equal(
+        label_matrix(rows, LAYOUT), [[0, 0], [1, 0], [0, np.nan], [1, 1]], equal_nan=True
+    )
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_can_be_separated_by_semicolons_or_tabs(tmp_path: Path, mark: str):
+    path = tmp_path / "rows.csv"
+    ROWS.to_csv(path, index=False, sep=mark)
+    rows = read_rows(str(path), LAYOUT)
+    assert rows["comment_text"].tolist() == ROWS["comment_text"].tolist()
+    assert rows["toxic"].tolist() == ROWS["toxic"].tolist()
+
+
+def test_comments_that_look_like_missing_values_stay_comments(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("comment_text,toxic,threat\nNone of it,0,0\nnull,0,0\n007,1,0\n")
+    assert read_rows(str(path), LAYOUT)["comment_text"].tolist() == [
+        "None of it",
+        "null",
+        "007",
+    ]
+
+
+BAD_FILES = {
+    "missing.csv": (None, "no such file"),
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"comment_text,toxic,threat\n", "no rows"),
+    "latin.csv": ("comment_text,toxic,threat\ncafé,0,0\n".encode("latin-1"), "not UTF-8"),
+    "columns.csv": (b"text,toxic,threat\nhi,0,0\n", "no column comment_text (found text"),
+    "label.csv": (b"comment_text,toxic,threat\nhi,maybe,0\n", "'maybe' in row 1"),
+    "blank.csv": (b"comment_text,toxic,threat\n ,0,0\n", "no row has both"),
+    "broken.parquet": (b"not parquet", "cannot be read as parquet"),
+    "broken.jsonl": (b'{"comment_text": ', "cannot be read as jsonl"),
+    "broken.csv.gz": (b"not gzip", "cannot be read as csv"),
+    "cut.csv.gz": (gzip.compress(b"comment_text,toxic,threat\n" * 9)[:-9], "cannot be read as csv"),
+    "commas.csv": (b"comment_text,toxic,threat\nhi,0,0,\n", "line 2 has 4 cells, not 3"),
+    "few.csv": (b"comment_text,toxic,threat\nhi,0,0\nho,1\n", "line 3 has 2 cells, not 3"),
+    "quote.csv": (
+        b'id,comment_text,toxic,threat\n1,"oh no,0,0\n2,hi,0,0\n3,"ho" she said,0,0\n',
+        "line 2: a quotation mark opens a cell that ends in line 4",
+    ),
+    "null.jsonl": (
+        b'{"comment_text": "a", "toxic": 1, "threat": 0}\nnull\n',
+        "one of its lines is not an object",
+    ),
+    "table.xlsx": (b"", "give .csv"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_one_sentence_that_names_it(tmp_path: Path, name: str):
+    content, said = BAD_FILES[name]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_rows(str(path), LAYOUT)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_error_for_a_very_wide_file_is_short(tmp_path: Path):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"comment_text": "hi", "toxic": 1}] * 5000))
+    with pytest.raises(DataError) as caught:
+        read_rows(str(path), LAYOUT)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.fixture
+def hub_data(hub):
+    """A data set on the Hub: two subsets, and of the first a split in two files and another."""
+    parts = ("en/train/0000", "en/train/0001", "en/test/0000", "en_us/train/0000")
+    files = {f"{part}.parquet": ROWS.assign(id=part).to_parquet() for part in parts}
+    data = hub.repositories["someone/comments"] = Repository()
+    data.tags["refs/convert/parquet"] = data.add("converted", files).sha
+    return hub
+
+
+def test_a_hub_dataset_is_read_from_its_first_subset(hub_data):
+    assert set(read_table("someone/comments")["id"]) == {"en/train/0000", "en/train/0001"}
+    assert set(read_table("someone/comments:test")["id"]) == {"en/test/0000"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("someone/comments:dev", "no split 'dev'"),
+        ("someone/nothing", "nor a Hub dataset that can be reached"),
+    ],
+)
+def test_a_missing_hub_dataset_or_split_is_one_sentence(hub_data, name, said):
+    with pytest.raises(DataError, match=said):
+        read_table(name)
+
+
+@pytest.mark.parametrize("name", ["someone/comments", "some--one/comments"])
+def test_a_hub_that_does_not_answer_is_one_sentence(hub, name):
+    hub.stop()
+    with pytest.raises(DataError, match="neither a local file nor a Hub dataset"):
+        read_table(name)
+
+
+def test_a_hub_dataset_without_a_network_is_one_sentence():
+    with pytest.raises(DataError, match="neither a local file nor a Hub dataset"):
+        read_table("someone/comments:train")
+
+
+def test_a_url_is_read(tmp_path: Path):
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"comment_text": "hi", "toxic": 1, "threat": 0}) + "\n")
+    semicolons = b'id;comment_text;toxic\n1;"""oh, no""";1\n'
+    (tmp_path / "rows.csv").write_bytes(semicolons)
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(semicolons))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        assert read_table(address + "rows.jsonl.gz?download=1")["toxic"].tolist() == [1]
+        assert read_table(address + "rows.csv?key=secret")["comment_text"].tolist() == ['"oh, no"']
+        assert read_table(address + "rows.csv.gz")["toxic"].tolist() == ["1"]
+        with pytest.raises(DataError, match="404"):
+            read_table(address + "other.csv")
+        server.shutdown()
+
+
+def test_the_record_of_a_url_has_no_secrets(main_rows: Path):
+    url = "https://me:secret@example.org/rows.csv?X-Amz-Signature=secret#secret"
+    assert describe_source(url) == {"name": "https://example.org/rows.csv"}
+    assert describe_source("ftp://me:secret@example.org/r.csv")["name"] == "ftp://example.org/r.csv"
+    assert describe_source("owner/name") == {"name": "owner/name"}
+    assert list(describe_source(str(main_rows))) == ["name", "sha256"]

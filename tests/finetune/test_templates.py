@@ -1,0 +1,71 @@
+"""Sentences with slots become rows; those that ship are balanced, and apart from what measures."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from comment_toxicity.errors import DataError
+from finetune.data.split import text_key
+from finetune.data.templates import read_templates
+from finetune.rated_sentences import nearly_in
+from tests.running import ROOT
+
+TEMPLATES = """
+[identities]
+adjective = ["gay", "deaf", "old"]
+[slots]
+insult = ["idiot", "moron"]
+[[sentences]]
+labels = { toxic = 0, threat = 0 }
+texts = ["a {adjective} neighbour"]
+[[sentences]]
+labels = { toxic = 1 }
+texts = ["you {insult}", "go away"]
+"""
+
+
+def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):
+    path = tmp_path / "templates.toml"
+    path.write_text(TEMPLATES)
+    rows = read_templates(path)
+    neutral = rows[rows.toxic == 0].text.str.lower()
+    assert set(neutral) == {"a gay neighbour", "a deaf neighbour", "an old neighbour"}
+    assert rows[rows.toxic == 1].threat.isna().all()
+    assert rows.text.str.lower().isin(["you idiot", "you moron", "go away"]).sum() >= 3
+    assert set(rows.source) == {"templates"}
+    pd.testing.assert_frame_equal(rows, read_templates(path))
+
+
+def test_templates_that_cannot_be_filled_are_one_sentence(tmp_path: Path):
+    path = tmp_path / "templates.toml"
+    path.write_text(TEMPLATES.replace("{insult}", "{noun}"))
+    with pytest.raises(DataError, match="no slot noun"):
+        read_templates(path)
+    for broken in ("[slots]", TEMPLATES.replace("{ toxic = 1 }", "1"), "identities = 1\n[slots]"):
+        path.write_text(broken)
+        with pytest.raises(DataError, match="not a file of templates"):
+            read_templates(path)
+
+
+def test_the_shipped_templates_treat_each_identity_alike():
+    rows = read_templates(ROOT / "data" / "templates.toml")
+    for word in ("gay", "deaf", "Muslim", "black"):
+        of_word = rows[rows.text.str.contains(rf"\b{word}\b")]
+        assert 0.2 < (of_word.toxic == 1).mean() < 0.5
+
+
+def test_the_shipped_threats_have_harmless_sentences_in_the_same_words():
+    rows = read_templates(ROOT / "data" / "threat_templates.toml")
+    assert rows[["toxic", "threat"]].notna().all(axis=None)
+    for words in ("kill", "burn", "shoot", "know where you live", "your back", "regret"):
+        of_words = rows[rows.text.str.contains(words, case=False)]
+        assert set(of_words.threat) == {0, 1}
+
+
+def test_no_sentence_for_measuring_threats_is_trained_on():
+    measured = pd.read_csv(ROOT / "data" / "threats.csv").comment_text.tolist()
+    trained = pd.read_csv(ROOT / "data" / "threat_sentences.csv").text
+    assert not nearly_in(trained.tolist(), measured).any()
+    filled = read_templates(ROOT / "data" / "threat_templates.toml").text
+    assert not text_key(filled).isin(text_key(pd.Series(measured))).any()
