@@ -1,4 +1,4 @@
-"""A whole run through the real command: labelled comments in, a model folder out."""
+"""A complete run through the real command: labelled comments in, a model folder out."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def run(comments: Path, learner: Path, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
-def test_the_model_folder_is_whole(run: Path):
+def test_the_model_folder_is_complete(run: Path):
     assert {path.name for path in (run / "model").iterdir()} == {
         "config.json",
         "tokenizer.json",
@@ -40,13 +40,13 @@ def test_the_model_folder_is_whole(run: Path):
     }
 
 
-def test_the_result_scores_what_it_learnt(run: Path, telling: dict[str, str]):
+def test_the_model_scores_what_it_learned(run: Path, telling: dict[str, str]):
     classifier = load_classifier(str(run / "model"))
     assert classifier.labels == list(telling)
     assert classifier.calibrated
-    for place, word in enumerate(telling.values()):
+    for column, word in enumerate(telling.values()):
         told, untold = classifier.score([f"please {word} the page", "please find the page"])
-        assert told[place] > untold[place] + 0.3
+        assert told[column] > untold[column] + 0.3
 
 
 def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path, telling):
@@ -56,12 +56,12 @@ def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path, tell
     metrics = json.loads((run / "model" / "metrics.json").read_text())
     rows = pd.read_parquet(run / "split" / "test.parquet")
     scores = load_classifier(str(run / "model")).score(rows["comment_text"].tolist())
-    for place, label in enumerate(telling):
-        expected = roc_auc_score(rows[label], scores[:, place])
+    for column, label in enumerate(telling):
+        expected = roc_auc_score(rows[label], scores[:, column])
         assert metrics["test"]["labels"][label]["roc_auc"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_record_says_how_far_export_moved_the_scores(run: Path):
+def test_the_record_has_the_difference_that_export_made(run: Path):
     record = json.loads((run / "run.json").read_text())
     assert max(record["export"]["max_difference"]) < 0.2
     assert record["export"]["rows"] > 0
@@ -69,14 +69,14 @@ def test_the_record_says_how_far_export_moved_the_scores(run: Path):
     assert len(record["data"]["train"]["sha256"]) == 64
 
 
-def test_the_first_run_that_the_readme_shows_has_its_base_without_a_network(tmp_path, monkeypatch):
+def test_the_first_run_of_the_readme_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # the config names data/sample.csv
     few = ["--output-dir", str(tmp_path / "tiny"), "--max-steps", "1"]
     assert main(["data", "train", "--config", "configs/tiny.toml", *few]) == 0
     assert (tmp_path / "tiny" / "trained" / "model.safetensors").stat().st_size > 20e6
 
 
-def test_a_stage_can_run_again_by_itself(run: Path):
+def test_a_stage_can_run_again_on_its_own(run: Path):
     before = json.loads((run / "model" / "decision.json").read_text())
     again = ["calibrate", "evaluate", "card", "--output-dir", str(run)]
     assert main([*again, "--criterion", "min-recall:0.9"]) == 0
@@ -87,7 +87,7 @@ def test_a_stage_can_run_again_by_itself(run: Path):
     assert main([*again, "--criterion", "best-f1"]) == 0
 
 
-def test_no_secret_of_an_address_comes_into_the_model_folder(run: Path):
+def test_no_secret_of_a_url_gets_into_the_model_folder(run: Path):
     whole = record.load(run)
     url = "https://me:secret@example.org/rows.csv?signature=secret"
     licence = "CC BY, see http://[licence?x and more"
@@ -103,7 +103,7 @@ def test_no_secret_of_an_address_comes_into_the_model_folder(run: Path):
     assert main(["card", "--output-dir", str(run)]) == 0
 
 
-def test_new_thresholds_do_not_keep_the_figures_of_older_ones(run: Path):
+def test_new_thresholds_discard_the_metrics_of_older_ones(run: Path):
     (run / "model" / "audit.json").write_text("{}")
     assert main(["calibrate", "--output-dir", str(run)]) == 0
     assert list(json.loads((run / "model" / "metrics.json").read_text())) == ["validation"]
@@ -111,7 +111,7 @@ def test_new_thresholds_do_not_keep_the_figures_of_older_ones(run: Path):
     assert main(["evaluate", "card", "--output-dir", str(run)]) == 0
 
 
-def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, learner: Path):
+def test_a_single_label_model_goes_through_the_same_stages(tmp_path: Path, learner: Path):
     generator = np.random.default_rng(0)
     lines = ["review,sentiment"]
     for number in range(200):
@@ -123,6 +123,7 @@ def test_classes_that_exclude_each_other_go_the_same_way(tmp_path: Path, learner
         "--train-data", str(tmp_path / "reviews.csv"), "--base-model", str(learner),
         "--output-dir", str(folder), "--text-column", "review", "--label-column", "sentiment",
         "--labels", "negative,positive", "--label-mapping", "neg=0,pos=1", "--best-by", "accuracy",
+        "--formats", "safetensors",
     ]  # fmt: skip
     assert main([*named, *SMALL]) == 0
     classifier = load_classifier(str(folder / "model"))
