@@ -1,11 +1,11 @@
-"""Measure a model on labelled comments: the four figures of the original report, and the rest.
+"""Measure a model on labelled comments: the four metrics of the original report, and more.
 
     python test_model.py
     python test_model.py --model NAME --data FILE --sample 2000 --seed 1 --output report.json
 
-The columns of the data are matched by the model's label names; a label of -1 or empty, or without
-a column, is unknown and takes no part. A column `weight`, where there is one, says how much each
-row counts. Without --sample all rows are measured.
+Columns of the data are matched to the model's labels by name. A label that is -1, empty, or without
+a column is unknown and is left out. A column `weight`, if there is one, sets how much each row
+counts. Without --sample all rows are measured.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from finetune.measure.report import Report
 
 SAMPLE_DATA = Path(__file__).parent / "data" / "sample.csv"
 WEIGHT_COLUMN = "weight"
-CHUNK = 256  # comments between two moves of the progress bar
+CHUNK = 256  # comments between two updates of the progress bar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _report(flags: argparse.Namespace) -> None:
     data = flags.data or str(SAMPLE_DATA)
     classifier = load_classifier(flags.model) if flags.model else load_classifier()
     if flags.data is None:
-        print("No --data: measuring on data/sample.csv, which is too small to judge by.")
+        print("No --data: measuring on data/sample.csv, which is too small to judge a model by.")
     report = measure(classifier, data, flags)
     print(f"{classifier.name} on {data}\n{report.table()}")
     if flags.output:
@@ -51,7 +51,7 @@ def _report(flags: argparse.Namespace) -> None:
 
 
 def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:
-    """Score the comments in `data` and compare with their labels."""
+    """Score the comments in `data` and compare the scores with their labels."""
     table = read_table(data)
     layout = _layout(classifier, list(table), data, flags)
     rows = clean_rows(table, layout, data)
@@ -62,9 +62,9 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
     weights = None
     if layout.weight is not None:
         weights = row_weights(rows, layout)
-        print(f"Rows count by their column {layout.weight}.")
+        print(f"Rows are weighted by their column {layout.weight}.")
     if not classifier.calibrated:
-        print("The model brings no decision.json: uncalibrated scores, thresholds of 0.5.")
+        print("The model has no decision.json: scores are not calibrated, and thresholds are 0.5.")
     if classifier.single_label:
         return evaluate_classes(targets, scores, labels, weights)
     columns = [classifier.labels.index(label) for label in labels]
@@ -76,12 +76,12 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
 def _layout(
     classifier: Classifier, columns: list[str], data: str, flags: argparse.Namespace
 ) -> Layout:
-    """Which columns of the data are text, weight and the model's labels."""
+    """The columns of the data: its text, its weight, and the model's labels."""
     weight = flags.weight_column or (WEIGHT_COLUMN if WEIGHT_COLUMN in columns else None)
     if weight is not None and weight not in columns:
         raise DataError(
             f"{data}: no column {weight} (found {', '.join(columns)}); "
-            "name another --weight-column or leave it out."
+            "give another --weight-column or leave it out."
         )
     if classifier.single_label:
         labels = tuple(classifier.labels)
@@ -125,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python test_model.py", description="Measure a model on labelled comments."
     )
     parser.add_argument(
-        "--model", help="measure this model: a name, a folder or a Hub id (default: embedded one)"
+        "--model",
+        help="measure this model: a name, a folder or a Hub id (default: the embedded model)",
     )
     parser.add_argument(
         "--data",
@@ -139,23 +140,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--label-column",
         default="label",
-        help="read the class from this column when the model's labels exclude each other "
-        "(default: %(default)s)",
+        help="read the class from this column, for a single-label model (default: %(default)s)",
     )
     parser.add_argument(
         "--weight-column",
-        help=f"let rows count by this column (default: {WEIGHT_COLUMN}, if there is one)",
+        help=f"weigh rows by this column (default: {WEIGHT_COLUMN}, if there is one)",
     )
     parser.add_argument(
         "--sample",
         type=int,
         default=0,
-        help="measure this many random rows (default: 0, which measures all)",
+        help="measure this many random rows (default: 0, for all)",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="draw the sample from this seed (default: %(default)s)"
+        "--seed", type=int, default=1, help="random seed of the sample (default: %(default)s)"
     )
-    parser.add_argument("--output", type=Path, help="write the report as JSON into this file too")
+    parser.add_argument("--output", type=Path, help="also write the report to this file, as JSON")
     return parser
 
 

@@ -5,7 +5,7 @@
 
 Twenty people each rated sentences of film reviews, product reviews and tweets from -4 to 4 (Hutto
 and Gilbert 2014, doi:10.1609/icwsm.v8i1.14550; MIT). Some of the film sentences are SST-2's test
-sentences, written otherwise, so what nearly is a test row is left out.
+sentences in another spelling, so near duplicates of test rows are left out.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from comment_toxicity.errors import DataError
 from finetune.data.tables import read_table
 
 INNER = "hutto_ICWSM_2014.tar.gz"
-SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, takes no side mostly
+SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, is mostly neutral
     "movieReviewSnippets_GroundTruth.txt": "vader_films",
     "amazonReviewSnippets_GroundTruth.txt": "vader_products",
     "tweets_GroundTruth.txt": "vader_tweets",
 }
-CLEAR = 0.5  # a mean rating nearer to 0 is neither positive nor negative
-SAME = 0.5  # share of the shorter text's runs of three words
+CLEAR = 0.5  # a mean rating closer to 0 is neither positive nor negative
+SAME = 0.5  # share of the shorter text's three-word runs
 BRACKETS_AND_ENDINGS = re.compile(r"-[lr]rb-|n't\b|'\w+")
 
 
@@ -45,12 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("archive", type=Path, help="vaderSentiment's source archive, a .tar.gz")
     parser.add_argument(
         "--apart-from", metavar="FILE", required=True,
-        help="leave out what nearly is a row of this file, on which the model will be measured",
+        help="leave out near duplicates of rows of this file, which the model is measured on",
     )  # fmt: skip
-    parser.add_argument("--text-column", default="sentence", help="its texts (%(default)s)")
+    parser.add_argument(
+        "--text-column",
+        default="sentence",
+        help="read the texts of that file from this column (default: %(default)s)",
+    )
     parser.add_argument(
         "--output", type=Path, default=Path("data/rated_sentences.parquet"),
-        help="write text, label (1 positive, 0 negative), source and licence there (%(default)s)",
+        help="write text, label (1 positive, 0 negative), source and licence to this file "
+        "(default: %(default)s)",
     )  # fmt: skip
     flags = parser.parse_args(arguments)
     return run(lambda: _write(flags))
@@ -61,7 +66,7 @@ def _write(flags: argparse.Namespace) -> None:
     held_out = read_table(flags.apart_from)
     if flags.text_column not in held_out:
         raise DataError(
-            f"{flags.apart_from}: no column {flags.text_column}; name its own by --text-column."
+            f"{flags.apart_from}: no column {flags.text_column}; give another --text-column."
         )
     rows = read_ratings(flags.archive)
     rows = rows[~nearly_in(rows.text.tolist(), held_out[flags.text_column].astype(str).tolist())]
@@ -74,7 +79,7 @@ def _write(flags: argparse.Namespace) -> None:
 
 
 def read_ratings(archive: Path) -> pd.DataFrame:
-    """Give the clearly rated sentences: text, label (1 or 0), source and licence."""
+    """The clearly rated sentences: text, label (1 or 0), source and licence."""
     try:
         inner = _member(archive.read_bytes(), INNER)
         rows = pd.concat(
@@ -84,7 +89,7 @@ def read_ratings(archive: Path) -> pd.DataFrame:
     except (OSError, EOFError, tarfile.TarError, IndexError, ValueError) as error:
         raise DataError(
             f"{archive}: not the source archive of vaderSentiment ({error}); "
-            "load it with pip download --no-deps --no-binary :all: vaderSentiment==3.3.2."
+            "get it with pip download --no-deps --no-binary :all: vaderSentiment==3.3.2."
         ) from None
     rows = rows[rows.rating.abs() >= CLEAR]
     rows = rows.assign(label=(rows.rating > 0).astype(int), licence="MIT")
@@ -92,7 +97,7 @@ def read_ratings(archive: Path) -> pd.DataFrame:
 
 
 def _member(archive: bytes, name: str) -> bytes:
-    """Give the file of a .tar.gz whose path ends so; TarError where there is none."""
+    """The file of a .tar.gz whose path ends with /name; TarError where there is none."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
         for member in files:
             if member.name.endswith(f"/{name}") and (file := files.extractfile(member)):
@@ -114,24 +119,25 @@ def _rated(lines: bytes, source: str) -> pd.DataFrame:
 def nearly_in(
     texts: Sequence[str], held_out: Sequence[str], share: float = SAME
 ) -> NDArray[np.bool_]:
-    """Say which texts share so much of their runs of three words with one of held_out, (texts,).
+    """Which texts share at least this share of three-word runs with one of held_out: (texts,).
 
-    share: of the shorter one's runs, of letters and digits alone, without case and endings as 's.
+    share: of the runs of the shorter text, in letters and digits alone, without case and endings
+    such as 's.
     """
-    sizes, places = [], defaultdict(list)
-    for number, text in enumerate(held_out):
+    sizes, texts_with = [], defaultdict(list)
+    for index, text in enumerate(held_out):
         runs = _runs(text)
         sizes.append(len(runs))
         for words in runs:
-            places[words].append(number)
-    found = []
+            texts_with[words].append(index)
+    near = []
     for text in texts:
         runs = _runs(text)
-        shared = Counter(number for words in runs for number in places.get(words, ()))
-        found.append(
-            any(count >= share * min(sizes[number], len(runs)) for number, count in shared.items())
+        shared = Counter(index for words in runs for index in texts_with.get(words, ()))
+        near.append(
+            any(count >= share * min(sizes[index], len(runs)) for index, count in shared.items())
         )
-    return np.array(found, dtype=bool)
+    return np.array(near, dtype=bool)
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""test_model.py: once as it stands, and then with a word list in place of the model."""
+"""test_model.py: once as it is, then with a word list in place of the model."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ ROWS = [
 
 
 class WordList:
-    """Finds every comment with a bad word toxic, and “idiot” insulting."""
+    """Scores comments with a bad word as toxic, and those with “idiot” as insulting."""
 
     name = "word-list"
     labels = ("toxic", "insult")
@@ -40,7 +40,7 @@ class WordList:
 
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch):
-    """The names that were asked for; every one of them gives the word list."""
+    """The names that were loaded; each of them is the word list."""
     names = []
 
     def load(*name):
@@ -64,12 +64,12 @@ def run(tmp_path, *arguments):
     return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
 
 
-def test_the_command_alone_prints_the_four_figures_of_the_embedded_model():
+def test_the_bare_command_prints_the_four_metrics_of_the_embedded_model():
     answer = python("test_model.py")
     assert answer.returncode == 0, answer.stderr
     assert re.search("label accuracy +exact match +precision +recall", answer.stdout)
-    [figures] = re.findall(r"^at the thresholds +(.+)$", answer.stdout, re.M)
-    assert [0.5 < float(figure) < 1 for figure in figures.split()] == [True] * 4
+    [metrics] = re.findall(r"^at the thresholds +(.+)$", answer.stdout, re.M)
+    assert [0.5 < float(value) < 1 for value in metrics.split()] == [True] * 4
 
 
 def test_the_report_counts_rows_by_their_weights(tmp_path, capsys):
@@ -80,12 +80,12 @@ def test_the_report_counts_rows_by_their_weights(tmp_path, capsys):
     assert toxic["recall"] == 1
     assert record["data"]["name"] == "rows.csv"
     shown = capsys.readouterr().out
-    assert "Rows count by their column weight." in shown
+    assert "Rows are weighted by their column weight." in shown
     assert "exact match" in shown
     assert f"{2 / 12:.4f}" in shown
 
 
-def test_labels_are_matched_by_name_and_unknown_ones_masked(tmp_path):
+def test_labels_are_matched_by_name_and_unknown_ones_left_out(tmp_path):
     _, record = run(tmp_path, "--data", write(tmp_path / "rows.csv"))
     labels = record["report"]["labels"]
     assert list(labels) == ["toxic", "insult"]  # the model's order, not the file's
@@ -110,7 +110,7 @@ def test_without_data_it_measures_the_sample_and_says_so(tmp_path, capsys, loade
     assert "data/sample.csv" in capsys.readouterr().out
 
 
-def test_the_model_is_asked_for_by_its_name(tmp_path, loaded):
+def test_the_model_is_loaded_by_its_name(tmp_path, loaded):
     run(tmp_path, "--model", "mine", "--data", write(tmp_path / "rows.csv"))
     assert loaded == [("mine",)]
 
@@ -122,7 +122,7 @@ def test_a_sample_of_rows_repeats_with_its_seed(tmp_path):
     assert reports[0] == reports[1]
 
 
-def test_classes_that_exclude_each_other_are_read_from_one_column(tmp_path, monkeypatch):
+def test_the_class_of_a_single_label_model_is_read_from_one_column(tmp_path, monkeypatch):
     monkeypatch.setattr(WordList, "labels", ("fine", "rude"))
     monkeypatch.setattr(WordList, "single_label", True)
     monkeypatch.setattr(WordList, "thresholds", {})

@@ -1,4 +1,4 @@
-"""VADER's rated sentences → rows for a sentiment model."""
+"""VADER's rated sentences become rows for a sentiment model."""
 
 import io
 import tarfile
@@ -44,7 +44,7 @@ def held_out(tmp_path: Path) -> Path:
     return path
 
 
-def test_clear_ratings_become_rows_but_for_what_nearly_is_held_out(
+def test_clear_ratings_become_rows_except_near_duplicates_of_held_out_ones(
     archive: Path, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     output = tmp_path / "rows.parquet"
@@ -58,7 +58,7 @@ def test_clear_ratings_become_rows_but_for_what_nearly_is_held_out(
     assert "3 rows (vader_films 1, vader_products 1, vader_tweets 1)" in capsys.readouterr().out
 
 
-def test_half_of_the_shorter_texts_runs_of_three_words_make_two_texts_nearly_the_same():
+def test_texts_that_share_half_of_the_shorter_ones_three_word_runs_are_near_duplicates():
     held_out = ["one two three four five six seven eight"]
     texts = ["One two, three four!", "zero one two three", "one two seven", "one", ""]
     assert nearly_in(texts, held_out).tolist() == [True, True, False, False, False]
