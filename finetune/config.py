@@ -378,15 +378,17 @@ def add_flags(parser: argparse._ArgumentGroup) -> None:
     """Add one flag per setting; flags that are not given are absent from the namespace."""
     for item in dataclasses.fields(Settings):
         default = getattr(Settings(), item.name)
-        kind = get_type_hints(Settings)[item.name]
+        expected = get_type_hints(Settings)[item.name]
         flag = "--" + item.name.replace("_", "-")
         text = item.metadata["help"].replace("%", "%%") + f" (default: {_show(default)})"
-        if kind is bool:
+        if expected is bool:
             parser.add_argument(
                 flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
             )
         else:
-            parser.add_argument(flag, default=argparse.SUPPRESS, metavar=_metavar(kind), help=text)
+            parser.add_argument(
+                flag, default=argparse.SUPPRESS, metavar=_metavar(expected), help=text
+            )
 
 
 def from_flags(flags: argparse.Namespace, values: dict[str, Any]) -> Settings:
@@ -408,48 +410,48 @@ def _as_type(name: str, value: Any, where: str) -> Any:
         raise SettingsError(
             f"{where}: {name} is not a setting; python -m finetune --help lists them."
         )
-    kind = hints[name]
+    expected = hints[name]
     try:
-        if get_origin(kind) is list:
+        if get_origin(expected) is list:
             if isinstance(value, str):
                 return [part.strip() for part in value.split(",")] if value.strip() else []
             return [str(item) for item in value]
-        if get_origin(kind) is dict:
-            return _as_dict(value, get_args(kind)[1])
-        if kind is bool and not isinstance(value, bool):
+        if get_origin(expected) is dict:
+            return _as_dict(value, get_args(expected)[1])
+        if expected is bool and not isinstance(value, bool):
             raise ValueError
-        if kind is str and not isinstance(value, str):
+        if expected is str and not isinstance(value, str):
             raise ValueError
-        if kind in (int, float) and isinstance(value, bool):
+        if expected in (int, float) and isinstance(value, bool):
             raise ValueError
-        if kind is int and isinstance(value, float) and not value.is_integer():
+        if expected is int and isinstance(value, float) and not value.is_integer():
             raise ValueError
-        return kind(value)
+        return expected(value)
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise SettingsError(
-            f"{where}: {name} is {value!r}; expected {_metavar(kind).lower()}."
+            f"{where}: {name} is {value!r}; expected {_metavar(expected).lower()}."
         ) from None
 
 
-def _as_dict(value: Any, kind: Any) -> dict[str, Any]:
+def _as_dict(value: Any, expected: Any) -> dict[str, Any]:
     if isinstance(value, str):
         value = dict(pair.rsplit("=", 1) for pair in value.split(",") if pair)
-    if kind in (int, float):
-        if kind is int and any(isinstance(item, float) and item % 1 for item in value.values()):
+    if expected in (int, float):
+        if expected is int and any(isinstance(item, float) and item % 1 for item in value.values()):
             raise ValueError
-        return {str(key): kind(item) for key, item in value.items()}
+        return {str(key): expected(item) for key, item in value.items()}
     return {
         str(key): item.split("|") if isinstance(item, str) else [str(each) for each in item]
         for key, item in value.items()
     }
 
 
-def _metavar(kind: Any) -> str:
-    if get_origin(kind) is list:
+def _metavar(expected: Any) -> str:
+    if get_origin(expected) is list:
         return "A,B,…"
-    if get_origin(kind) is dict:
+    if get_origin(expected) is dict:
         return "KEY=VALUE,…"
-    return {str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "TRUE OR FALSE"}[kind]
+    return {str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "TRUE OR FALSE"}[expected]
 
 
 def _show(default: Any) -> str:

@@ -115,3 +115,16 @@ def limited_files() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Clean rows of train_data and of two other sources, two labels unknown."""
+    return pd.DataFrame(
+        {
+            "comment_text": ["good page", "you idiot", "good page", "kill it"],
+            "toxic": [0.0, 1.0, 0.0, np.nan],
+            "threat": [0.0, np.nan, 0.0, 1.0],
+            "source": [None, "forum", "forum", "tweets"],
+        }
+    )

@@ -117,18 +117,6 @@ def test_a_passage_is_a_run_of_sentences_but_not_all():
     assert passage("One sentence only", draws) == ""
 
 
-@pytest.fixture
-def rows() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "comment_text": ["good page", "you idiot", "good page", "kill it"],
-            "toxic": [0.0, 1.0, 0.0, np.nan],
-            "threat": [0.0, np.nan, 0.0, 1.0],
-            "source": [None, "forum", "forum", "tweets"],
-        }
-    )
-
-
 def test_passages_of_train_data_are_added_without_labels(rows: pd.DataFrame):
     rows.loc[0, "comment_text"] = "Good page. I like it."
     rows.loc[1, "comment_text"] = "Of a forum. Not of the main rows."

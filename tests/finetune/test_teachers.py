@@ -20,18 +20,6 @@ LABELS = ["toxic", "threat"]
 FILE = "model.safetensors"
 
 
-@pytest.fixture
-def rows() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "comment_text": ["good page", "you idiot", "good page", "kill it"],
-            "toxic": [0.0, 1.0, 0.0, np.nan],
-            "threat": [0.0, np.nan, 0.0, 1.0],
-            "source": [None, "forum", "forum", "tweets"],
-        }
-    )
-
-
 def taught_by(*teachers: Path, **given) -> Settings:
     return Settings(teachers=[str(teacher) for teacher in teachers], labels=LABELS, **given)
 
