@@ -1,4 +1,4 @@
-"""The hand-written sample is what data/README.md says it is."""
+"""The sample has what data/README.md says."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ def rows():
         return list(csv.DictReader(lines))
 
 
-def carrying(rows, label):
+def ids_with(rows, label):
     return {row["id"] for row in rows if row[label] == "1"}
 
 
@@ -25,7 +25,7 @@ def test_the_columns_are_those_of_the_jigsaw_file(rows):
     assert {row[label] for row in rows for label in LABELS} == {"0", "1"}
 
 
-def test_the_lines_end_as_on_unix_and_the_text_is_utf8():
+def test_lines_end_in_lf_and_the_text_is_utf8():
     raw = (DATA / "sample.csv").read_bytes()
     assert b"\r" not in raw
     raw.decode("utf-8")
@@ -41,16 +41,16 @@ def test_no_id_and_no_text_occurs_twice(rows):
 def test_every_other_label_comes_with_toxic(rows):
     """A comment that is severely toxic, or insulting, is toxic as well."""
     for label in LABELS[1:]:
-        assert carrying(rows, label) <= carrying(rows, "toxic"), label
+        assert ids_with(rows, label) <= ids_with(rows, "toxic"), label
 
 
 @pytest.mark.parametrize("label", LABELS)
 def test_every_label_has_enough_rows_for_a_split_in_three(rows, label):
-    assert 15 <= len(carrying(rows, label)) <= len(rows) - 15
+    assert 15 <= len(ids_with(rows, label)) <= len(rows) - 15
 
 
-def test_the_readme_counts_the_rows_as_they_are(rows):
+def test_the_readme_has_the_right_row_counts(rows):
     readme = (DATA / "README.md").read_text(encoding="utf-8")
     assert f"holds {len(rows)} comments" in readme
     for label in LABELS:
-        assert re.search(rf"^\| `{label}` .* {len(carrying(rows, label))} \|$", readme, re.M), label
+        assert re.search(rf"^\| `{label}` .* {len(ids_with(rows, label))} \|$", readme, re.M), label

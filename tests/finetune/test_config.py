@@ -1,4 +1,4 @@
-"""Settings: config, flags over it, and one sentence for what can't be."""
+"""Settings: a config, flags over it, and one sentence for what is not possible."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def parse(*words: str, config: Path | None = None) -> Settings:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_shipped_config_is_sound(config: Path):
+def test_every_shipped_config_is_valid(config: Path):
     assert parse(config=config).output_dir == f"runs/{config.stem}"
 
 
@@ -51,7 +51,7 @@ def test_the_recipe_for_any_csv_trains_the_last_layer_alone():
     assert recipe.dropout > 0
 
 
-def test_make_model_trains_what_a_config_goes_on_from_before_it():
+def test_make_model_trains_bases_and_teachers_first():
     commands = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nmodel:")[2]
     made: set[str] = set()
     for name in re.findall(r"configs/jigsaw-minilm\S*", commands):
@@ -106,7 +106,7 @@ def test_lists_and_mappings_can_be_flags():
         (["--validation-fraction", "0"], "validation_fraction is 0 without validation_data"),
     ],
 )
-def test_a_setting_that_cannot_be_is_named(words: list[str], said: str):
+def test_an_impossible_setting_is_named(words: list[str], said: str):
     with pytest.raises(SettingsError) as caught:
         parse(*words)
     assert said in str(caught.value)
@@ -124,7 +124,7 @@ def test_a_setting_that_cannot_be_is_named(words: list[str], said: str):
         "learning_rate = 1" + "0" * 400,
     ],
 )
-def test_a_number_of_another_kind_is_not_rounded(tmp_path: Path, line: str):
+def test_a_value_of_another_type_is_not_converted(tmp_path: Path, line: str):
     config = tmp_path / "own.toml"
     config.write_text(line)
     with pytest.raises(SettingsError, match=r"expected (number|key=value,…)\."):
@@ -145,7 +145,7 @@ def test_a_config_with_a_misspelt_setting_is_refused(tmp_path: Path):
         from_toml(config)
 
 
-def test_a_setting_that_was_removed_is_read_as_long_as_it_had_its_default(tmp_path: Path):
+def test_a_removed_setting_is_accepted_at_its_default(tmp_path: Path):
     config = tmp_path / "own.toml"
     config.write_text("epochs = 2\nlayer_decay = 1.0\n")
     assert from_toml(config) == {"epochs": 2.0}
@@ -154,13 +154,13 @@ def test_a_setting_that_was_removed_is_read_as_long_as_it_had_its_default(tmp_pa
         from_toml(config)
 
 
-def test_a_run_with_a_setting_that_was_removed_differs_from_one_without():
+def test_a_run_with_a_removed_setting_differs_from_one_without():
     record = {"settings": {"layer_decay": 0.85}}
     assert differences(record, Settings()) == ["layer_decay"]
     assert differences({"settings": {"layer_decay": 1.0}}, Settings()) == []
 
 
-def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys):
+def test_the_command_reports_an_error_in_one_line(tmp_path: Path, capsys):
     assert main(["--config", str(tmp_path / "no.toml")]) == 2
     assert main(["nap"]) == 2
     assert main(["export", "--output-dir", str(tmp_path / "none")]) == 2

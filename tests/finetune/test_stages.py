@@ -1,4 +1,4 @@
-"""Stages by themselves, on a run folder that a test has laid out."""
+"""Single stages, on a run folder that the test prepared."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from finetune.stages import STAGES
 
 @pytest.fixture
 def trained_run(tiny_base: Path, tmp_path: Path) -> tuple[Settings, Path]:
-    """A run whose training is done; its window is longer than what it was trained on."""
+    """A finished training, with a window longer than its max_length."""
     run = tmp_path / "run"
     settings = Settings(output_dir=str(run), max_length=8, window=32)
     record.begin(settings, run)
@@ -27,8 +27,8 @@ def trained_run(tiny_base: Path, tmp_path: Path) -> tuple[Settings, Path]:
     rows = pd.DataFrame(
         {"comment_text": [f"please help {i} " + "you stupid fool " * 5 for i in range(9)]}
     )
-    for side in ("train", "validation"):
-        rows.assign(**dict.fromkeys(settings.labels, 0)).to_parquet(run / f"split/{side}.parquet")
+    for part in ("train", "validation"):
+        rows.assign(**dict.fromkeys(settings.labels, 0)).to_parquet(run / f"split/{part}.parquet")
     return settings, run
 
 
@@ -39,25 +39,25 @@ def test_export_compares_both_models_on_the_same_tokens(trained_run):
     assert max(found["max_difference"]) < 0.05
 
 
-def test_export_does_without_a_comparison_where_no_text_fits_one_window(trained_run):
+def test_export_skips_the_comparison_where_no_text_fits_one_window(trained_run):
     settings, run = trained_run
     settings.window = 8
     assert STAGES["export"](settings, run, False) == {"export": {}}
 
 
 @pytest.mark.parametrize("stage", ["calibrate", "evaluate", "card"])
-def test_a_stage_without_an_export_says_so_and_leaves_nothing(trained_run, stage):
+def test_a_stage_without_an_export_is_refused_and_writes_nothing(trained_run, stage):
     settings, run = trained_run
     with pytest.raises(SettingsError, match="no exported model there; run the export stage first"):
         STAGES[stage](settings, run, False)
     assert not (run / "model").exists()
 
 
-def test_calibration_is_of_the_weights_that_were_read(trained_run):
+def test_the_decision_belongs_to_the_weights_that_were_scored(trained_run):
     settings, run = trained_run
     settings.formats = ["safetensors"]
     STAGES["export"](settings, run, False)
-    settings.formats = ["onnx"]  # said too late: export has been
+    settings.formats = ["onnx"]  # too late: the export is done
     STAGES["calibrate"](settings, run, False)
     weights = Decision.load(run / "model").weights
     assert weights is not None
