@@ -24,5 +24,6 @@ def show_metrics(name: str, known: ModelFacts) -> None:
     except (KeyError, TypeError, ValueError, AttributeError):
         st.info("Its metrics.json has a form that this page cannot show.")
     for plot in known.plots:
-        alt = "Confusion matrices" if plot.stem == "confusion" else "ROC and precision-recall curves"
-        st.image(str(plot), caption=f"{alt} on the run's test rows, by label")
+        confusion = plot.stem == "confusion"
+        what = "Confusion matrices" if confusion else "ROC and precision-recall curves"
+        st.image(str(plot), caption=f"{what} on the run's test rows, by label")
