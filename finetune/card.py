@@ -7,7 +7,7 @@ config.json must be there; what the others lack is left out or said to be unknow
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,14 @@ from comment_toxicity.decision import Decision
 from comment_toxicity.disk import read_json, write_whole
 from comment_toxicity.errors import ModelError
 from finetune.audit.audit import Audit
-from finetune.audit.section import audit_section
+from finetune.audit.card import audit_section
+from finetune.measure.report import LABEL_METRICS, label_table, original_table, summaries
+from finetune.measure.tables import METRICS, Column, Table, count, decimals
 
 TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-FIGURES = {
-    "roc_auc": "ROC-AUC",
-    "average_precision": "average precision",
-    "threshold": "threshold",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "f1_at_half": "F1 at 0.5",
-    "brier": "Brier score",
-    "calibration_error": "calibration error",
-}
+CARD_METRICS = [name for name in LABEL_METRICS if name not in ("rows", "share")]
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
     "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length", "window",
@@ -107,7 +99,7 @@ def render_card(folder: Path, name: str) -> str:
     sections += ["## What a score means", _meaning(decision)]
     if decision and decision.activation == "sigmoid":
         sections += ["### Thresholds", _thresholds(decision)]
-    sections += ["## Figures", *_figures(metrics)]
+    sections += ["## Figures", *_metrics(metrics)]
     audit = Audit.load(folder)
     if audit and (decision is None or audit.weights == decision.weights):
         sections += audit_section(audit)
@@ -148,10 +140,10 @@ def _hub_base(settings: Mapping) -> str | None:
 
 
 def _eval_results(metrics: Mapping) -> list[EvalResult]:
-    side, report = measured(metrics)
+    split, report = measured(metrics)
     if not report:
         return []
-    data = metrics.get("data", {}).get("name", "validation rows") if side == "test" else side
+    data = metrics.get("data", {}).get("name", "validation rows") if split == "test" else split
     figures = {
         "roc_auc": ("ROC-AUC, mean of the labels", report["means"].get("roc_auc")),
         "average_precision": (
@@ -166,7 +158,7 @@ def _eval_results(metrics: Mapping) -> list[EvalResult]:
             task_type="text-classification",
             dataset_type=data,
             dataset_name=data,
-            dataset_split=side,
+            dataset_split=split,
             metric_type=kind,
             metric_name=title,
             metric_value=value,
@@ -222,62 +214,38 @@ def _meaning(decision: Decision | None) -> str:
 
 
 def _thresholds(decision: Decision) -> str:
-    table = _table(
-        ("label", "threshold", "precision", "recall", "positives"),
-        (
-            (name, *map(_shown, (label.threshold, label.precision, label.recall, label.positives)))
-            for name, label in decision.labels.items()
-        ),
+    names = ("threshold", "precision", "recall", "positives")
+    table = Table(
+        columns=[Column("label"), *(METRICS[name] for name in names)],
+        rows=[
+            (label, *(getattr(values, name) for name in names))
+            for label, values in decision.labels.items()
+        ],
     )
     rows = "validation rows" if decision.rows is None else f"{decision.rows:,} validation rows"
     return (
         f"A label is flagged from its threshold on, chosen by `{decision.criterion}` on {rows}; "
-        f"precision and recall are of those rows, weighted to the natural mix.\n\n{table}\n\n"
+        f"precision and recall are of those rows, weighted to the natural mix.\n\n"
+        f"{table.markdown()}\n\n"
         "Choose your own by what an error costs you: a higher one flags less and errs less often."
     )
 
 
-def _figures(metrics: Mapping) -> list[str]:
-    side, report = measured(metrics)
+def _metrics(metrics: Mapping) -> list[str]:
+    split, report = measured(metrics)
     if not report:
         return ["Not measured."]
-    parts = [_about_rows(side, report, metrics.get("data", {}))]
-    shown = {
-        name: title for name, title in FIGURES.items() if report["means"].get(name) is not None
-    }
-    if any(label.get("threshold") is not None for label in report["labels"].values()):
-        shown = {name: FIGURES[name] for name in FIGURES if name in shown or name == "threshold"}
-    lines = [
-        (name, _shown(label.get("positives")), *(_shown(label.get(figure)) for figure in shown))
-        for name, label in report["labels"].items()
-    ]
-    means = ("**mean**", "", *(_shown(report["means"].get(figure), "") for figure in shown))
-    parts.append(_table(("label", "positives", *shown.values()), [*lines, means]))
-    if report.get("roc_auc_error") is not None:
-        parts.append(f"Standard error of the mean ROC-AUC: {report['roc_auc_error']:.4f}.")
-    if "accuracy" in report:
-        figures = (report[name] for name in ("accuracy", "macro_f1", "calibration_error"))
-        parts.append(
-            "Accuracy {}, macro F1 {}, calibration error of the likeliest class {}.".format(
-                *map(_shown, figures)
-            )
-        )
-    originals = [
-        (title, *map(_shown, report[key].values()))
-        for key, title in (
-            ("original_at_half", "at 0.5"),
-            ("original_at_thresholds", "at the thresholds"),
-        )
-        if report.get(key)
-    ]
+    parts = [_about_rows(split, report, metrics.get("data", {}))]
+    parts += [label_table(report, CARD_METRICS, mean_row="**mean**").markdown()]
+    parts += summaries(report)
+    originals = original_table(report)
     if originals:
-        header = ("", "label accuracy", "exact match", "micro precision", "micro recall")
-        parts.append("All labels together:\n\n" + _table(header, originals))
+        parts.append(originals.markdown())
     parts += [f"- {note}" for note in report.get("notes", [])]
     validation = metrics.get("validation")
-    if side == "test" and validation:
+    if split == "test" and validation:
         errors = ", ".join(
-            f"{name} {_shown(label.get('calibration_error'))}"
+            f"{name} {decimals(label.get('calibration_error'))}"
             for name, label in validation["labels"].items()
         )
         parts.append(
@@ -287,21 +255,21 @@ def _figures(metrics: Mapping) -> list[str]:
     return parts
 
 
-def _about_rows(side: str, report: Mapping, data: Mapping) -> str:
-    rows = f"{report['rows']:,} {side} rows"
-    if side == "test" and data.get("name"):
+def _about_rows(split: str, report: Mapping, data: Mapping) -> str:
+    rows = f"{report['rows']:,} {split} rows"
+    if split == "test" and data.get("name"):
         rows += f" of `{data['name']}`"
-    if side == "test" and data.get("sha256"):
+    if split == "test" and data.get("sha256"):
         rows += f" (sha256 `{data['sha256'][:16]}…`)"
-    if side == "validation":
+    if split == "validation":
         rows += ", each judged by a calibration and thresholds that were not fitted to it"
     return f"On {rows}" + (", with their weights:" if report.get("weighted") else ":")
 
 
 def _training(settings: Mapping, run: Mapping) -> list[str]:
     parts = []
-    for side, data in run.get("data", {}).items():
-        line = f"- {side}: {_shown(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
+    for split, data in run.get("data", {}).items():
+        line = f"- {split}: {count(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
         parts.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
     parts = ["\n".join(parts)] if parts else []
     if settings.get("passages"):
@@ -317,13 +285,13 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
             "that was read twice counts twice):"
         )
         parts.append(
-            _table(
-                ("source", "rows", "licence as stated"),
-                [
-                    (name, _shown(source["rows"]), source.get("licence", "not stated"))
+            Table(
+                columns=[Column("source"), METRICS["rows"], Column("licence as stated")],
+                rows=[
+                    (name, source["rows"], source.get("licence", "not stated"))
                     for name, source in sources.items()
                 ],
-            )
+            ).markdown()
         )
     if settings.get("left_out"):
         parts.append(f"Not trained on: {settings['left_out']}")
@@ -338,7 +306,7 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
         if settings.get(name) or ("dropout" in name and name in settings)
     ]
     if chosen:
-        parts.append(_table(("setting", "value"), chosen))
+        parts.append(Table(columns=[Column("setting"), Column("value")], rows=chosen).markdown())
     versions = ", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items())
     minutes = f"{run.get('duration_s', 0) / 60:.0f} minutes"
     if run.get("training", {}).get("resumed_from"):
@@ -364,9 +332,9 @@ def _setting(value: Any) -> str:
 
 def measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
     """Pick the report to show: test rows if there were any, else validation rows, else none."""
-    for side in ("test", "validation"):
-        if metrics.get(side):
-            return side, metrics[side]
+    for split in ("test", "validation"):
+        if metrics.get(split):
+            return split, metrics[split]
     return "", {}
 
 
@@ -377,14 +345,3 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise ModelError(f"{path}: not JSON ({error}); write it again.") from error
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _shown(value: float | int | None, missing: str = "–") -> str:
-    if value is None:
-        return missing
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

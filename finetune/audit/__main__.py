@@ -10,11 +10,15 @@ from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.disk import write_whole
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.fetch.find import ROOT
-from finetune.audit.audit import FILE_NAME, Audit
-from finetune.audit.glance import at_a_glance, compare, glance_table
+from finetune.audit.audit import (
+    FILE_NAME,
+    Audit,
+    comparison_table,
+    headline_table,
+    headlines,
+    trade_off,
+)
 from finetune.audit.run import FILES, MEASURES, Subject, take
-from finetune.audit.tables import as_text
-from finetune.audit.trade_off import trade_off
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(flags: argparse.Namespace) -> None:
     _check(flags)
-    audits, glances = {}, {}
+    audits, results = {}, {}
     for model in flags.model or [None]:
         subject = Subject(flags, model)
         name, folder = subject.classifier.name, subject.classifier.folder.path
@@ -35,11 +39,12 @@ def _measure(flags: argparse.Namespace) -> None:
         for sentence in _left_out(subject, measures):
             print(sentence)
         audit = take(subject, measures, _silent if flags.summary else _show)
-        print(f"\n== {name}\n{glance_table(audit, folder)}", flush=True)
+        audits[name], results[name] = audit.to_dict(), headlines(audit, folder)
+        found = headline_table(results[name]).text() if results[name] else "nothing measured"
+        print(f"\n== {name}\n{found}", flush=True)
         for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
-            if not flags.summary and len(table := trade_off(audit, label)):
-                print(f"\n{label} at other thresholds\n{as_text(table)}", flush=True)
-        audits[name], glances[name] = audit.to_dict(), at_a_glance(audit, folder)
+            if not flags.summary and (table := trade_off(audit, label)):
+                print(f"\n{table.text()}", flush=True)
         if flags.save and audit.measured:
             with translating_write_errors(folder):
                 _save(audit, folder, card=subject.classifier.calibrated)
@@ -47,8 +52,8 @@ def _measure(flags: argparse.Namespace) -> None:
             with translating_write_errors(flags.output):
                 text = json.dumps(audits, indent=1, ensure_ascii=False)
                 write_whole(flags.output, text + "\n")
-    if len(glances) > 1:
-        print(f"\n{compare(glances)}")
+    if len(results) > 1:
+        print(f"\n{comparison_table(results).text()}")
 
 
 def _check(flags: argparse.Namespace) -> None:

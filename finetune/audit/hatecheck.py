@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from comment_toxicity.decision import reaches
 from finetune.audit.operating_points import THRESHOLDS
 from finetune.audit.ranking import roc_auc
-from finetune.audit.tables import as_text, frame_of, shown
-from finetune.measure.report import plain
+from finetune.measure.report import frame_of, plain
+from finetune.measure.tables import METRICS, Column, Table, count, decimals, percentage
+
+CASES = Column("cases", count)
 
 
 @dataclass(frozen=True)
-class GroupFigures:
+class GroupMetrics:
     """One functionality, or one group of people that cases are about: share judged right.
 
     bad: whether its cases are what the label means; None where some are.
@@ -54,14 +56,14 @@ class FunctionReport:
     best_accuracy: float
     best_threshold: float
     accuracy_at: dict[str, float]
-    functionalities: list[GroupFigures]
-    targets: list[GroupFigures]
+    functionalities: list[GroupMetrics]
+    targets: list[GroupMetrics]
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Read what to_dict() gave."""
         groups = {
-            name: [GroupFigures(**group) for group in record[name]]
+            name: [GroupMetrics(**group) for group in record[name]]
             for name in ("functionalities", "targets")
         }
         return cls(**{**record, **groups})
@@ -72,26 +74,42 @@ class FunctionReport:
 
     def frame(self) -> pd.DataFrame:
         """One line a functionality, in the order of the file."""
-        return frame_of(self.functionalities, GroupFigures).rename(
+        return frame_of(self.functionalities, GroupMetrics).rename(
             columns={"name": "functionality", "bad": self.bad}
         )
 
     def table(self) -> str:
-        """All functionalities, groups, and the whole."""
+        """The report as text for the terminal."""
         lines = [
-            f"{self.source}: {self.rows:,} cases, {self.label} at {self.threshold:.3f}",
-            f"accuracy {shown(self.accuracy)} ({self.halves()}), ROC-AUC {shown(self.roc_auc)}; "
-            f"best {shown(self.best_accuracy)} at {self.best_threshold:.3g}",
-            as_text(self.frame()),
+            f"{self.source}: {self.rows:,} cases, {self.label} at {decimals(self.threshold)}",
+            f"judged right {percentage(self.accuracy)} ({self.by_class()}), "
+            f"ROC-AUC {decimals(self.roc_auc)}; best {percentage(self.best_accuracy)} at "
+            f"{decimals(self.best_threshold)}",
+            self.functionality_table().text(),
         ]
         if self.targets:
-            targets = frame_of(self.targets, GroupFigures).rename(columns={"name": "target"})
-            lines.append(as_text(targets.drop(columns="bad")))
+            lines.append(self.target_table().text())
         return "\n".join(lines)
 
-    def halves(self) -> str:
-        """Say how the bad cases and the others are judged, each by itself."""
-        return f"{self.bad} {shown(self.accuracy_bad)}, others {shown(self.accuracy_harmless)}"
+    def functionality_table(self) -> Table:
+        """One row a functionality, the weakest first."""
+        columns = [Column("functionality"), Column(self.bad), CASES, METRICS["right"]]
+        weakest_first = sorted(self.functionalities, key=lambda group: group.accuracy)
+        rows = [(group.name, group.bad, group.rows, group.accuracy) for group in weakest_first]
+        return Table(columns=columns, rows=rows)
+
+    def target_table(self) -> Table:
+        """One row a group of people that cases are about."""
+        columns = [Column("target"), CASES, METRICS["right"]]
+        rows = [(group.name, group.rows, group.accuracy) for group in self.targets]
+        return Table(columns=columns, rows=rows)
+
+    def by_class(self) -> str:
+        """The share judged right of the bad cases and of the others, as words."""
+        return (
+            f"{self.bad} {percentage(self.accuracy_bad)}, "
+            f"others {percentage(self.accuracy_harmless)}"
+        )
 
 
 def measure_function(
@@ -135,14 +153,14 @@ def measure_function(
 
 def _groups(
     names: Sequence[str], truth: NDArray[np.bool_], right: NDArray[np.bool_]
-) -> list[GroupFigures]:
+) -> list[GroupMetrics]:
     table = np.asarray(names)
     groups = []
     for name in dict.fromkeys(table.tolist()):
         rows = table == name
         same = truth[rows].all() or not truth[rows].any()
         bad = bool(truth[rows][0]) if same else None
-        groups.append(GroupFigures(name, bad, int(rows.sum()), float(right[rows].mean())))
+        groups.append(GroupMetrics(name, bad, int(rows.sum()), float(right[rows].mean())))
     return groups
 
 

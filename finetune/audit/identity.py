@@ -21,15 +21,20 @@ from numpy.typing import ArrayLike, NDArray
 from comment_toxicity.decision import reaches
 from finetune.audit.operating_points import THRESHOLDS
 from finetune.audit.ranking import power_mean, roc_auc
-from finetune.audit.tables import as_text, frame_of, mean, shown
-from finetune.measure.report import plain, ratio
+from finetune.measure.report import frame_of, mean, plain, ratio
+from finetune.measure.tables import METRICS, Column, Table, count, decimals, percentage
 
 AT_LEAST = 5  # rows of a kind; below, a term's figure would be chance
 AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
+AUC_NOTE = (
+    "Subgroup AUC ranks a term's own sentences. BPSN AUC ranks its harmless sentences against bad "
+    "ones about others, and is low where the term alone raises scores. BNSP AUC ranks its bad "
+    "sentences against harmless ones about others, and is low where the term lowers scores."
+)
 
 
 @dataclass(frozen=True)
-class TermFigures:
+class TermMetrics:
     """How sentences with one identity term are judged; "" stands for those without any.
 
     negatives, positives: rows with the term that are not bad, and that are.
@@ -48,7 +53,7 @@ class TermFigures:
 
 
 @dataclass(frozen=True)
-class KindFigures:
+class KindMetrics:
     """How one kind of sentence is judged: `flagged` is a share; it should be 1 if bad, else 0."""
 
     kind: str
@@ -72,14 +77,14 @@ class IdentityReport:
     roc_auc: float | None
     power_means: dict[str, float | None]
     worst_rate_at: dict[str, float | None]
-    terms: list[TermFigures]
-    kinds: list[KindFigures]
+    terms: list[TermMetrics]
+    kinds: list[KindMetrics]
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Read what to_dict() gave."""
-        terms = [TermFigures(**term) for term in record["terms"]]
-        kinds = [KindFigures(**kind) for kind in record["kinds"]]
+        terms = [TermMetrics(**term) for term in record["terms"]]
+        kinds = [KindMetrics(**kind) for kind in record["kinds"]]
         return cls(**{**record, "terms": terms, "kinds": kinds})
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,50 +92,128 @@ class IdentityReport:
         return plain(self)
 
     @property
-    def highest_false_positive_rate(self) -> TermFigures | None:
+    def highest_false_positive_rate(self) -> TermMetrics | None:
         """The term whose harmless sentences are flagged most often."""
-        known = [term for term in self._named() if term.false_positive_rate is not None]
+        known = [term for term in self.named if term.false_positive_rate is not None]
         return max(known, key=lambda term: term.false_positive_rate or 0.0, default=None)
 
     @property
     def mean_false_negative_rate(self) -> float | None:
         """Mean over the terms."""
-        return mean([term.false_negative_rate for term in self._named()])
+        return mean([term.false_negative_rate for term in self.named])
 
     @property
     def mean_false_positive_rate(self) -> float | None:
         """Mean over the terms."""
-        return mean([term.false_positive_rate for term in self._named()])
+        return mean([term.false_positive_rate for term in self.named])
 
-    def lowest(self, figure: str) -> TermFigures | None:
+    def lowest(self, figure: str) -> TermMetrics | None:
         """The term with the lowest subgroup_auc, bpsn_auc or bnsp_auc."""
-        known = [term for term in self._named() if getattr(term, figure) is not None]
+        known = [term for term in self.named if getattr(term, figure) is not None]
         return min(known, key=lambda term: getattr(term, figure), default=None)
 
     def frame(self) -> pd.DataFrame:
         """One line a term, the most often wronged first."""
-        frame = frame_of(self.terms, TermFigures)
+        frame = frame_of(self.terms, TermMetrics)
         order = ["false_positive_rate", "bpsn_auc"]
         return frame.sort_values(order, ascending=[False, True], ignore_index=True)
 
-    def table(self, worst: int = 12) -> str:
-        """The terms that fare worst, and the figures over all of them."""
-        means = ", ".join(f"{name} {shown(value)}" for name, value in self.power_means.items())
+    def table(self) -> str:
+        """The report as text for the terminal: the 12 worst terms, and means over all of them."""
+        means = ", ".join(
+            f"{METRICS[name].title} {decimals(value)}" for name, value in self.power_means.items()
+        )
         lines = [
-            f"{self.source}: {self.rows:,} sentences, {self.label} at {self.threshold:.3f}, "
-            f"ROC-AUC {shown(self.roc_auc)}",
-            f"mean over {len(self._named())} terms: false-positive rate "
-            f"{shown(self.mean_false_positive_rate)}, false-negative rate "
-            f"{shown(self.mean_false_negative_rate)}",
+            f"{self.source}: {self.rows:,} sentences, {self.label} at {decimals(self.threshold)}, "
+            f"ROC-AUC {decimals(self.roc_auc)}",
+            f"mean over {len(self.named)} terms: false-positive rate "
+            f"{percentage(self.mean_false_positive_rate)}, false-negative rate "
+            f"{percentage(self.mean_false_negative_rate)}",
             f"power means (p = -5): {means}",
-            as_text(self.frame().head(worst)),
+            term_table(self.worst_first()[:12]).text(),
         ]
         if self.kinds:
-            lines.append(as_text(frame_of(self.kinds, KindFigures)))
+            lines.append(kind_table([self]).text())
         return "\n".join(lines)
 
-    def _named(self) -> list[TermFigures]:
+    @property
+    def named(self) -> list[TermMetrics]:
+        """The terms, without the sentences that name none."""
         return [term for term in self.terms if term.term]
+
+    def worst_first(self) -> list[TermMetrics]:
+        """The terms, those whose harmless sentences are flagged most first, unknown rates last."""
+
+        def order(term: TermMetrics) -> tuple[bool, float, bool, float]:
+            rate, auc = term.false_positive_rate, term.bpsn_auc
+            return rate is None, -(rate or 0.0), auc is None, auc or 0.0
+
+        return sorted(self.named, key=order)
+
+
+def term_table(terms: Sequence[TermMetrics], title: str = "") -> Table:
+    """One row a term, in the order given."""
+    metrics = [METRICS[name] for name in ("false_positive_rate", "false_negative_rate", *AUCS)]
+    return Table(
+        title=title,
+        columns=[Column("term"), Column("harmless", count), Column("bad", count), *metrics],
+        rows=[
+            (
+                term.term or "none named",
+                term.negatives,
+                term.positives,
+                term.false_positive_rate,
+                term.false_negative_rate,
+                term.subgroup_auc,
+                term.bpsn_auc,
+                term.bnsp_auc,
+            )
+            for term in terms
+        ],
+    )
+
+
+def kind_table(reports: Sequence[IdentityReport]) -> Table:
+    """One row a kind of sentence, and for each label the share flagged."""
+    shares: dict[tuple[str, bool], dict[str, float]] = {}
+    for report in reports:
+        for kind in report.kinds:
+            shares.setdefault((kind.kind, kind.bad), {})[report.label] = kind.flagged
+    labels = list(dict.fromkeys(report.label for report in reports))
+    flagged = [Column(f"flagged {label}", percentage) for label in labels]
+    return Table(
+        title="Share flagged by kind of sentence:",
+        note="Reports, answers and negations use bad words against hate, and should not be "
+        "flagged.",
+        columns=[Column("kind of sentence"), Column("should be flagged"), *flagged],
+        rows=[
+            (kind, bad, *(by_label.get(label) for label in labels))
+            for (kind, bad), by_label in shares.items()
+        ],
+    )
+
+
+def overview_table(reports: Sequence[IdentityReport]) -> Table:
+    """One row a report: how its worst terms fare, and the terms on average."""
+    rows = []
+    for report in reports:
+        worst, lowest = report.highest_false_positive_rate, report.lowest("bpsn_auc")
+        rate = percentage(worst.false_positive_rate if worst else None)
+        if worst and worst.false_positive_rate:
+            rate += f" ({worst.term})"
+        auc = f"{decimals(lowest.bpsn_auc)} ({lowest.term})" if lowest else None
+        missed, power = report.mean_false_negative_rate, report.power_means["bpsn_auc"]
+        rows.append((report.source, report.label, report.rows, rate, missed, auc, power))
+    columns = [
+        Column("sentences"),
+        Column("label"),
+        Column("number", count),
+        Column("highest false-positive rate"),
+        Column("mean false-negative rate", percentage),
+        Column("lowest BPSN AUC"),
+        Column("power mean", decimals),
+    ]
+    return Table(note=AUC_NOTE, columns=columns, rows=rows)
 
 
 def measure_identity(
@@ -180,7 +263,7 @@ def _term(
     bad: NDArray[np.bool_],
     scores: NDArray[np.float64],
     flagged: NDArray[np.bool_],
-) -> TermFigures:
+) -> TermMetrics:
     subsets = (mask, np.where(mask, ~bad, bad), np.where(mask, bad, ~bad))
     aucs = (roc_auc(bad[rows], scores[rows], at_least=AT_LEAST) for rows in subsets)
     return _rates(term, mask, bad, flagged, *aucs)
@@ -194,10 +277,10 @@ def _rates(
     subgroup: float | None = None,
     bpsn: float | None = None,
     bnsp: float | None = None,
-) -> TermFigures:
+) -> TermMetrics:
     negatives, positives = int((mask & ~bad).sum()), int((mask & bad).sum())
     false_positives, misses = (mask & ~bad & flagged).sum(), (mask & bad & ~flagged).sum()
-    return TermFigures(
+    return TermMetrics(
         term=term,
         negatives=negatives,
         positives=positives,
@@ -219,12 +302,12 @@ def _worst_rate(
 
 def _kinds(
     kinds: NDArray[np.str_], bad: NDArray[np.bool_], flagged: NDArray[np.bool_]
-) -> list[KindFigures]:
+) -> list[KindMetrics]:
     figures = []
     for kind in dict.fromkeys(kinds.tolist()):
         for is_bad in (False, True):
             rows = (kinds == kind) & (bad == is_bad)
             if rows.any():
                 share = float(flagged[rows].mean())
-                figures.append(KindFigures(kind, is_bad, int(rows.sum()), share))
+                figures.append(KindMetrics(kind, is_bad, int(rows.sum()), share))
     return figures

@@ -12,8 +12,8 @@ from typing import Any, Self
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from finetune.audit.tables import as_text
-from finetune.measure.report import Bin, LabelFigures, LabelsReport, plain
+from finetune.measure.report import Bin, LabelMetrics, LabelsReport, plain
+from finetune.measure.tables import METRICS, Column, Table, decimals, percentage
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -99,26 +99,55 @@ class OperatingReport:
         )
 
     def table(self) -> str:
-        """Ranking and calibration by label, then the operating points."""
-        figures = pd.DataFrame(
-            [
-                {
-                    "label": name,
-                    "ROC-AUC": label.roc_auc,
-                    "average precision": label.average_precision,
-                    "calibration error": label.calibration_error,
-                }
-                for name, label in self.labels.items()
-            ]
-        )
+        """The report as text for the terminal."""
         weighted = ", weighted" if self.weighted else ""
-        return "\n".join(
-            [
-                f"{self.source}: {self.rows:,} rows{weighted}",
-                as_text(figures),
-                as_text(self.frame()),
-            ]
+        lines = [f"{self.source}: {self.rows:,} rows{weighted}"]
+        return "\n".join([*lines, self.label_table().text(), self.point_table().text()])
+
+    def label_table(self) -> Table:
+        """One row a label: how it ranks, and how true its probabilities are."""
+        names = ("roc_auc", "average_precision", "calibration_error")
+        return Table(
+            columns=[Column("label"), *(METRICS[name] for name in names)],
+            rows=[
+                (label, *(getattr(points, name) for name in names))
+                for label, points in self.labels.items()
+            ],
         )
+
+    def point_table(self) -> Table:
+        """One row a label and threshold."""
+        names = ("threshold", "flagged", "precision", "recall", "f1")
+        return Table(
+            columns=[Column("label"), Column("its own"), *(METRICS[name] for name in names)],
+            rows=[
+                (label, point == points.chosen, *(getattr(point, name) for name in names))
+                for label, points in self.labels.items()
+                for point in points.points
+            ],
+        )
+
+    def overview_table(self, thresholds: Sequence[float]) -> Table:
+        """One row a label, one column a threshold: precision / recall / share of rows flagged."""
+        columns = ["label", "its threshold", *map(str, thresholds)]
+        rows = []
+        for label, points in self.labels.items():
+            others = [_cell(point) for point in points.points if point.threshold in thresholds]
+            own = f"{decimals(points.threshold)}: {_cell(points.chosen)}"
+            rows.append((label, own, *others))
+        weighted = ", weighted" if self.weighted else ""
+        return Table(
+            title=f"On {self.rows:,} rows of `{self.source}`{weighted}: precision / recall / share "
+            "of all rows flagged.",
+            note="The share depends on the mix of comments, and precision with it.",
+            columns=list(map(Column, columns)),
+            rows=rows,
+        )
+
+
+def _cell(point: OperatingPoint) -> str:
+    values = (decimals(point.precision), decimals(point.recall), percentage(point.flagged))
+    return " / ".join(values)
 
 
 def measure_operating_points(
@@ -157,7 +186,7 @@ def measure_operating_points(
     return OperatingReport(source, at_own.rows, at_own.weighted, found)
 
 
-def _point(threshold: float, figures: LabelFigures) -> OperatingPoint:
+def _point(threshold: float, figures: LabelMetrics) -> OperatingPoint:
     cells = figures.confusion
     flagged = cells.true_positive + cells.false_positive
     total = flagged + cells.false_negative + cells.true_negative

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from comment_toxicity.decision import reaches
 from finetune.audit.ranking import roc_auc
-from finetune.audit.tables import as_text, frame_of, mean, shown
 from finetune.data.noise import KINDS, Noise
-from finetune.measure.report import plain, ratio
+from finetune.measure.report import frame_of, mean, plain, ratio
+from finetune.measure.tables import METRICS, Column, Table, decimals
 
 Floats = NDArray[np.float64]
 WORD = re.compile(r"[^\W\d_]{4,}")
@@ -73,15 +73,32 @@ class RobustnessReport:
         return frame_of(self.kinds, KindRobustness)
 
     def table(self) -> str:
-        """One line a kind, and the mean."""
+        """The report as text for the terminal."""
         drawn = "" if self.rows == self.drawn_from else f" of {self.drawn_from:,}"
-        return "\n".join(
-            [
-                f"{self.source}: {self.rows:,}{drawn} rows, mean ROC-AUC on clean text "
-                f"{shown(self.roc_auc)}, lost on average {shown(self.mean_roc_auc_lost)}, "
-                f"in kinds held out from training {shown(self.held_out_roc_auc_lost)}",
-                as_text(self.frame()),
-            ]
+        return (
+            f"{self.source}: {self.rows:,}{drawn} rows, mean ROC-AUC on clean text "
+            f"{decimals(self.roc_auc)}; lost on average {decimals(self.mean_roc_auc_lost)}, in "
+            f"kinds held out from training {decimals(self.held_out_roc_auc_lost)}\n"
+            f"{self.kind_table().text()}"
+        )
+
+    def kind_table(self) -> Table:
+        """One row a way of disguising words."""
+        names = ("roc_auc", "roc_auc_lost", "rows_flipped", "flags_lost", "flags_gained")
+        return Table(
+            columns=[
+                Column("disguise"),
+                Column("label that loses most"),
+                *(METRICS[name] for name in names),
+            ],
+            rows=[
+                (
+                    kind.kind.replace("_", " ") + " (held out)" * kind.held_out,
+                    kind.worst_label,
+                    *(getattr(kind, name) for name in names),
+                )
+                for kind in self.kinds
+            ],
         )
 
 

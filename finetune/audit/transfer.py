@@ -13,14 +13,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from finetune.audit.ranking import roc_auc
-from finetune.audit.tables import as_text, frame_of, mean
-from finetune.measure.report import plain
+from finetune.measure.report import frame_of, mean, plain
+from finetune.measure.tables import METRICS, Column, Table
 
 AT_LEAST = 10  # rows with a label, and without; below, its figures would be chance
 
 
 @dataclass(frozen=True)
-class TransferFigures:
+class TransferMetrics:
     """One label on one set of comments from elsewhere."""
 
     source: str
@@ -35,16 +35,21 @@ class TransferFigures:
 class TransferReport:
     """How the model ranks comments of other places than its main training rows."""
 
-    figures: list[TransferFigures]
+    figures: list[TransferMetrics]
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Read what to_dict() gave."""
-        return cls([TransferFigures(**figures) for figures in record["figures"]])
+        return cls([TransferMetrics(**figures) for figures in record["figures"]])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded to six decimals."""
         return plain(self)
+
+    @property
+    def sources(self) -> list[str]:
+        """The sets of comments, each once."""
+        return list(dict.fromkeys(metrics.source for metrics in self.figures))
 
     def mean_roc_auc(self, source: str) -> float | None:
         """Mean over the labels of one source."""
@@ -52,11 +57,22 @@ class TransferReport:
 
     def frame(self) -> pd.DataFrame:
         """One line a source and label."""
-        return frame_of(self.figures, TransferFigures)
+        return frame_of(self.figures, TransferMetrics)
 
     def table(self) -> str:
-        """One line a source and label."""
-        return as_text(self.frame())
+        """The report as text for the terminal."""
+        return self.label_table().text()
+
+    def label_table(self) -> Table:
+        """One row a source and label."""
+        names = ("rows", "positives", "roc_auc", "average_precision")
+        return Table(
+            columns=[Column("comments"), Column("label"), *(METRICS[name] for name in names)],
+            rows=[
+                (metrics.source, metrics.label, *(getattr(metrics, name) for name in names))
+                for metrics in self.figures
+            ],
+        )
 
 
 def measure_transfer(
@@ -65,7 +81,7 @@ def measure_transfer(
     targets: Mapping[str, ArrayLike],
     scores: ArrayLike,
     weights: ArrayLike | None = None,
-) -> list[TransferFigures]:
+) -> list[TransferMetrics]:
     """Measure the ranking of each label that the source knows.
 
     labels: the model's, in the order of the scores.  scores: (rows, labels); NaN rows left out.
@@ -82,7 +98,7 @@ def measure_transfer(
         truth, column, used = truth[known], column[known], row_weights[known]
         enough = min(truth.sum(), len(truth) - truth.sum()) >= AT_LEAST
         figures.append(
-            TransferFigures(
+            TransferMetrics(
                 source=source,
                 label=label,
                 rows=len(truth),

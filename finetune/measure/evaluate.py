@@ -1,13 +1,13 @@
-"""Measure a model's probabilities against known labels: functions on arrays, no model.
+"""Measure a model's probabilities against known labels: functions on arrays, without a model.
 
     report = evaluate_labels(targets, probabilities, labels, thresholds, weights)
     report.to_dict()    what metrics.json keeps
     report.table()      what the terminal shows
 
-evaluate_labels is for labels that go together (sigmoid), evaluate_classes for labels that exclude
-each other (softmax). Everywhere: a target of NaN is unknown and left out of that label's figures;
-a row whose scores are NaN (a blank text) is left out and counted; `weights` has one number a row,
-0 or more, and rows that weigh nothing are left out.
+evaluate_labels is for multi-label models (sigmoid: labels can hold together), evaluate_classes for
+single-label ones (softmax). In both, a target of NaN is unknown and left out of that label's
+metrics. A row whose scores are NaN (a blank text) is left out and counted. `weights` has one number
+per row, 0 or more; rows of weight 0 are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,10 @@ from finetune.measure.report import (
     Bin,
     ClassesReport,
     Confusion,
-    LabelFigures,
+    LabelMetrics,
     LabelsReport,
-    OriginalFigures,
+    OriginalMetrics,
+    mean,
     ratio,
 )
 
@@ -47,33 +48,33 @@ def evaluate_labels(
     resamples: int = 0,
     seed: int = 0,
 ) -> LabelsReport:
-    """Measure labels that can go together.
+    """Measure a multi-label model.
 
     targets: (rows, labels), 0, 1 or NaN.  probabilities: (rows, labels), each in [0, 1].
-    thresholds: by label; a score at or above it is a flag.
-    flags: (rows, labels), in place of that where the thresholds differ from row to row.
-    resamples: draw the rows this many times with replacement for the error of the mean ROC-AUC.
+    thresholds: by label; a score at or above it is flagged.
+    flags: (rows, labels), instead of thresholds, where these differ from row to row.
+    resamples: number of bootstrap samples for the standard error of the mean ROC-AUC; 0: none.
     """
-    table = _Table.of(targets, probabilities, labels, weights)
+    rows = _Rows.of(targets, probabilities, labels, weights)
     at_thresholds = (
-        reaches(table.scores, [thresholds[label] for label in labels])
+        reaches(rows.scores, [thresholds[label] for label in labels])
         if flags is None
-        else flags[table.kept]
+        else flags[rows.kept]
     )
-    figures = {
-        label: _label_figures(table, column, at_thresholds[:, column], thresholds[label])
+    metrics = {
+        label: _label_metrics(rows, column, at_thresholds[:, column], thresholds[label])
         for column, label in enumerate(labels)
     }
     return LabelsReport(
-        rows=len(table.scores),
-        blank=table.blank,
-        weighted=table.weighted,
-        labels=figures,
-        means=_means(figures),
-        roc_auc_error=_roc_auc_error(table, resamples, seed) if resamples else None,
-        original_at_half=_original_figures(table, reaches(table.scores, 0.5)),
-        original_at_thresholds=_original_figures(table, at_thresholds),
-        notes=_notes(figures),
+        rows=len(rows.scores),
+        blank=rows.blank,
+        weighted=rows.weighted,
+        labels=metrics,
+        means=_means(metrics),
+        roc_auc_error=_roc_auc_error(rows, resamples, seed) if resamples else None,
+        original_at_half=_original_metrics(rows, reaches(rows.scores, 0.5)),
+        original_at_thresholds=_original_metrics(rows, at_thresholds),
+        notes=_notes(metrics),
     )
 
 
@@ -83,40 +84,40 @@ def evaluate_classes(
     labels: Sequence[str],
     weights: ArrayLike | None = None,
 ) -> ClassesReport:
-    """Measure labels that exclude each other.
+    """Measure a single-label model, whose answer is the likeliest label.
 
     targets: (rows, labels), a single 1 in each row, or a row of NaN.
     probabilities: (rows, labels), rows sum to 1.
     """
-    table = _Table.of(targets, probabilities, labels, weights)
-    answers = np.eye(len(labels), dtype=bool)[table.scores.argmax(axis=1)]
-    figures = {
-        label: _label_figures(table, column, answers[:, column], threshold=None)
+    rows = _Rows.of(targets, probabilities, labels, weights)
+    answers = np.eye(len(labels), dtype=bool)[rows.scores.argmax(axis=1)]
+    metrics = {
+        label: _label_metrics(rows, column, answers[:, column], threshold=None)
         for column, label in enumerate(labels)
     }
-    known = ~np.isnan(table.targets).any(axis=1)
-    right = (table.targets[known] == answers[known]).all(axis=1)
-    row_weights = table.weights[known]
-    points = reliability(right, table.scores[known].max(axis=1, initial=0.0), row_weights)
-    means = _means(figures)
+    known = ~np.isnan(rows.targets).any(axis=1)
+    right = (rows.targets[known] == answers[known]).all(axis=1)
+    row_weights = rows.weights[known]
+    points = reliability(right, rows.scores[known].max(axis=1, initial=0.0), row_weights)
+    means = _means(metrics)
     return ClassesReport(
-        rows=len(table.scores),
-        blank=table.blank,
-        weighted=table.weighted,
+        rows=len(rows.scores),
+        blank=rows.blank,
+        weighted=rows.weighted,
         accuracy=ratio(row_weights @ right, row_weights.sum()),
         macro_f1=means["f1"],
         calibration_error=calibration_error(points),
         reliability=points,
-        labels=figures,
+        labels=metrics,
         means=means,
-        notes=_notes(figures),
+        notes=_notes(metrics),
     )
 
 
 def reliability(targets: ArrayLike, probabilities: ArrayLike, weights: ArrayLike) -> list[Bin]:
-    """Sum up one label's scores in ten bands of equal width, empty ones left out.
+    """Summarise one label's scores in ten bands of equal width; empty bands are left out.
 
-    All three: (rows,), nothing unknown.
+    All three arguments: (rows,), without NaN.
     """
     truth, scores, row_weights = (
         np.asarray(values, dtype=np.float64) for values in (targets, probabilities, weights)
@@ -137,8 +138,8 @@ def calibration_error(points: Sequence[Bin]) -> float | None:
     """Weighted mean distance between score and share of positives over the bands.
 
     The expected calibration error of Naeini et al. (2015) with ten bands of equal width. Guo et
-    al. (2017) take it of the likeliest class; for labels that can go together it is taken of each
-    label's own probability.
+    al. (2017) take it of the likeliest class; for a multi-label model it is taken of each label's
+    own probability.
     """
     total = sum(point.weight for point in points)
     if total == 0:
@@ -148,10 +149,10 @@ def calibration_error(points: Sequence[Bin]) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The rows to be measured: scores without NaN, weights above 0; targets may hold NaN.
+class _Rows:
+    """The rows to measure: scores without NaN, weights above 0; targets may hold NaN.
 
-    kept says for each row that was given whether it is among them; blank counts the NaN rows.
+    kept: for each row that was passed in, whether it is among them.  blank: number of NaN rows.
     """
 
     targets: Floats
@@ -172,13 +173,13 @@ class _Table:
         probabilities: ArrayLike,
         labels: Sequence[str],
         weights: ArrayLike | None,
-    ) -> "_Table":
+    ) -> "_Rows":
         truth = np.asarray(targets, dtype=np.float64)
         scores = np.asarray(probabilities, dtype=np.float64)
         if truth.shape != scores.shape or scores.shape != (len(scores), len(labels)):
             raise ValueError(
                 f"targets {truth.shape}, probabilities {scores.shape} and "
-                f"{len(labels)} labels do not go together"
+                f"{len(labels)} labels do not match"
             )
         row_weights = np.ones(len(scores)) if weights is None else np.asarray(weights, float)
         scored = ~np.isnan(scores).any(axis=1)
@@ -186,12 +187,12 @@ class _Table:
         return cls(truth[keep], scores[keep], row_weights[keep], keep, int((~scored).sum()))
 
 
-def _label_figures(
-    table: _Table, column: int, flags: NDArray[np.bool_], threshold: float | None
-) -> LabelFigures:
-    known = ~np.isnan(table.targets[:, column])
-    truth, scores = table.targets[known, column], table.scores[known, column]
-    weights, total = table.weights[known], table.weights[known].sum()
+def _label_metrics(
+    rows: _Rows, column: int, flags: NDArray[np.bool_], threshold: float | None
+) -> LabelMetrics:
+    known = ~np.isnan(rows.targets[:, column])
+    truth, scores = rows.targets[known, column], rows.scores[known, column]
+    weights, total = rows.weights[known], rows.weights[known].sum()
     confusion = _confusion(truth, flags[known], weights)
     at_half = _confusion(truth, reaches(scores, 0.5), weights)
     points = reliability(truth, scores, weights)
@@ -199,7 +200,7 @@ def _label_figures(
     if 0 < truth.sum() < len(truth):  # else there is nothing to rank
         roc_auc = float(roc_auc_score(truth, scores, sample_weight=weights))
         average_precision = float(average_precision_score(truth, scores, sample_weight=weights))
-    return LabelFigures(
+    return LabelMetrics(
         rows=len(truth),
         positives=int(truth.sum()),
         share=ratio(weights @ truth, total),
@@ -223,14 +224,14 @@ def _confusion(truth: Floats, flags: NDArray[np.bool_], weights: Floats) -> Conf
     return Confusion(*(float(weights[cell].sum()) for cell in cells))
 
 
-def _original_figures(table: _Table, flags: NDArray[np.bool_]) -> OriginalFigures:
-    known = ~np.isnan(table.targets)
-    cell_weights = np.broadcast_to(table.weights[:, None], known.shape)[known]
-    cells = _confusion(table.targets[known], flags[known], cell_weights)
+def _original_metrics(rows: _Rows, flags: NDArray[np.bool_]) -> OriginalMetrics:
+    known = ~np.isnan(rows.targets)
+    cell_weights = np.broadcast_to(rows.weights[:, None], known.shape)[known]
+    cells = _confusion(rows.targets[known], flags[known], cell_weights)
     complete = known.all(axis=1)
-    exact = (flags == (table.targets == 1)).all(axis=1)[complete]
-    complete_weights = table.weights[complete]
-    return OriginalFigures(
+    exact = (flags == (rows.targets == 1)).all(axis=1)[complete]
+    complete_weights = rows.weights[complete]
+    return OriginalMetrics(
         label_accuracy=ratio(cells.true_positive + cells.true_negative, cell_weights.sum()),
         exact_match=ratio(complete_weights @ exact, complete_weights.sum()),
         precision=cells.precision,
@@ -238,20 +239,20 @@ def _original_figures(table: _Table, flags: NDArray[np.bool_]) -> OriginalFigure
     )
 
 
-def _roc_auc_error(table: _Table, resamples: int, seed: int) -> float | None:
+def _roc_auc_error(rows: _Rows, resamples: int, seed: int) -> float | None:
     """Standard deviation of the mean ROC-AUC over rows drawn with replacement (Efron 1979)."""
     generator = np.random.default_rng(seed)
-    rows = len(table.scores)
+    size = len(rows.scores)
     # Scores are sorted once and not for each resample, which is why this is not roc_auc_score.
-    places = [np.unique(scores, return_inverse=True)[1] for scores in table.scores.T]
+    ranks = [np.unique(scores, return_inverse=True)[1] for scores in rows.scores.T]
     means = []
-    for _ in range(resamples if rows else 0):
+    for _ in range(resamples if size else 0):
         # Drawing a row k times is the same as giving it k times its weight.
-        drawn = generator.multinomial(rows, np.full(rows, 1 / rows)) * table.weights
+        drawn = generator.multinomial(size, np.full(size, 1 / size)) * rows.weights
         values = []
-        for truth, place in zip(table.targets.T, places, strict=True):
-            positive = np.bincount(place, drawn * (truth == 1))
-            negative = np.bincount(place, drawn * (truth == 0))
+        for truth, rank in zip(rows.targets.T, ranks, strict=True):
+            positive = np.bincount(rank, drawn * (truth == 1))
+            negative = np.bincount(rank, drawn * (truth == 0))
             pairs = positive.sum() * negative.sum()
             if pairs > 0:
                 lower = np.cumsum(negative) - negative / 2  # an equal score counts half
@@ -261,18 +262,13 @@ def _roc_auc_error(table: _Table, resamples: int, seed: int) -> float | None:
     return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
-def _means(figures: Mapping[str, LabelFigures]) -> dict[str, float | None]:
-    means: dict[str, float | None] = {}
-    for name in MEANS:
-        values = [getattr(label, name) for label in figures.values()]
-        found = [value for value in values if value is not None]
-        means[name] = float(np.mean(found)) if found else None
-    return means
+def _means(metrics: Mapping[str, LabelMetrics]) -> dict[str, float | None]:
+    return {name: mean(getattr(label, name) for label in metrics.values()) for name in MEANS}
 
 
-def _notes(figures: Mapping[str, LabelFigures]) -> list[str]:
-    notes = []
-    for label, values in figures.items():
+def _notes(metrics: Mapping[str, LabelMetrics]) -> list[str]:
+    notes = []  # part of metrics.json, so their words stay
+    for label, values in metrics.items():
         if values.rows == 0:
             notes.append(f"{label} has no figures: no row knows it.")
         elif values.positives == 0:

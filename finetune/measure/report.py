@@ -1,25 +1,58 @@
-"""What a measurement of a model holds, and how it is shown: metrics.json, a table, CSV.
+"""What a measurement of a model holds, and its tables: metrics.json, the terminal, CSV.
 
-evaluate.py fills these in; a figure that the rows cannot give is None, with a sentence in
-the report's notes.
+evaluate.py fills the reports in. A metric that the rows cannot give is None, with a sentence in
+the report's notes. The tables are made from what metrics.json keeps, so that terminal, card and
+page show the same digits.
 """
 
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
+import pandas as pd
+
+from finetune.measure.tables import METRICS, Column, Table, decimals
+
 
 def ratio(part: SupportsFloat, whole: SupportsFloat) -> float | None:
-    """Give part / whole, or None where whole is 0."""
+    """Return part / whole, or None where whole is 0."""
     return float(part) / float(whole) if float(whole) > 0 else None
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def plain(report: Any) -> dict[str, Any]:
+    """Return a report dataclass as plain values, rounded to six decimals."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: rounded(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [rounded(item) for item in value]
+        return round(value, 6) if isinstance(value, float) else value
+
+    return rounded(dataclasses.asdict(report))
+
+
+def frame_of(rows: Iterable[Any], kind: type) -> pd.DataFrame:
+    """Return a DataFrame with a row for each dataclass of that kind, and a column for each field.
+
+    Without rows it still has the columns.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]
+    return pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=names)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """One point of a reliability diagram: what was said and what was found, in a band of scores."""
+    """One point of a reliability diagram: mean score and share of positives in a band of scores."""
 
     mean_score: float
     share_positive: float
@@ -55,8 +88,8 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class LabelFigures:
-    """One label's figures. rows and positives are counts; share is weighted, like all the rest.
+class LabelMetrics:
+    """One label's metrics. rows and positives are counts; share is weighted, like all the rest.
 
     Precision, recall, F1 and confusion hold at the threshold, f1_at_half at 0.5. For a class of
     evaluate_classes they hold for “this class or another”, and threshold and f1_at_half are None.
@@ -79,8 +112,8 @@ class LabelFigures:
 
 
 @dataclass(frozen=True)
-class OriginalFigures:
-    """The four figures of the original report.
+class OriginalMetrics:
+    """The four metrics of the original report.
 
     label_accuracy: share of right cells among all known (row, label) cells.
     exact_match: share of rows with every label right, among rows with every label known.
@@ -95,7 +128,7 @@ class OriginalFigures:
 
 @dataclass(frozen=True)
 class LabelsReport:
-    """Figures of labels that can go together; means are over the labels that have the figure.
+    """Metrics of labels that can hold together; means are over the labels that have the metric.
 
     weighted: whether a row counts other than once.
     roc_auc_error: standard error of the mean ROC-AUC, by bootstrap; None when not asked for.
@@ -104,11 +137,11 @@ class LabelsReport:
     rows: int
     blank: int
     weighted: bool
-    labels: dict[str, LabelFigures]
+    labels: dict[str, LabelMetrics]
     means: dict[str, float | None]
     roc_auc_error: float | None
-    original_at_half: OriginalFigures
-    original_at_thresholds: OriginalFigures
+    original_at_half: OriginalMetrics
+    original_at_thresholds: OriginalMetrics
     notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,29 +150,16 @@ class LabelsReport:
 
     def csv(self) -> str:
         """One line a label and one for the means, as comma-separated values with a header."""
-        return _label_csv(self.labels, self.means)
+        return _label_csv(self.to_dict())
 
     def table(self) -> str:
-        """The report in fixed-width lines of text."""
-        lines = [_rows_line(self.rows, self.blank, self.weighted), ""]
-        lines += _label_lines(self.labels, self.means)
-        if self.roc_auc_error is not None:
-            lines.append(
-                f"Standard error of the mean ROC-AUC: {self.roc_auc_error:.4f} (bootstrap)"
-            )
-        lines += ["", f"{'':18}label accuracy   exact match     precision        recall"]
-        for name, figures in (
-            ("at 0.5", self.original_at_half),
-            ("at the thresholds", self.original_at_thresholds),
-        ):
-            values = dataclasses.astuple(figures)
-            lines.append(f"{name:18}" + "".join(f"{_shown(value):>14}" for value in values))
-        return "\n".join(lines + [f"Note: {note}" for note in self.notes])
+        """The report as text for the terminal."""
+        return _text(self.to_dict())
 
 
 @dataclass(frozen=True)
 class ClassesReport:
-    """Figures of labels that exclude each other, where the likeliest one is the answer.
+    """Metrics of single-label classification, where the likeliest label is the answer.
 
     accuracy: share of rows answered right; micro-averaged F1 is the same number.
     macro_f1: mean of the classes' F1.  calibration_error: of the likeliest class's probability.
@@ -152,7 +172,7 @@ class ClassesReport:
     macro_f1: float | None
     calibration_error: float | None
     reliability: list[Bin]
-    labels: dict[str, LabelFigures]
+    labels: dict[str, LabelMetrics]
     means: dict[str, float | None]
     notes: list[str]
 
@@ -162,72 +182,86 @@ class ClassesReport:
 
     def csv(self) -> str:
         """One line a class and one for the means, as comma-separated values with a header."""
-        return _label_csv(self.labels, self.means)
+        return _label_csv(self.to_dict())
 
     def table(self) -> str:
-        """The report in fixed-width lines of text."""
-        lines = [_rows_line(self.rows, self.blank, self.weighted), ""]
-        lines += _label_lines(self.labels, self.means)
-        lines += [
-            "",
-            f"Accuracy {_shown(self.accuracy)} · macro F1 {_shown(self.macro_f1)} · "
-            f"calibration error of the likeliest class {_shown(self.calibration_error)}",
-        ]
-        return "\n".join(lines + [f"Note: {note}" for note in self.notes])
+        """The report as text for the terminal."""
+        return _text(self.to_dict())
 
 
 Report = LabelsReport | ClassesReport
 
-
-def plain(report: Any) -> dict[str, Any]:
-    """Turn a report into plain values, rounded to six decimals."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: rounded(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [rounded(item) for item in value]
-        return round(value, 6) if isinstance(value, float) else value
-
-    return rounded(dataclasses.asdict(report))
+LABEL_METRICS = (
+    "rows", "positives", "share", "roc_auc", "average_precision", "threshold", "precision",
+    "recall", "f1", "f1_at_half", "brier", "calibration_error",
+)  # fmt: skip
+"""The metrics of a label that the terminal and the CSV show, in order."""
 
 
-_COLUMNS = {
-    "rows": "rows", "positives": "positives", "share": "share", "roc_auc": "ROC-AUC",
-    "average_precision": "avg.prec.", "threshold": "threshold", "precision": "precision",
-    "recall": "recall", "f1": "F1", "f1_at_half": "F1 at 0.5", "brier": "Brier",
-    "calibration_error": "ECE",
-}  # fmt: skip
+def label_table(
+    report: Mapping[str, Any], names: Sequence[str] = LABEL_METRICS, mean_row: str = "mean"
+) -> Table:
+    """Return the metrics of each label, and their means in the last row.
+
+    report: as metrics.json has it.  names: of the metrics; those that no label has are left out.
+    mean_row: what the last row is called.
+    """
+    labels, means = report["labels"], report["means"]
+    known = [
+        name for name in names if any(label.get(name) is not None for label in labels.values())
+    ]
+    rows = [[label, *map(metrics.get, known)] for label, metrics in labels.items()]
+    averages = (means.get(name) for name in known)
+    rows.append([mean_row, *("" if value is None else value for value in averages)])
+    return Table(columns=[Column("label"), *(METRICS[name] for name in known)], rows=rows)
 
 
-def _label_lines(
-    figures: Mapping[str, LabelFigures], means: Mapping[str, float | None]
-) -> list[str]:
-    width = max(map(len, [*figures, "mean"])) + 2
-    lines = [" " * width + "".join(f"{title:>11}" for title in _COLUMNS.values())]
-    for label, values in figures.items():
-        cells = (getattr(values, name) for name in _COLUMNS)
-        lines.append(f"{label:{width}}" + "".join(f"{_shown(cell):>11}" for cell in cells))
-    cells = (_shown(means[name]) if name in means else "" for name in _COLUMNS)
-    return [*lines, f"{'mean':{width}}" + "".join(f"{cell:>11}" for cell in cells)]
+def original_table(report: Mapping[str, Any]) -> Table | None:
+    """Return the metrics of the original report, at 0.5 and at the thresholds; None for classes.
+
+    report: as metrics.json has it.
+    """
+    settings = {"original_at_half": "at 0.5", "original_at_thresholds": "at the thresholds"}
+    rows = [[title, *report[key].values()] for key, title in settings.items() if report.get(key)]
+    names = ("label_accuracy", "exact_match", "micro_precision", "micro_recall")
+    columns = [Column("all labels together"), *(METRICS[name] for name in names)]
+    return Table(columns=columns, rows=rows) if rows else None
 
 
-def _label_csv(figures: Mapping[str, LabelFigures], means: Mapping[str, float | None]) -> str:
+def summaries(report: Mapping[str, Any]) -> list[str]:
+    """Return the metrics that belong to no single label, as sentences.
+
+    report: as metrics.json has it.
+    """
+    sentences = []
+    if report.get("roc_auc_error") is not None:
+        error = decimals(report["roc_auc_error"])
+        sentences.append(f"Standard error of the mean ROC-AUC: {error} (bootstrap).")
+    if "accuracy" in report:
+        sentences.append(
+            f"Accuracy {decimals(report['accuracy'])}, macro F1 {decimals(report['macro_f1'])}, "
+            f"calibration error of the likeliest class {decimals(report['calibration_error'])}."
+        )
+    return sentences
+
+
+def _text(report: Mapping[str, Any]) -> str:
+    rows = f"{report['rows']:,} rows, " + ("weighted" if report["weighted"] else "unweighted")
+    rows += f"; {report['blank']:,} blank rows left out" if report["blank"] else ""
+    parts = [rows, label_table(report).text(), *summaries(report)]
+    originals = original_table(report)
+    if originals:
+        parts.append(originals.text())
+    notes = "\n".join(f"Note: {note}" for note in report["notes"])
+    return "\n\n".join(filter(None, [*parts, notes]))
+
+
+def _label_csv(report: Mapping[str, Any]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["label", *_COLUMNS], lineterminator="\n", extrasaction="ignore")
+    fields = ["label", *LABEL_METRICS]
+    writer = csv.DictWriter(text, fields, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for label, values in figures.items():
-        writer.writerow({"label": label, **plain(values)})
-    writer.writerow({"label": "mean", **{name: means.get(name) for name in _COLUMNS}})
+    for label, metrics in report["labels"].items():
+        writer.writerow({"label": label, **metrics})
+    writer.writerow({"label": "mean", **report["means"]})
     return text.getvalue()
-
-
-def _rows_line(rows: int, blank: int, weighted: bool) -> str:
-    line = f"{rows:,} rows, " + ("weighted" if weighted else "each counted once")
-    return line + (f"; {blank:,} blank left out" if blank else "")
-
-
-def _shown(value: float | int | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

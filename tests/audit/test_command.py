@@ -6,114 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from comment_toxicity.decision import Weights
 from comment_toxicity.fetch.find import ROOT
-from finetune.audit import run
 from finetune.audit.__main__ import main
 from finetune.audit.audit import Audit
-from finetune.audit.glance import at_a_glance, compare, glance_table
-from finetune.audit.hatecheck import measure_function
-from finetune.audit.section import TITLE, audit_section
-from finetune.audit.tables import as_text
-from finetune.audit.trade_off import trade_off
-from finetune.card import render_card
-
-BAD_WORDS = ("stupid", "filth", "idiot", "vomit", "hate")
-MENACE = ("kill", "shoot", "watch your back")
-
-
-class WordList:
-    """Knows some bad words, and takes “gay” for one."""
-
-    labels = ("toxic", "identity_hate", "threat")
-    thresholds = {"toxic": 0.5, "identity_hate": 0.5, "threat": 0.5}  # noqa: RUF012 - as constant as the rest
-    calibrated = True
-    single_label = False
-
-    def __init__(self, name, folder):
-        self.name = name
-        self.folder = SimpleNamespace(path=folder, weights=folder / "model.onnx")
-
-    def score(self, texts):
-        bad = [any(word in text.lower() for word in BAD_WORDS) for text in texts]
-        gay = ["gay" in text.lower() for text in texts]
-        toxic = 0.1 + 0.5 * np.array(bad) + 0.4 * np.array(gay)
-        menace = [any(word in text.lower() for word in MENACE) for text in texts]
-        return np.stack([toxic, 0.9 * np.array(bad), menace], axis=1).astype(np.float32)
-
-
-def make_folder(parent):
-    folder = parent / "model"
-    folder.mkdir()
-    (folder / "model.onnx").write_bytes(b"weights")
-    labels = {"0": "toxic", "1": "identity_hate", "2": "threat"}
-    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
-    return folder
-
-
-def load_from(folder):
-    return lambda name="embedded": WordList(name, folder)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A model folder; every name means the word list in it."""
-    folder = make_folder(tmp_path)
-    monkeypatch.setattr(run, "load_classifier", load_from(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """One small file for each flag."""
-    tables = {
-        "data": {
-            "comment_text": ["you stupid person", "nice page", "a gay friend", "idiot"] * 5,
-            "toxic": [1, 0, 0, 1] * 5,
-            "weight": [1, 10, 10, 1] * 5,
-        },
-        "madlibs": {
-            "Text": ["Sam is a nice gay", "Sam is a stupid gay", "A nice deaf", "A vomit deaf"] * 5,
-            "Label": ["NOT_BAD", "BAD"] * 10,
-        },
-        "hatecheck": {
-            "test_case": ["I hate them", "I like them", "they are bad"],
-            "functionality": ["derog_h", "ident_nh", "derog_h"],
-            "label_gold": ["hateful", "non-hateful", "hateful"],
-        },
-        "davidson": {"tweet": ["filth", "stupid", "nice"] * 10, "class": [0, 1, 2] * 10},
-        "dynahate": {"text": ["filth", "nice"] * 10, "label": ["hate", "nothate"] * 10},
-        "civil": {"text": ["idiot", "nice"] * 10, "toxic": [1, 0] * 10, "identity_hate": [0] * 20},
-    }
-    flags = []
-    for flag, columns in tables.items():
-        path = tmp_path_factory.mktemp("files") / f"{flag}.csv"
-        pd.DataFrame(columns).to_csv(path, index=False)
-        flags += [f"--{flag}", str(path)]
-    return flags
-
-
-@pytest.fixture(scope="module")
-def measured(files, tmp_path_factory):
-    """The audit.json of all measures of the word list."""
-    folder = make_folder(tmp_path_factory.mktemp("measured"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "load_classifier", load_from(folder))
-        assert main([*files, "--summary", "--save"]) == 0
-    return folder / "audit.json"
-
-
-@pytest.fixture
-def audit(measured, folder):
-    """All measures of the word list, in its folder."""
-    shutil.copy(measured, folder)
-    return Audit.load(folder)
 
 
 def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
@@ -133,11 +31,6 @@ def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
     assert audit.robustness.mean_roc_auc_lost > 0  # a word list can't read “st.u.pid”
     assert audit.transfer.mean_roc_auc("Davidson") == (1 + 3 / 4) / 2
     assert set(audit.data) == {"data", "madlibs", "hatecheck", "davidson", "dynahate", "civil"}
-
-
-def test_what_is_saved_is_read_back_the_same(audit, folder):
-    assert Audit.from_dict(audit.to_dict()) == audit
-    assert json.loads((folder / "audit.json").read_text(encoding="utf-8")) == audit.to_dict()
 
 
 def test_another_measure_of_the_same_weights_leaves_the_rest(audit, folder, files):
@@ -196,53 +89,6 @@ def test_nothing_is_written_unless_asked_for(folder, files):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.onnx"]
 
 
-def test_at_a_glance_has_a_line_a_figure(audit, folder):
-    (folder / "metrics.json").write_text(
-        json.dumps({"validation": {"labels": {"toxic": {"calibration_error": 0.25}}}})
-    )
-    frame = at_a_glance(audit, folder).set_index("figure")
-    assert frame.value["madlibs: toxic: highest false-positive rate"] == 1
-    assert frame.value["validation rows: highest calibration error"] == 0.25
-    assert frame.value["Civil Comments: mean ROC-AUC"] == 1
-    assert "gay" in frame["where"]["madlibs: toxic: highest false-positive rate"]
-    both = compare({"one": frame.reset_index(), "two": frame.reset_index()})
-    assert "Civil Comments: mean ROC-AUC 1.0000 1.0000" in " ".join(both.split())
-
-
-def test_a_figure_that_the_rows_cannot_give_is_a_dash():
-    only_hate = measure_function("HateCheck", "hate", ["slur"], [1], [0.9], 0.5)
-    table = glance_table(Audit(Weights("model.onnx", "00"), function=only_hate))
-    assert re.search(r"HateCheck: ROC-AUC of hate +–", table)
-    assert as_text(pd.DataFrame({"x": [None], "y": [0.5]})).split() == ["x", "y", "–", "0.5000"]
-
-
-def test_no_term_is_named_worst_where_none_is_wronged(audit):
-    by_hate = at_a_glance(audit).set_index("figure")["where"]
-    assert by_hate["templates: identity_hate: highest false-positive rate"] == ""
-
-
-def test_each_report_has_a_frame_with_a_row_a_figure(audit):
-    madlibs = audit.identity[-1].frame()
-    assert madlibs.term[0] == "gay"
-    assert len(audit.function.frame()) == 2
-    assert len(audit.robustness.frame()) == 10
-    assert audit.operating_points.frame().chosen.sum() == 1
-    assert set(audit.operating_points.reliability_frame().label) == {"toxic"}
-    assert len(audit.transfer.frame()) == 5
-
-
-def test_what_another_threshold_gives_stands_in_one_table(audit):
-    toxic = trade_off(audit, "toxic").set_index("threshold")
-    assert toxic.madlibs[0.5] == 1  # “gay” at 0.5
-    assert toxic.madlibs[0.6] == 0
-    assert toxic.recall[0.6] == 1
-    assert "HateCheck" not in toxic
-    hate = trade_off(audit, "identity_hate").set_index("threshold")
-    assert hate.HateCheck[0.9] == audit.function.accuracy
-    assert hate.HateCheck[0.95] == pytest.approx(1 / 3, abs=1e-5)
-    assert trade_off(audit, "threat").empty
-
-
 def test_every_table_names_its_rows(folder, files, capsys):
     assert main(files) == 0
     shown = capsys.readouterr().out
@@ -256,7 +102,7 @@ def test_several_models_stand_side_by_side(folder, tmp_path, capsys):
     flags = ["--summary", "--model", "one", "--model", "two", "--output", str(output)]
     assert main(["identity", *flags]) == 0
     assert list(json.loads(output.read_text(encoding="utf-8"))) == ["one", "two"]
-    assert re.search(r"^ *figure +one +two$", capsys.readouterr().out, re.M)
+    assert re.search(r"^result +one +two$", capsys.readouterr().out, re.M)
 
 
 def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys):
@@ -320,30 +166,3 @@ def test_a_file_that_cannot_be_written_is_one_sentence(folder, tmp_path, capsys)
     assert main(["identity", "--summary", "--output", str(tmp_path / "audit.json")]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "audit.json: cannot be written (Is a directory)" in line
-
-
-def test_the_section_of_the_card_tells_the_worst_first(audit):
-    text = "\n\n".join(audit_section(audit))
-    assert text.startswith(TITLE)
-    assert "| madlibs | toxic | 20 | 100.0 % (gay) |" in text
-    assert "| derog_h | yes | 2 | 50.0 % |" in text
-    assert "| glued words (held out) |" in text
-    assert "| DynaHate | identity_hate | 20 | 10 | 1.000 | 1.000 |" in text
-    assert "0.500: 0.17 / 1.00 / 54.5 %" in text
-
-
-def test_the_card_has_the_section_only_for_the_weights_that_were_measured(audit, folder):
-    assert TITLE in render_card(folder, "m")
-    decision = {
-        "weights": {"file": "model.onnx", "sha256": "00"},
-        "activation": "sigmoid",
-        "labels": {"toxic": {}, "identity_hate": {}},
-        "criterion": "best-f1",
-        "rows": 1,
-    }
-    (folder / "decision.json").write_text(json.dumps(decision))
-    assert TITLE not in render_card(folder, "m")
-
-
-def test_nothing_measured_is_no_section():
-    assert audit_section(Audit(Weights("model.onnx", "00"))) == []

@@ -125,8 +125,8 @@ def test_labels_follow_the_given_order():
     assert (report.labels["b"].roc_auc, report.labels["a"].roc_auc) == (1, 0)
 
 
-def test_arrays_that_do_not_go_together_are_refused():
-    with pytest.raises(ValueError, match="do not go together"):
+def test_arrays_of_different_shapes_are_refused():
+    with pytest.raises(ValueError, match="do not match"):
         evaluate_labels(column(1, 0), column(0.9, 0.1), ["a", "b"], {"a": 0.5, "b": 0.5})
 
 

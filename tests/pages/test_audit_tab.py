@@ -105,7 +105,7 @@ def test_a_broken_audit_stops_nothing(folder, content):
     page = visit("models")
     assert not page.exception
     assert not page.error
-    assert "of another kind" in tab(page).markdown[0].value
+    assert "a format that this page cannot show" in tab(page).markdown[0].value
 
 
 def test_figures_that_are_no_numbers_stop_nothing(folder, whole):
@@ -123,7 +123,7 @@ def test_what_matters_most_of_each_measure_is_said_first_in_words(folder, whole)
     assert "sentences that name “<b>most</b>”, 60.0 % are flagged, the most of any" in first
     assert "of bad ones, 0.0 % are missed" in first
     assert "**insult on madlibs**: of harmless sentences, none is flagged" in first
-    for start in ("HateCheck", "Disguised words", "Calibration", "Comments of other places"):
+    for start in ("HateCheck", "Disguised words", "Calibration", "Comments from other sites"):
         assert f"- **{start}**" in first
 
 
@@ -135,7 +135,7 @@ def test_every_measure_taken_has_its_place_and_those_not_taken_are_named(
     assert not page.exception
     starts = [label.partition(":")[0] for label in expanders(page)]
     assert starts == [
-        "All figures at a glance", "All terms as a table", "Function", "Threats",
+        "All results at a glance", "All terms as a table", "Function", "Threats",
         "Robustness", "Thresholds", "Transfer",
     ]  # fmt: skip
     identity_only.save(folder)
@@ -170,10 +170,10 @@ def test_where_no_harmless_sentence_is_flagged_that_is_said_in_place_of_a_chart(
 def test_the_models_own_threshold_is_marked_among_the_others(folder, whole):
     whole.save(folder)
     page = visit("models")
-    assert "0.500 (its own)" in html(page)
+    assert "0.5000 (its own)" in html(page)
     page.selectbox(key="audit label toxic-minilm").select("insult").run()
-    assert "0.300 (its own)" in html(page)
-    assert "HateCheck right" in html(page)
+    assert "0.3000 (its own)" in html(page)
+    assert "HateCheck judged right" in html(page)
 
 
 def test_a_slim_installation_shows_an_audit(folder, whole):

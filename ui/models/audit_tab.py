@@ -1,36 +1,40 @@
-"""What `python -m finetune.audit` found of a model, on the page: whom it wrongs, what it misses.
+"""What `python -m finetune.audit` measured of a model, on the page: its bias and its blind spots.
 
-Read from audit.json beside the weights; docs/measures.md says what each figure is. First what
-matters most, in words; ui/models/audit_parts.py has the figures of each measure.
+Read from audit.json beside the weights; docs/measures.md explains each metric. The most important
+results come first, in words, then a part for each measure.
 """
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from comment_toxicity.errors import UserError
 from comment_toxicity.fetch.find import available_models
 from comment_toxicity.folder import ModelFolder
-from finetune.audit.audit import Audit
-from finetune.audit.glance import at_a_glance
-from ui.catalog import label_name
-from ui.models.audit_parts import (
-    frame_table,
-    share,
-    show_function,
-    show_identity,
-    show_robustness,
-    show_thresholds,
-    show_transfer,
-    title,
+from finetune.audit.audit import Audit, headline_table, headlines, trade_off, trade_off_labels
+from finetune.audit.hatecheck import FunctionReport
+from finetune.audit.identity import (
+    AUC_NOTE,
+    IdentityReport,
+    TermMetrics,
+    kind_table,
+    term_table,
 )
-from ui.report import figure
+from finetune.audit.robustness import RobustnessReport
+from finetune.audit.transfer import TransferReport
+from finetune.measure.tables import decimals, percentage
+from ui import charts
+from ui.catalog import label_name
+from ui.report import show_table
 from ui.text import in_markdown
+
+WORST = 12  # terms drawn; the table has them all
+PARTS = ("identity", "function", "threats", "robustness", "operating_points", "transfer")
 
 
 def show_audit(name: str, folder: ModelFolder) -> None:
-    """Show what was measured of these very weights, or say how to measure it."""
+    """Show what was measured of exactly these weights, or the command that measures them."""
     try:
         audit = Audit.load(folder.path)
         if audit is None:
@@ -40,14 +44,14 @@ def show_audit(name: str, folder: ModelFolder) -> None:
         else:
             _show(name, folder, audit)
     except (UserError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        _offer(name, "Its audit.json is of another kind than this page can show.")
+        _offer(name, "Its audit.json has a format that this page cannot show.")
 
 
 def _offer(name: str, why: str) -> None:
     ours = name in available_models()  # a download into the cache stays as it is
     st.write(
-        f"{why} The full installation measures whom a model wrongs, and whether its scores hold, "
-        f"by this command{'' if ours else ', which prints the figures'}:"
+        f"{why} With the full installation, this command measures bias against identities and "
+        f"robustness{'' if ours else ', and prints the results'}:"
     )
     save = " --save" if ours else ""
     st.code(f"python -m finetune.audit --model {shlex.quote(name)}{save}", language="bash")
@@ -55,61 +59,59 @@ def _offer(name: str, why: str) -> None:
 
 def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     st.markdown("\n".join(f"- {line}" for line in _in_words(name, audit)))
-    with st.expander("All figures at a glance"):
-        glance = at_a_glance(audit, folder.path)[["figure", "where", "value"]]
-        st.html(frame_table(glance, {"figure": ("figure", str), "where": ("where", str),
-                                "value": ("value", figure)}, numbers=1))  # fmt: skip
+    with st.expander("All results at a glance"):
+        show_table(headline_table(headlines(audit, folder.path)).select("result", "where", "value"))
     if audit.identity:
-        st.subheader("Are people judged by what they are?", anchor=False)
-        show_identity(name, audit.identity)
+        st.subheader("Does it flag people for naming an identity?", anchor=False)
+        _identity(name, audit.identity)
     if audit.function:
-        with st.expander("Function: which kinds of hate does it understand?"):
-            st.write("Most cases are hateful, so flagging everything would look good here.")
-            show_function(audit.function)
+        with st.expander("Function: which kinds of hate does it recognise?"):
+            st.write("Most cases are hateful, so a model that flags everything looks good here.")
+            _function(audit.function)
     if audit.threats:
-        with st.expander("Threats: which kinds does it recognise, and what does it take for one?"):
-            show_function(audit.threats)
+        with st.expander("Threats: which kinds does it recognise, and what else does it flag?"):
+            _function(audit.threats)
     if audit.robustness:
         with st.expander("Robustness: do scores hold when words are disguised?"):
-            show_robustness(name, audit.robustness)
-    if audit.identity or audit.function or audit.operating_points:
-        with st.expander("Thresholds: what would another one buy, and who pays?"):
-            show_thresholds(name, audit)
+            _robustness(name, audit.robustness)
+    labels = trade_off_labels(audit)
+    if labels:
+        with st.expander("Thresholds: what would another one catch, and at whose cost?"):
+            _thresholds(name, audit, labels)
     if audit.transfer:
-        with st.expander("Transfer: how does it rank the comments of other places?"):
-            show_transfer(name, audit.transfer)
-    parts = ("identity", "function", "threats", "robustness", "operating_points", "transfer")
-    missing = [part.replace("_", " ") for part in parts if not getattr(audit, part)]
+        with st.expander("Transfer: how does it rank comments from other sites?"):
+            _transfer(name, audit.transfer)
+    missing = [part.replace("_", " ") for part in PARTS if not getattr(audit, part)]
     if missing:
-        st.caption(f"Not measured: {', '.join(missing)}. docs/measures.md says what each reads.")
+        st.caption(f"Not measured: {', '.join(missing)}. docs/measures.md says what each needs.")
 
 
 def _in_words(name: str, audit: Audit) -> Iterable[str]:
-    """Say what matters most of each measure, in Markdown."""
+    """The most important result of each measure, a sentence each, in Markdown."""
     for report in audit.identity:
         worst, missed = report.highest_false_positive_rate, report.mean_false_negative_rate
-        start = f"**{in_markdown(title(name, report))}**: of harmless sentences"
+        start = f"**{in_markdown(_title(name, report))}**: of harmless sentences"
         if worst and worst.false_positive_rate:
             yield (
                 f"{start} that name “{in_markdown(worst.term)}”, "
-                f"{share(worst.false_positive_rate)} are flagged, the most of any term (mean "
-                f"{share(report.mean_false_positive_rate)}); of bad ones, {share(missed)} are "
-                "missed."
+                f"{percentage(worst.false_positive_rate)} are flagged, the most of any term (mean "
+                f"{percentage(report.mean_false_positive_rate)}); of bad ones, "
+                f"{percentage(missed)} are missed."
             )
         elif worst:
-            yield f"{start}, none is flagged; of bad ones, {share(missed)} are missed."
-    for found in filter(None, (audit.function, audit.threats)):
+            yield f"{start}, none is flagged; of bad ones, {percentage(missed)} are missed."
+    for cases in filter(None, (audit.function, audit.threats)):
         yield (
-            f"**{in_markdown(found.source)}**: {share(found.accuracy)} of {found.rows:,} cases "
-            f"are judged right: {share(found.accuracy_bad)} of the {found.bad} ones, "
-            f"{share(found.accuracy_harmless)} of the others."
+            f"**{in_markdown(cases.source)}**: {percentage(cases.accuracy)} of {cases.rows:,} "
+            f"cases are judged right: {percentage(cases.accuracy_bad)} of the {cases.bad} ones, "
+            f"{percentage(cases.accuracy_harmless)} of the others."
         )
     if audit.robustness:
         lost = audit.robustness
         yield (
-            f"**Disguised words** cost {figure(lost.mean_roc_auc_lost)} of a mean ROC-AUC of "
-            f"{figure(lost.roc_auc)}; tricks that no training here has met, "
-            f"{figure(lost.held_out_roc_auc_lost)}."
+            f"**Disguised words** cost {decimals(lost.mean_roc_auc_lost)} of a mean ROC-AUC of "
+            f"{decimals(lost.roc_auc)}; disguises that training never uses, "
+            f"{decimals(lost.held_out_roc_auc_lost)}."
         )
     if audit.operating_points:
         errors = {
@@ -120,11 +122,119 @@ def _in_words(name: str, audit: Audit) -> Iterable[str]:
         if errors:
             label = max(errors, key=errors.__getitem__)
             yield (
-                f"**Calibration**: scores of {in_markdown(label_name(label, name))} are "
-                f"{100 * errors[label]:.1f} points off the shares that they promise, on average; "
-                "of all labels the most."
+                f"**Calibration** is worst for {in_markdown(label_name(label, name))}: on "
+                f"average, its scores are {100 * errors[label]:.1f} points off the share of "
+                "comments that carry the label."
             )
     if audit.transfer:
-        sources = dict.fromkeys(figures.source for figures in audit.transfer.figures)
-        means = (f"{in_markdown(of)} {figure(audit.transfer.mean_roc_auc(of))}" for of in sources)
-        yield f"**Comments of other places**, mean ROC-AUC: {', '.join(means)}."
+        means = (
+            f"{in_markdown(source)} {decimals(audit.transfer.mean_roc_auc(source))}"
+            for source in audit.transfer.sources
+        )
+        yield f"**Comments from other sites**, mean ROC-AUC: {', '.join(means)}."
+
+
+@st.fragment
+def _identity(name: str, reports: Sequence[IdentityReport]) -> None:
+    """Show one set of sentences: the terms whose harmless sentences are flagged most first."""
+    st.write(
+        "Short sentences that name an identity, some harmless, some bad; flagging harmless ones "
+        "silences the people they are about. “Hate answered” has reports of hate, answers to it "
+        "and negations, which share its words and should not be flagged."
+    )
+    index = st.selectbox(
+        "Sentences and label",
+        range(len(reports)),
+        format_func=lambda index: _title(name, reports[index]),
+        key=f"audit identity {name}",
+    )
+    report = reports[index]
+    known = [term for term in report.worst_first() if term.false_positive_rate is not None]
+    worst = [term for term in known if term.false_positive_rate][:WORST]
+    if worst:
+        st.markdown(f"**Harmless sentences flagged**, the worst {len(worst)} of {len(known)} terms")
+        _draw(worst)
+    else:
+        st.write("No term has a harmless sentence flagged.")
+    with st.expander("All terms as a table"):
+        without = [term for term in report.terms if not term.term]
+        show_table(term_table([*report.worst_first(), *without]))
+        st.caption(AUC_NOTE)
+    if report.kinds:
+        show_table(kind_table([report]))
+    st.caption(f"{report.rows:,} sentences, flagged from {decimals(report.threshold)} on.")
+
+
+def _draw(worst: Sequence[TermMetrics]) -> None:
+    points = [{"term": term.term, "harmless flagged": term.false_positive_rate} for term in worst]
+    rates = ", ".join(f"{term.term} {percentage(term.false_positive_rate)}" for term in worst)
+    wide, _ = st.columns([3, 2])
+    with wide:
+        charts.bars(
+            points,
+            "harmless flagged",
+            "term",
+            alt=f"False-positive rate by identity term: {rates}. The table below has all terms.",
+        )
+
+
+def _function(report: FunctionReport) -> None:
+    """Show which kinds of cases are judged right."""
+    st.write(
+        f"Short cases by functionality, judged by {in_markdown(label_name(report.label))} from "
+        f"{decimals(report.threshold)} on; the weakest come first."
+    )
+    show_table(report.functionality_table())
+
+
+def _robustness(name: str, report: RobustnessReport) -> None:
+    """Show what each disguise of words costs."""
+    st.write(
+        f"{report.rows:,} rows of {in_markdown(report.source)} again, with about a quarter of the "
+        "longer words disguised. Disguises marked “held out” are never in the noise that training "
+        "can add."
+    )
+    show_table(
+        report.kind_table().renamed("label that loses most", lambda label: label_name(label, name))
+    )
+
+
+@st.fragment
+def _thresholds(name: str, audit: Audit, labels: Sequence[str]) -> None:
+    """Show what other thresholds of a label would catch, and which terms they would hurt."""
+    label = st.selectbox(
+        "Label",
+        labels,
+        format_func=lambda label: label_name(label, name),
+        key=f"audit label {name}",
+    )
+    measured = audit.operating_points
+    st.write(
+        "A lower threshold catches more, with more false alarms. “Flagged” is the share of all "
+        "rows, which is the work that it makes. “Worst term” is the share of harmless sentences "
+        "flagged for the term that fares worst."
+    )
+    table = trade_off(audit, label)
+    if table:
+        show_table(table)
+    if measured and label in measured.labels:
+        error = decimals(measured.labels[label].calibration_error)
+        weighted = ", weighted" if measured.weighted else ""
+        st.caption(
+            f"On {measured.rows:,} rows of {in_markdown(measured.source)}{weighted}; calibration "
+            f"error {error}."
+        )
+
+
+def _transfer(name: str, report: TransferReport) -> None:
+    """Show how comments from other sites are ranked."""
+    st.write(
+        "Their labels follow other rules, so only the ranking is compared: by ROC-AUC, and by "
+        "average precision, where the share of positives is chance."
+    )
+    show_table(report.label_table().renamed("label", lambda label: label_name(label, name)))
+
+
+def _title(name: str, report: IdentityReport) -> str:
+    """A set of sentences, and the label that judges them."""
+    return f"{label_name(report.label, name)} on {report.source}"
