@@ -18,7 +18,7 @@ from finetune.audit.audit import (
     headlines,
     trade_off,
 )
-from finetune.audit.run import FILES, MEASURES, Subject, take
+from finetune.audit.run import FILES, MEASURES, ModelUnderTest, take
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,13 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(flags: argparse.Namespace) -> None:
     _check(flags)
     audits, results = {}, {}
-    for model in flags.model or [None]:
-        subject = Subject(flags, model)
-        name, folder = subject.classifier.name, subject.classifier.folder.path
+    for chosen in flags.model or [None]:
+        model = ModelUnderTest(flags, chosen)
+        name, folder = model.classifier.name, model.classifier.folder.path
         measures = flags.measures or list(MEASURES)
-        for sentence in _left_out(subject, measures):
+        for sentence in _left_out(model, measures):
             print(sentence)
-        audit = take(subject, measures, _silent if flags.summary else _show)
+        audit = take(model, measures, _silent if flags.summary else _show)
         audits[name], results[name] = audit.to_dict(), headlines(audit, folder)
         found = headline_table(results[name]).text() if results[name] else "nothing measured"
         print(f"\n== {name}\n{found}", flush=True)
@@ -47,7 +47,7 @@ def _measure(flags: argparse.Namespace) -> None:
                 print(f"\n{table.text()}", flush=True)
         if flags.save and audit.measured:
             with translating_write_errors(folder):
-                _save(audit, folder, card=subject.classifier.calibrated)
+                _save(audit, folder, card=model.classifier.calibrated)
         if flags.output:
             with translating_write_errors(flags.output):
                 text = json.dumps(audits, indent=1, ensure_ascii=False)
@@ -76,7 +76,7 @@ def _check(flags: argparse.Namespace) -> None:
             )
 
 
-def _left_out(subject: Subject, measures: list[str]) -> list[str]:
+def _left_out(model: ModelUnderTest, measures: list[str]) -> list[str]:
     """Say which of the measures a model has no label for."""
     uses = {
         "toxic_label": ("identity", "transfer"),
@@ -84,10 +84,10 @@ def _left_out(subject: Subject, measures: list[str]) -> list[str]:
         "threat_label": ("threats",),
     }
     return [
-        f"{subject.classifier.name} has no label {label} (it has {', '.join(subject.labels)}), "
+        f"{model.classifier.name} has no label {label} (it has {', '.join(model.labels)}), "
         f"which {', '.join(asked)} would judge by; name its own with --{flag.replace('_', '-')}."
         for flag, names in uses.items()
-        if (label := getattr(subject.flags, flag)) not in subject.labels
+        if (label := getattr(model.flags, flag)) not in model.labels
         and (asked := [name for name in measures if name in names])
     ]
 

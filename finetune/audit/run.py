@@ -19,12 +19,12 @@ CHUNK = 256  # texts between two moves of the progress bar
 PLAIN = ("neutral", "positive", "hateful", "insulting")  # our other sentences answer hate
 
 
-class Subject:
+class ModelUnderTest:
     """A model under measurement, the flags, and which files were read."""
 
-    def __init__(self, flags: argparse.Namespace, model: str | None):
+    def __init__(self, flags: argparse.Namespace, name: str | None):
         self.flags = flags
-        self.classifier = load_classifier(model) if model else load_classifier()
+        self.classifier = load_classifier(name) if name else load_classifier()
         self.labels = list(self.classifier.labels)
         self.data: dict[str, dict[str, str]] = {}
         self._labelled: tuple[pd.DataFrame, np.ndarray] | None = None
@@ -45,7 +45,7 @@ class Subject:
                 bar.update(len(parts[-1]))
         return np.concatenate(parts)
 
-    def places(self, labels: Sequence[str]) -> list[int]:
+    def columns(self, labels: Sequence[str]) -> list[int]:
         """Give the labels' columns among the scores."""
         return [self.labels.index(label) for label in labels]
 
@@ -71,31 +71,31 @@ class Subject:
         return self._labelled
 
 
-def take(subject: Subject, names: Sequence[str], show: Callable[[str, Any], None]) -> Audit:
+def take(model: ModelUnderTest, names: Sequence[str], show: Callable[[str, Any], None]) -> Audit:
     """Take the named measures for which there are files; show(name, report) as they come."""
     found: dict[str, Any] = {}
     for name in names:
-        taken = MEASURES[name](subject)
+        taken = MEASURES[name](model)
         if taken:
             found[name] = taken
         for report in taken if isinstance(taken, list) else filter(None, [taken]):
             show(name, report)
-    return Audit(subject.weights, subject.data, **found)
+    return Audit(model.weights, model.data, **found)
 
 
-def identity(subject: Subject) -> list[IdentityReport]:
+def identity(model: ModelUnderTest) -> list[IdentityReport]:
     """Measure our own sentences, by both labels, and --madlibs by the one for toxicity."""
     from finetune.audit.identity import measure_identity
     from finetune.audit.templates import BACKGROUND, load_templates
 
     templates = load_templates()
-    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
+    toxic, hate = model.flags.toxic_label, model.flags.hate_label
     labels = {hate: "identity_hate", toxic: "toxic"}  # the model's name → our column
-    known = [label for label in dict.fromkeys((toxic, hate)) if label in subject.labels]
+    known = [label for label in dict.fromkeys((toxic, hate)) if label in model.labels]
     reports = []
     if known:
         rows = templates.rows()
-        rows[known] = subject.score(rows.text, "templates")[:, subject.places(known)]
+        rows[known] = model.score(rows.text, "templates")[:, model.columns(known)]
         plain, bad = rows.kind.isin(PLAIN), rows.is_toxic == 1
         for label in known:
             for source, part in (
@@ -109,12 +109,12 @@ def identity(subject: Subject) -> list[IdentityReport]:
                         label,
                         part[f"is_{labels[label]}"],
                         part[label],
-                        subject.threshold(label),
+                        model.threshold(label),
                         {term: (part.term == term).to_numpy() for term in terms},
                         part.kind.tolist(),
                     )
                 )
-    path = subject.file("madlibs") if toxic in known else None
+    path = model.file("madlibs") if toxic in known else None
     if path:
         rows = datasets.read_madlibs(path)
         reports.append(
@@ -122,36 +122,36 @@ def identity(subject: Subject) -> list[IdentityReport]:
                 "madlibs",
                 toxic,
                 rows.bad,
-                subject.score(rows.text, "madlibs")[:, subject.labels.index(toxic)],
-                subject.threshold(toxic),
+                model.score(rows.text, "madlibs")[:, model.labels.index(toxic)],
+                model.threshold(toxic),
                 templates.mentions(rows.text.tolist()),
             )
         )
     return reports
 
 
-def function(subject: Subject) -> FunctionReport | None:
+def function(model: ModelUnderTest) -> FunctionReport | None:
     """Measure --hatecheck."""
-    label = subject.flags.hate_label
-    path = subject.file("hatecheck") if label in subject.labels else None
+    label = model.flags.hate_label
+    path = model.file("hatecheck") if label in model.labels else None
     if not path:
         return None
     rows = datasets.read_hatecheck(path)
     rows = rows.rename(columns={"functionality": "kind", "hateful": "bad"})
-    return _judged(subject, "HateCheck", label, rows, bad="hateful")
+    return _judged(model, "HateCheck", label, rows, bad="hateful")
 
 
-def threats(subject: Subject) -> FunctionReport | None:
+def threats(model: ModelUnderTest) -> FunctionReport | None:
     """Measure our own threats, and the harmless sentences in their words."""
-    label = subject.flags.threat_label
-    if label not in subject.labels:
+    label = model.flags.threat_label
+    if label not in model.labels:
         return None
     rows = datasets.read_threats().rename(columns={"threat": "bad"})
-    return _judged(subject, "threats", label, rows, bad="threatening")
+    return _judged(model, "threats", label, rows, bad="threatening")
 
 
 def _judged(
-    subject: Subject, source: str, label: str, rows: pd.DataFrame, bad: str
+    model: ModelUnderTest, source: str, label: str, rows: pd.DataFrame, bad: str
 ) -> FunctionReport:
     """Judge rows (text, kind, bad, and target where they are about somebody) by one label."""
     return measure_function(
@@ -159,87 +159,87 @@ def _judged(
         label,
         rows.kind.tolist(),
         rows.bad,
-        subject.score(rows.text, source)[:, subject.labels.index(label)],
-        subject.threshold(label),
+        model.score(rows.text, source)[:, model.labels.index(label)],
+        model.threshold(label),
         rows.target.tolist() if "target" in rows else None,
         bad,
     )
 
 
-def operating_points(subject: Subject) -> Any:
+def operating_points(model: ModelUnderTest) -> Any:
     """Measure --data at several thresholds."""
     from finetune.audit.operating_points import measure_operating_points
 
-    found = subject.labelled()
+    found = model.labelled()
     if found is None:
         return None
     rows, scores = found
-    labels = [label for label in subject.labels if label in rows]
+    labels = [label for label in model.labels if label in rows]
     weights = rows[datasets.WEIGHT_COLUMN]
     return measure_operating_points(
-        subject.data["data"]["name"],
+        model.data["data"]["name"],
         labels,
         rows[labels],
-        scores[:, subject.places(labels)],
-        {label: subject.threshold(label) for label in labels},
+        scores[:, model.columns(labels)],
+        {label: model.threshold(label) for label in labels},
         weights if (weights != 1).any() else None,
     )
 
 
-def robustness(subject: Subject) -> Any:
+def robustness(model: ModelUnderTest) -> Any:
     """Measure --data, or a sample of it, again in each disguise."""
     from finetune.audit.robustness import DISGUISES, disguise, draw_rows, measure_robustness
 
-    found = subject.labelled()
+    found = model.labelled()
     if found is None:
         return None
     rows, scores = found
-    labels = [label for label in subject.labels if label in rows]
-    columns, seed = subject.places(labels), subject.flags.seed
-    places, weights = draw_rows(
-        rows[labels], rows[datasets.WEIGHT_COLUMN], subject.flags.sample or len(rows), seed
+    labels = [label for label in model.labels if label in rows]
+    columns, seed = model.columns(labels), model.flags.seed
+    positions, weights = draw_rows(
+        rows[labels], rows[datasets.WEIGHT_COLUMN], model.flags.sample or len(rows), seed
     )
-    texts = rows.text.iloc[places].tolist()
+    texts = rows.text.iloc[positions].tolist()
     return measure_robustness(
-        subject.data["data"]["name"],
+        model.data["data"]["name"],
         labels,
-        rows[labels].iloc[places],
-        scores[places][:, columns],
-        {kind: subject.score(disguise(texts, kind, seed), kind)[:, columns] for kind in DISGUISES},
-        {label: subject.threshold(label) for label in labels},
+        rows[labels].iloc[positions],
+        scores[positions][:, columns],
+        {kind: model.score(disguise(texts, kind, seed), kind)[:, columns] for kind in DISGUISES},
+        {label: model.threshold(label) for label in labels},
         weights,
         drawn_from=len(rows),
     )
 
 
-def transfer(subject: Subject) -> TransferReport | None:
+def transfer(model: ModelUnderTest) -> TransferReport | None:
     """Measure the ranking of --davidson, --dynahate and --civil."""
     from finetune.audit.transfer import measure_transfer
 
-    toxic, hate = subject.flags.toxic_label, subject.flags.hate_label
-    known, exclusive = subject.labels, subject.classifier.single_label
+    toxic, hate = model.flags.toxic_label, model.flags.hate_label
+    known, exclusive = model.labels, model.classifier.single_label
     readers: dict[str, tuple[str, Callable[[str], pd.DataFrame]]] = {
         "davidson": ("Davidson", lambda path: datasets.read_davidson(path, toxic, hate)),
         "dynahate": ("DynaHate", lambda path: datasets.read_dynahate(path, hate)),
         "civil": ("Civil Comments", lambda path: datasets.read_labelled(path, known, exclusive)),
     }
-    figures = []
+    metrics = []
     for flag, (source, read) in readers.items():
-        path = subject.file(flag)
+        path = model.file(flag)
         if not path:
             continue
         rows = read(path)
         targets = {name: rows[name] for name in rows if name in known}
         if targets:
-            scores = subject.score(rows.text, source)
+            scores = model.score(rows.text, source)
             weights = rows.get(datasets.WEIGHT_COLUMN)
-            figures += measure_transfer(source, known, targets, scores, weights)
+            metrics += measure_transfer(source, known, targets, scores, weights)
         else:
-            del subject.data[flag]  # nothing was measured on it
-    return TransferReport(figures) if figures else None
+            del model.data[flag]  # nothing was measured on it
+    return TransferReport(metrics) if metrics else None
 
 
-MEASURES: dict[str, Callable[[Subject], Any]] = {
+MEASURES: dict[str, Callable[[ModelUnderTest], Any]] = {
     "identity": identity,
     "function": function,
     "threats": threats,

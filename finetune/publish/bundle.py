@@ -12,6 +12,7 @@ from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.folder import ModelFolder
 from finetune.card import render_card, usage
+from finetune.measure.tables import Column, Table, count
 
 MODEL_FILES = re.compile(
     r"(config|tokenizer|tokenizer_config|special_tokens_map|vocab|merges|added_tokens|decision|"
@@ -20,7 +21,7 @@ MODEL_FILES = re.compile(
 )
 """What a model folder can consist of; nothing else is uploaded, pickles least of all."""
 
-FIGURES = ("metrics.json", "audit.json")
+METRIC_FILES = ("metrics.json", "audit.json")
 """What conditions are about."""
 
 USAGE = re.compile(r"(?ms)^## How to use it\n.*?(?=^## |\Z)")
@@ -96,7 +97,7 @@ class Bundle:
             labels=read.labels,
             files=[*files.values(), File.of(folder / "README.md", texts["README.md"])],
             left_out=left_out,
-            metrics=figures_of({"metrics.json": _metrics(folder), "audit.json": audit}),
+            metrics=metrics_of({"metrics.json": _metrics(folder), "audit.json": audit}),
         )
 
     @property
@@ -110,13 +111,14 @@ class Bundle:
         return any(file.name.endswith(".safetensors") for file in self.files)
 
     def table(self) -> str:
-        """Give a line for each file and one for all of them."""
-        lines = [f"   {file.size:>13,}  {file.name}" for file in self.files]
-        return "\n".join([*lines, f"   {self.size:>13,}  bytes in {len(self.files)} files"])
+        """The size and name of each file, and the sum, as text for the terminal."""
+        rows = [(file.size, file.name) for file in self.files]
+        rows.append((self.size, f"bytes in {len(self.files)} files"))
+        return Table(columns=[Column("", count), Column("")], rows=rows).text()
 
 
-def figures_of(files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Lay the content of those of FIGURES that are there together."""
+def metrics_of(files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Lay the content of those of METRIC_FILES that are there together."""
     audit = files.get("audit.json")
     return files.get("metrics.json", {}) | ({"audit": audit} if audit else {})
 
@@ -164,11 +166,11 @@ def _text(path: Path) -> str:
 
 def _metrics(folder: Path) -> dict[str, Any]:
     metrics = _table(folder / "metrics.json")
-    for side in ("validation", "test"):
-        report = metrics.get(side, {})
+    for split in ("validation", "test"):
+        report = metrics.get(split, {})
         if not (isinstance(report, dict) and isinstance(report.get("means", {}), dict)):
             raise ModelError(
-                f"{folder / 'metrics.json'}: its part {side} is not what finetune's stages "
+                f"{folder / 'metrics.json'}: its part {split} is not what finetune's stages "
                 f"calibrate and evaluate write; run them anew, or delete the file."
             )
     return metrics

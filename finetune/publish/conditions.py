@@ -6,7 +6,7 @@
     audit.function.accuracy >= 0.77         what `python -m finetune.audit --save` measured
 
 A condition is FIGURE, one of >= > <= <, and a number or `published`, with a number added to it or
-taken off or not. figures() says what FIGURE can be.
+taken off or not. metric_values() says what FIGURE can be.
 """
 
 import operator
@@ -17,11 +17,12 @@ from typing import Any, Self
 
 from comment_toxicity.errors import SettingsError
 from finetune.card import measured
+from finetune.measure.tables import Column, Table
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 CONDITION = re.compile(
-    rf"\s*(?P<figure>[^<>=\s][^<>=]*?)\s*(?P<operator>>=|<=|>|<)\s*"
+    rf"\s*(?P<metric>[^<>=\s][^<>=]*?)\s*(?P<operator>>=|<=|>|<)\s*"
     rf"(?:(?P<number>{NUMBER})|published(?:\s*(?P<sign>[+-])\s*(?P<margin>{NUMBER}))?)\s*"
 )
 NOTHING_PUBLISHED = "nothing is published there, as far as this machine may look"
@@ -41,19 +42,13 @@ class Verdict:
     passed: bool
     note: str = ""
 
-    def line(self, width: int = 0) -> str:
-        """Give the verdict as a line, the condition padded to `width` characters."""
-        word = "pass" if self.passed else "FAIL"
-        value = "no value" if self.value is None else f"{self.value:g}"
-        return f"{word}  {self.condition:{width}}  {value}{self.note and f'  ({self.note})'}"
-
 
 @dataclass(frozen=True)
 class Condition:
     """One condition; bound is a number, or what to add to the published figure."""
 
     text: str
-    figure: str
+    metric: str
     operator: str
     bound: float
     published: bool
@@ -61,7 +56,7 @@ class Condition:
     @property
     def of_audit(self) -> bool:
         """Whether the figure is one of audit.json."""
-        return self.figure.startswith("audit.")
+        return self.metric.startswith("audit.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -76,7 +71,7 @@ class Condition:
         number = found["number"] or f"{found['sign'] or ''}{found['margin'] or 0}"
         return cls(
             text=" ".join(text.split()),
-            figure=found["figure"],
+            metric=found["metric"],
             operator=found["operator"],
             bound=float(number),
             published=found["number"] is None,
@@ -92,15 +87,15 @@ class Condition:
         leaves nothing to be worse than; an empty one when it was published without figures.
         Raises SettingsError when the figure is unknown here.
         """
-        known = figures(metrics)
-        if self.figure not in known:
+        known = metric_values(metrics)
+        if self.metric not in known:
             raise SettingsError(f"{self.text!r}: {self._advice(metrics, known)}")
-        value = known[self.figure]
+        value = known[self.metric]
         if not self.published:
             return self._verdict(value, self.bound)
         if published is None:
             return Verdict(self.text, value, value is not None, NOTHING_PUBLISHED)
-        former = figures(published).get(self.figure)
+        former = metric_values(published).get(self.metric)
         if former is None:
             return Verdict(self.text, value, False, "what is published has no such figure")
         note = f"published {former:g}"
@@ -117,12 +112,12 @@ class Condition:
             )
         if self.of_audit:
             return (
-                f"audit.json has no figure {self.figure!r}; write its path in the file, such as "
+                f"audit.json has no figure {self.metric!r}; write its path in the file, such as "
                 "audit.function.accuracy or audit.robustness.kinds.highest.roc_auc_lost."
             )
         names = ", ".join(name for name in known if name.endswith("_mean")) or "none"
         return (
-            f"metrics.json has no figure {self.figure!r}. Means of the labels: {names}; one "
+            f"metrics.json has no figure {self.metric!r}. Means of the labels: {names}; one "
             "label's: f1.LABEL and the like; and others as their path in the file, such as "
             "original_at_half.exact_match."
         )
@@ -149,13 +144,22 @@ def judge(
     return [condition.judge(metrics, published) for condition in conditions]
 
 
-def gate_table(verdicts: Sequence[Verdict]) -> str:
-    """Give a line for each verdict, their values below each other."""
-    width = max((len(verdict.condition) for verdict in verdicts), default=0)
-    return "\n".join(f"      {verdict.line(width)}" for verdict in verdicts)
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """One line a verdict, with the value that was compared, as text for the terminal."""
+    rows = [
+        (
+            "pass" if verdict.passed else "FAIL",
+            verdict.condition,
+            # six digits and not four decimals, so that a value beside its bound is told apart
+            "no value" if verdict.value is None else f"{verdict.value:g}",
+            f"({verdict.note})" if verdict.note else "",
+        )
+        for verdict in verdicts
+    ]
+    return Table(columns=[Column("")] * 4, rows=rows).text()
 
 
-def figures(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+def metric_values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """Name every number in metrics.json's content, and in audit.json's, its part `audit`.
 
     Those of the test rows (of the validation rows where there are none) by themselves:
@@ -166,10 +170,10 @@ def figures(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     `lowest` stand for whichever entry has that: audit.identity.madlibs.toxic.terms.highest.
     false_positive_rate.
     """
-    side, _ = measured(metrics)
+    split, _ = measured(metrics)
     others = {name: part for name, part in metrics.items() if name != "audit"}
     audit = dict(_paths(_part(metrics, "audit"), "audit"))
-    return dict(_numbers(_part(metrics, side))) | dict(_numbers(others)) | audit
+    return dict(_numbers(_part(metrics, split))) | dict(_numbers(others)) | audit
 
 
 def _numbers(part: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:
@@ -177,11 +181,11 @@ def _numbers(part: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:
         if _is_number(value):
             yield name, value
         elif name == "means" and isinstance(value, Mapping):
-            yield from ((f"{figure}_mean", number) for figure, number in _numbers(value))
+            yield from ((f"{metric}_mean", number) for metric, number in _numbers(value))
         elif name == "labels" and isinstance(value, Mapping):
             for label in value:
                 content = _numbers(_part(value, label))
-                yield from ((f"{figure}.{label}", number) for figure, number in content)
+                yield from ((f"{metric}.{label}", number) for metric, number in content)
         elif isinstance(value, Mapping):
             yield from ((f"{name}.{inner}", number) for inner, number in _numbers(value))
 

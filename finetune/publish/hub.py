@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comment_toxicity.errors import PublishError, SettingsError
-from finetune.publish.bundle import FIGURES, MODEL_FILES, Bundle, File
+from finetune.publish.bundle import METRIC_FILES, MODEL_FILES, Bundle, File
 from finetune.publish.target import Changed, Published
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class HubTarget:
                 return Published(str(info.sha), None)
             files = {
                 name: Path(hf_hub_download(self.name, name, revision=info.sha)).read_bytes()
-                for name in FIGURES
+                for name in METRIC_FILES
                 if name in names
             }
         return Published.read(str(info.sha), files)

@@ -10,12 +10,14 @@ import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import indent
 
 from comment_toxicity.errors import GateError, PublishError, SettingsError
 from comment_toxicity.fetch.find import find_model
 from finetune.card import measured
+from finetune.measure.tables import METRICS
 from finetune.publish.bundle import Bundle
-from finetune.publish.conditions import Condition, Verdict, gate_table, judge
+from finetune.publish.conditions import Condition, Verdict, judge, verdict_table
 from finetune.publish.hub import HubTarget
 from finetune.publish.s3 import S3Target
 from finetune.publish.target import Changed, Published, Target
@@ -61,7 +63,7 @@ def publish(
     verdicts: list[Verdict] = []
     for target, bundle in zip(targets, bundles, strict=True):
         print(f"{path} to {target.label}")
-        print(bundle.table())
+        print(indent(bundle.table(), " " * 3))
         for note in _notes(bundle):
             print(f"   note: {note}")
         if not dry_run:
@@ -103,10 +105,10 @@ def _upload(
 def _judge(conditions: list[Condition], bundle: Bundle, before: Published | None) -> list[Verdict]:
     verdicts = judge(conditions, bundle.metrics, before.metrics if before else None)
     if verdicts:
-        side, report = measured(bundle.metrics)
+        split, report = measured(bundle.metrics)
         others = ", of an audit on its own" * any(each.of_audit for each in conditions)
-        print(f"   conditions, on {report.get('rows', 0):,} {side} rows{others}:")
-        print(gate_table(verdicts))
+        print(f"   conditions, on {report.get('rows', 0):,} {split} rows{others}:")
+        print(indent(verdict_table(verdicts), " " * 6))
     return verdicts
 
 
@@ -121,16 +123,16 @@ def _require_all(verdicts: list[Verdict]) -> None:
 
 def commit_message(bundle: Bundle) -> str:
     """Sum up the model in a line: its labels, its main figures, on how many rows."""
-    side, report = measured(bundle.metrics)
+    split, report = measured(bundle.metrics)
     means = report.get("means", {})
-    figures = {
-        "ROC-AUC": means.get("roc_auc"),
-        "average precision": means.get("average_precision"),
-        "F1": means.get("f1"),
-        "accuracy": report.get("accuracy"),
-    }
-    known = [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
-    of = f" on {report.get('rows', 0):,} {side} rows" if known else ""
+    values = {name: means.get(name) for name in ("roc_auc", "average_precision", "f1")}
+    values["accuracy"] = report.get("accuracy")
+    known = [
+        f"{METRICS[name].title} {METRICS[name].cell(value)}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    of = f" on {report.get('rows', 0):,} {split} rows" if known else ""
     labels = f"{len(bundle.labels)} labels" if len(bundle.labels) > 1 else bundle.labels[0]
     return f"Publish a model of {labels}: {', '.join(known) or 'not measured'}{of}"
 

@@ -20,7 +20,7 @@ from comment_toxicity.fetch.s3_client import (
     s3_client,
     s3_credentials,
 )
-from finetune.publish.bundle import FIGURES, Bundle, File
+from finetune.publish.bundle import METRIC_FILES, Bundle, File
 from finetune.publish.target import Changed, Published
 
 CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
@@ -61,7 +61,8 @@ class S3Target:
                 return None
             version, etag = pointer
             found = {
-                name: read_small(client, self.place, "versions", version, name) for name in FIGURES
+                name: read_small(client, self.place, "versions", version, name)
+                for name in METRIC_FILES
             }
         return Published.read(etag, {name: file[0] for name, file in found.items() if file})
 

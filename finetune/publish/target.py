@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from finetune.publish.bundle import Bundle, figures_of
+from finetune.publish.bundle import Bundle, metrics_of
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Published:
 
     @classmethod
     def read(cls, state: str, files: Mapping[str, bytes]) -> Self:
-        """Take what those of FIGURES hold that are there; a broken one is as good as none."""
-        return cls(state, figures_of({name: _object(text) for name, text in files.items()}))
+        """Take what those of METRIC_FILES hold that are there; a broken one is as good as none."""
+        return cls(state, metrics_of({name: _object(text) for name, text in files.items()}))
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import pytest
 
 from comment_toxicity.errors import SettingsError
-from finetune.publish.conditions import Condition, gate_table
+from finetune.publish.conditions import Condition, verdict_table
 
 
 def metrics(roc_auc=0.97, threat=0.4, sha256="a"):
@@ -76,7 +76,7 @@ def test_a_comparison_of_figures_from_different_rows_says_so():
 def test_a_figure_that_the_rows_cannot_give_fails():
     verdict = judge("average_precision_mean >= 0")
     assert not verdict.passed
-    assert "no value" in verdict.line()
+    assert "no value" in verdict_table([verdict])
 
 
 def audit(accuracy=0.78, sha256="a"):
@@ -178,7 +178,7 @@ def test_an_unknown_figure_is_a_mistake_and_not_a_failed_condition(figure):
 
 def test_each_verdict_is_a_line_with_its_value():
     verdicts = [judge("roc_auc_mean >= 0.97"), judge("f1.threat >= 0.5")]
-    assert gate_table(verdicts).splitlines() == [
-        "      pass  roc_auc_mean >= 0.97  0.97",
-        "      FAIL  f1.threat >= 0.5      0.4",
+    assert verdict_table(verdicts).splitlines() == [
+        "pass  roc_auc_mean >= 0.97  0.97",
+        "FAIL  f1.threat >= 0.5      0.4",
     ]
