@@ -1,8 +1,8 @@
-"""Write a model folder's README.md from what lies in the folder, and from nothing else.
+"""Write a model folder's README.md, the model card, from the files of the folder alone.
 
-config.json gives the labels, decision.json the thresholds, metrics.json the figures, audit.json
-what one figure does not show (if it is of the same weights), run.json how it was made. Only
-config.json must be there; what the others lack is left out or said to be unknown.
+config.json has the labels, decision.json the thresholds, metrics.json the metrics, audit.json what
+one number does not show (if it is of the same weights), run.json how the model was made. Only
+config.json must exist; what the others lack is left out, or said to be unknown.
 """
 
 import json
@@ -34,37 +34,37 @@ SETTINGS = (
 )  # fmt: skip
 
 USE = """\
-It helps people who host conversations to find the comments that need a person's eye first: to sort
-a queue, to ask a writer to think again before sending, to see how a discussion develops.
+It helps people who host conversations to find the comments that need a person's attention first: to
+sort a queue, to ask writers to think again before they send, to see how a discussion develops.
 
-**Not for moderating by itself.** Let nobody be blocked and no comment be removed by a score alone,
-and do not judge people by the scores of what they wrote. It is not made for finding illegal
-content, nor for other languages than it was trained on."""
+**Not a moderator on its own.** Do not block anyone or remove a comment on a score alone, and do not
+judge people by the scores of what they wrote. The model is not made to find illegal content, nor
+for languages other than those it was trained on."""
 
 HARMS = """\
-- **Identity terms.** In training comments a religion, an origin, an orientation or a disability is
-  mostly named in attacks, so a model can learn to flag people for saying what they are. Figures
-  below, where they were measured, say how far this one does; measure it on your own comments too.
-- **Dialect and reclaimed words.** African American English, and words that a group has taken back
-  for itself, can be scored too high.
+- **Identity terms.** Training comments name a religion, an origin, an orientation or a disability
+  mostly in attacks, so a model can learn to flag people for saying who they are. If this was
+  measured, the results are below; measure it on your own comments too.
+- **Dialect and reclaimed words.** African American English, and slurs that a group has reclaimed,
+  can be scored too high.
 - **Quotation, counter-speech, negation.** Abuse that is quoted to report it, answered or denied is
   often scored like the abuse itself.
 - **Implicit hate, veiled threats.** Contempt in polite words, irony, stereotypes, threats that name
-  no violence, and what only its context makes hateful are scored too low.
-- **Misspelling.** Swapped, spaced or replaced letters can hide abuse from it.
-- **No context.** It sees one comment, not what it answers, who wrote it, or to whom."""
+  no violence, and comments that only their context makes hateful are scored too low.
+- **Misspelling.** Swapped, spaced or replaced letters can hide abuse from the model.
+- **No context.** The model sees one comment: not what it replies to, who wrote it, or to whom."""
 
 WIKIPEDIA = """
-- **English, Wikipedia.** It learned from discussions between Wikipedia's editors up to 2017, which
-  crowd workers labelled. In other languages its scores mean nothing; in other places and later
-  years they are less exact."""
+- **English, Wikipedia.** The model learned from discussions between Wikipedia editors up to 2017,
+  labelled by crowd workers. In other languages its scores mean nothing; on other sites and in later
+  years they are less accurate."""
 
 
 def write_card(folder: Path, name: str = "") -> None:
     """Write folder/README.md, whole or not at all.
 
-    name: what the card calls the model; by default the folder's name, or its run's.
-    Raises ModelError when config.json is missing or one of the four files cannot be read.
+    name: what the card calls the model; by default the name of the folder, or of its run.
+    Raises ModelError if config.json is missing or one of the files cannot be read.
     """
     folder = Path(folder)
     name = name or (folder.parent.name if folder.name == "model" else folder.name)
@@ -72,11 +72,11 @@ def write_card(folder: Path, name: str = "") -> None:
 
 
 def render_card(folder: Path, name: str) -> str:
-    """Give the card's text: the Hub's front matter, then Markdown."""
+    """Return the text of the card: the Hub's front matter, then Markdown."""
     config = _read(folder / "config.json")
     if not config.get("id2label"):
-        raise ModelError(f"{folder / 'config.json'}: missing or without id2label; export it anew.")
-    labels = [config["id2label"][place] for place in sorted(config["id2label"], key=int)]
+        raise ModelError(f"{folder / 'config.json'}: missing or without id2label; export it again.")
+    labels = [config["id2label"][index] for index in sorted(config["id2label"], key=int)]
     metrics, run = _read(folder / "metrics.json"), _read(folder / "run.json")
     decision = Decision.load(folder) if (folder / DECISION_FILE).is_file() else None
     settings = run.get("settings", {})
@@ -84,10 +84,10 @@ def render_card(folder: Path, name: str) -> str:
     wikipedia = "jigsaw" in f"{settings.get('train_data')} {settings.get('data_licence')}".lower()
 
     single = config.get("problem_type") == "single_label_classification"
-    decided = "which one of these a comment is" if single else "whether a comment carries each of"
+    decided = "that a comment is one of these" if single else "that a comment carries each of these"
     listed = ", ".join(f"`{label}`" for label in labels)
     calibrated = "Calibrated" if decision else "Uncalibrated"
-    sections = [f"# {name}", f"{calibrated} probabilities of {decided}: {listed}."]
+    sections = [f"# {name}", f"{calibrated} probabilities {decided}: {listed}."]
     if toxicity:
         sections += [
             "## What it is for",
@@ -99,7 +99,7 @@ def render_card(folder: Path, name: str) -> str:
     sections += ["## What a score means", _meaning(decision)]
     if decision and decision.activation == "sigmoid":
         sections += ["### Thresholds", _thresholds(decision)]
-    sections += ["## Figures", *_metrics(metrics)]
+    sections += ["## Metrics", *_metrics(metrics)]
     audit = Audit.load(folder)
     if audit and (decision is None or audit.weights == decision.weights):
         sections += audit_section(audit)
@@ -112,14 +112,14 @@ def _front_matter(
     name: str, labels: Sequence[str], metrics: Mapping, settings: Mapping, english: bool
 ) -> ModelCardData:
     licence = str(settings.get("base_licence", "")).lower()
-    found = [
+    licences = [
         known
         for known in LICENCES
         if re.search(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", licence)
     ]
     return ModelCardData(
         model_name=name,
-        license=found[0] if found else "other" if licence else None,
+        license=licences[0] if licences else "other" if licence else None,
         language="en" if english else None,
         pipeline_tag="text-classification",
         library_name="transformers",
@@ -130,13 +130,13 @@ def _front_matter(
 
 
 def _hub_base(settings: Mapping) -> str | None:
-    """Name the base model as the Hub knows it; base_licence tells it for a base read locally."""
+    """Return the base model's Hub id; for a base read locally, the one that base_licence names."""
     base = str(settings.get("base_model", ""))
     if (HUB_ID.fullmatch(base) or re.fullmatch(r"[\w.-]+", base)) and not Path(base).exists():
         return base
     licence = re.sub(r"\w+://\S+", "", str(settings.get("base_licence", "")))
-    named = HUB_ID.search(licence)
-    return named.group() if named else None
+    match = HUB_ID.search(licence)
+    return match.group() if match else None
 
 
 def _eval_results(metrics: Mapping) -> list[EvalResult]:
@@ -169,7 +169,7 @@ def _eval_results(metrics: Mapping) -> list[EvalResult]:
 
 
 def usage(name: str, plain: bool) -> str:
-    """Say how to load the model under `name`; plain: whether transformers can load it too."""
+    """Return how to load the model by `name`; plain: whether transformers can load it too."""
     parts = [
         f"""\
 ```python
@@ -180,13 +180,13 @@ scores = classifier.score(["Thank you, that was helpful."])  # comments × label
 print(dict(zip(classifier.labels, scores[0])), classifier.flags(scores[0]))
 ```
 
-`decision.json` turns the weights' logits into these probabilities. Readers that do not know that
-file, like the pipeline of transformers, give other, uncalibrated scores"""
+`decision.json` turns the model's logits into these probabilities. Code that does not read it, such
+as the pipeline of transformers, returns different, uncalibrated scores"""
     ]
     if not plain:
         return parts[0] + (
-            ".\nAnd those need `model.safetensors`, which is not here: `model.onnx` alone is read "
-            "by ONNX\nRuntime, not by the pipeline of transformers and not by hosted inference."
+            ".\nThe pipeline and hosted inference also need `model.safetensors`, which is not "
+            "here; ONNX\nRuntime reads `model.onnx`."
         )
     if not HUB_ID.fullmatch(name):
         return parts[0] + "."
@@ -202,14 +202,14 @@ print(classify("Thank you, that was helpful."))  # every label's score, uncalibr
 
 def _meaning(decision: Decision | None) -> str:
     if decision is None:
-        return "Scores are the model's own: higher is likelier, but 0.8 need not mean 8 of 10."
+        return "Scores are uncalibrated: higher is likelier, but 0.8 need not mean 8 in 10."
     meaning = (
-        "Of the comments that get a score of 0.8 for a label, about 8 of 10 carry it, in the mix "
-        "of comments that the training data names as natural. Where the label is rarer than "
-        "there, scores are too high; where it is more frequent, too low. "
+        "Of the comments with a score of 0.8 for a label, about 8 in 10 carry it, in the mix of "
+        "comments that the training data declares natural. Where the label is rarer, scores are "
+        "too high; where it is more frequent, too low. "
     )
     if decision.activation == "softmax":
-        return meaning + "The labels exclude each other, so the scores of a comment sum to 1."
+        return meaning + "A comment has exactly one label, so its scores sum to 1."
     return meaning + "A comment can carry several labels or none, so its scores need not sum to 1."
 
 
@@ -224,10 +224,12 @@ def _thresholds(decision: Decision) -> str:
     )
     rows = "validation rows" if decision.rows is None else f"{decision.rows:,} validation rows"
     return (
-        f"A label is flagged from its threshold on, chosen by `{decision.criterion}` on {rows}; "
-        f"precision and recall are of those rows, weighted to the natural mix.\n\n"
+        f"A score at or above the threshold flags the label. Thresholds were chosen by "
+        f"`{decision.criterion}` on {rows}; precision and recall are of those rows, weighted to "
+        f"the natural mix.\n\n"
         f"{table.markdown()}\n\n"
-        "Choose your own by what an error costs you: a higher one flags less and errs less often."
+        "Choose your own by what an error costs you: a higher one flags fewer comments, with fewer "
+        "false alarms."
     )
 
 
@@ -250,7 +252,7 @@ def _metrics(metrics: Mapping) -> list[str]:
         )
         parts.append(
             f"Calibration error on {validation['rows']:,} validation rows in the natural mix, each "
-            f"judged by a fit that did not see it: {errors}."
+            f"scored by a calibration that was not fitted to it: {errors}."
         )
     return parts
 
@@ -262,8 +264,8 @@ def _about_rows(split: str, report: Mapping, data: Mapping) -> str:
     if split == "test" and data.get("sha256"):
         rows += f" (sha256 `{data['sha256'][:16]}…`)"
     if split == "validation":
-        rows += ", each judged by a calibration and thresholds that were not fitted to it"
-    return f"On {rows}" + (", with their weights:" if report.get("weighted") else ":")
+        rows += ", each scored by a calibration and thresholds that were not fitted to it"
+    return f"On {rows}" + (", weighted:" if report.get("weighted") else ":")
 
 
 def _training(settings: Mapping, run: Mapping) -> list[str]:
@@ -274,15 +276,15 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     parts = ["\n".join(parts)] if parts else []
     if settings.get("passages"):
         parts.append(
-            "Among the training rows of that file are passages cut out of its comments, without "
-            "labels: of these the model learned the scores of its teachers."
+            "Some training rows of that file are passages cut out of its comments, without labels: "
+            "on these, the model learned the scores of its teachers."
         )
     sources = run.get("data", {}).get("train", {}).get("sources", {})
     if sources:
         own = run["data"]["train"]["rows"] - sum(source["rows"] for source in sources.values())
         parts.append(
-            f"Of the training rows {own:,} are of that file, the others of these sources (a row "
-            "that was read twice counts twice):"
+            f"Of the training rows, {own:,} are from that file, the others from these sources (a "
+            "row that was read twice counts twice):"
         )
         parts.append(
             Table(
@@ -310,7 +312,7 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in run.get("versions", {}).items())
     minutes = f"{run.get('duration_s', 0) / 60:.0f} minutes"
     if run.get("training", {}).get("resumed_from"):
-        minutes += ", without what an interrupted training had taken,"
+        minutes += ", not counting the time before an interruption"
     made = [minutes] if run.get("duration_s") else []
     made += [run["machine"]] if run.get("machine") else []
     made += [versions] if versions else []
@@ -319,8 +321,8 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     differences = run.get("export", {}).get("max_difference")
     if differences:
         parts.append(
-            "Before calibration, scores of the exported weights differ from the trained model's by "
-            f"at most {max(differences):.4f} on validation rows."
+            "Before calibration, scores of the exported weights differ from those of the trained "
+            f"model by at most {max(differences):.4f} on validation rows."
         )
     return parts
 
@@ -331,7 +333,7 @@ def _setting(value: Any) -> str:
 
 
 def measured(metrics: Mapping) -> tuple[str, dict[str, Any]]:
-    """Pick the report to show: test rows if there were any, else validation rows, else none."""
+    """Return the split to show and its report: test if it was measured, else validation."""
     for split in ("test", "validation"):
         if metrics.get(split):
             return split, metrics[split]

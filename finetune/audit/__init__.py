@@ -2,14 +2,14 @@
 
     python -m finetune.audit --model NAME [--data FILE] [--madlibs FILE] [--hatecheck FILE] …
 
-identity          are people judged by what they are?
-function          which kinds of hate are understood (HateCheck)?
-threats           which kinds of threats are, and what is taken for one?
+identity          are harmless sentences flagged because they name an identity?
+function          which kinds of hate does the model recognise (HateCheck)?
+threats           which kinds of threats does it recognise, and what else does it flag?
 robustness        do scores hold when words are disguised?
 operating_points  what does each threshold give, and are the probabilities true?
-transfer          how does it rank the comments of other places?
+transfer          how does the model rank comments from other sites?
 
-Each is a function on arrays that gives a report. measures.py takes them, with files read by
-sources.py; record.py keeps a model's reports as audit.json in its folder; docs/measures.md has the
-formulas.
+Each measure is a function on arrays that returns a report. datasets.py reads the files, run.py
+takes the measures, audit.py keeps a model's reports as audit.json in its folder, and card.py writes
+the section of its card. docs/measures.md has the formulas.
 """

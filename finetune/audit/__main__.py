@@ -22,10 +22,10 @@ from finetune.audit.run import FILES, MEASURES, ModelUnderTest, take
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the measures that the command line asks for. Returns the exit code."""
+    """Take and print the measures that the command line asks for. Returns the exit code."""
     flags = _parser().parse_args(arguments)
     return run(
-        lambda: _measure(flags), interrupted="interrupted; nothing of the last model was written"
+        lambda: _measure(flags), interrupted="interrupted; nothing was written for the last model"
     )
 
 
@@ -36,9 +36,9 @@ def _measure(flags: argparse.Namespace) -> None:
         model = ModelUnderTest(flags, chosen)
         name, folder = model.classifier.name, model.classifier.folder.path
         measures = flags.measures or list(MEASURES)
-        for sentence in _left_out(model, measures):
-            print(sentence)
-        audit = take(model, measures, _silent if flags.summary else _show)
+        for warning in _missing_labels(model, measures):
+            print(warning)
+        audit = take(model, measures, _skip if flags.summary else _print)
         audits[name], results[name] = audit.to_dict(), headlines(audit, folder)
         found = headline_table(results[name]).text() if results[name] else "nothing measured"
         print(f"\n== {name}\n{found}", flush=True)
@@ -59,7 +59,7 @@ def _measure(flags: argparse.Namespace) -> None:
 def _check(flags: argparse.Namespace) -> None:
     unknown = [name for name in flags.measures if name not in MEASURES]
     if unknown:
-        raise SettingsError(f"no measure {unknown[0]!r}; there are {', '.join(MEASURES)}.")
+        raise SettingsError(f"no measure {unknown[0]!r}; choose from {', '.join(MEASURES)}.")
     for name in flags.measures:
         if name in FILES and not any(getattr(flags, flag) for flag in FILES[name]):
             raise SettingsError(f"{name} needs a file; give --{' or --'.join(FILES[name])}.")
@@ -68,16 +68,16 @@ def _check(flags: argparse.Namespace) -> None:
             raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
     check_output(flags.output)
     for name in flags.model if flags.model and flags.save else ():
-        places = (Path(name).expanduser(), ROOT / name, ROOT / "models" / name)
-        if not any(place.is_dir() for place in places):
+        paths = (Path(name).expanduser(), ROOT / name, ROOT / "models" / name)
+        if not any(path.is_dir() for path in paths):
             raise SettingsError(
-                f"--save: {name} is not a folder here, and what is downloaded into a cache should "
-                "stay as it is; give --output FILE in its place."
+                f"--save: {name} is not a folder on this machine, and models in the download cache "
+                "are not changed; use --output FILE instead."
             )
 
 
-def _left_out(model: ModelUnderTest, measures: list[str]) -> list[str]:
-    """Say which of the measures a model has no label for."""
+def _missing_labels(model: ModelUnderTest, measures: list[str]) -> list[str]:
+    """Return a sentence for each flag that names a label which the model lacks."""
     uses = {
         "toxic_label": ("identity", "transfer"),
         "hate_label": ("identity", "function", "transfer"),
@@ -85,23 +85,23 @@ def _left_out(model: ModelUnderTest, measures: list[str]) -> list[str]:
     }
     return [
         f"{model.classifier.name} has no label {label} (it has {', '.join(model.labels)}), "
-        f"which {', '.join(asked)} would judge by; name its own with --{flag.replace('_', '-')}."
+        f"which {', '.join(asked)} would use; name another with --{flag.replace('_', '-')}."
         for flag, names in uses.items()
         if (label := getattr(model.flags, flag)) not in model.labels
         and (asked := [name for name in measures if name in names])
     ]
 
 
-def _show(name: str, report: Any) -> None:
+def _print(name: str, report: Any) -> None:
     print(f"\n── {name.replace('_', ' ')}\n{report.table()}", flush=True)
 
 
-def _silent(name: str, report: Any) -> None:
+def _skip(name: str, report: Any) -> None:
     pass
 
 
 def _save(audit: Audit, folder: Path, card: bool) -> None:
-    """Keep the audit beside the weights, and tell it in the card if there is one."""
+    """Save the audit beside the weights, and update the card if there is one."""
     from finetune.card import write_card
 
     before = Audit.load(folder)
@@ -114,27 +114,28 @@ def _save(audit: Audit, folder: Path, card: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m finetune.audit",
-        description="Measure what one number does not show of a model.",
-        epilog="Measures: " + ", ".join(MEASURES) + " (default: all for which there is a file; "
-        "identity and threats bring their own sentences). Files: CSV, Parquet or JSON lines; "
-        "docs/measures.md says where they come from. @FILE reads further arguments from a file, "
-        "one a line.",
+        description="Measure what one number does not show about a model: bias against identities, "
+        "kinds of hate and threats, robustness, operating points, transfer.",
+        epilog="Measures: " + ", ".join(MEASURES) + " (default: those with a file; identity and "
+        "threats come with their own sentences). Files: CSV, Parquet or JSON lines; "
+        "docs/measures.md says where to get them. @FILE reads more arguments from a file, one per "
+        "line.",
         fromfile_prefix_chars="@",
     )
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="take only these")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="run only these measures")
     parser.add_argument(
         "--model", action="append", metavar="NAME",
-        help="measure this model: a name, a folder or a Hub id; several times to set models "
-        "side by side (default: the embedded one)",
+        help="measure this model: a name, a folder or a Hub id; repeat to compare models side by "
+        "side (default: the embedded model)",
     )  # fmt: skip
     files = {
-        "data": "labelled comments: operating points, calibration, robustness; a column weight "
-        "says how much a row counts",
-        "madlibs": "bias_madlibs: identity terms in template sentences",
-        "hatecheck": "HateCheck's cases: function",
-        "davidson": "tweets labelled hate, offensive or neither: transfer",
-        "dynahate": "hate written to fool a model: transfer",
-        "civil": "Civil Comments, or other comments, with columns named as the labels: transfer",
+        "data": "labelled comments, for operating points, calibration and robustness; a column "
+        "weight says how much each row counts",
+        "madlibs": "bias_madlibs, for identity: identity terms in template sentences",
+        "hatecheck": "HateCheck's test cases, for function",
+        "davidson": "tweets labelled hate, offensive or neither, for transfer",
+        "dynahate": "hate written to fool a model, for transfer",
+        "civil": "Civil Comments, or others with columns named after the labels, for transfer",
     }
     for flag, what in files.items():
         parser.add_argument(f"--{flag}", metavar="FILE", help=f"read {what}")
@@ -152,21 +153,21 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--sample", type=int, default=0, metavar="ROWS",
-        help="disguise this many rows of --data, rare labels preferred and weighted back "
-        "(default: 0, which takes all)",
+        help="disguise this many rows of --data; rare labels are drawn more often and weighted "
+        "back (default: 0, which takes all rows)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=1, help="draw rows and noise from this seed (default: 1)"
+        "--seed", type=int, default=1, help="seed for drawing rows and noise (default: 1)"
     )
-    parser.add_argument("--summary", action="store_true", help="print only the figures at a glance")
+    parser.add_argument("--summary", action="store_true", help="print only the main results")
     parser.add_argument(
         "--save", action="store_true",
-        help="write audit.json into the model's folder and its figures into the card; what other "
-        "measures gave for the same weights stays",
+        help="write audit.json into the model's folder and its results into the model card; "
+        "earlier results for the same weights are kept",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="FILE",
-        help="write all figures into this JSON file, by model",
+        help="write all results into this JSON file, by model",
     )  # fmt: skip
     return parser
 

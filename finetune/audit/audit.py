@@ -34,7 +34,7 @@ class Audit:
     """The reports of one model; a measure that was not taken is None, or an empty list.
 
     weights: the weight file that was measured.
-    data: what was read, as (flag, file name, sha256).
+    data: the files that were read: flag → name and sha256.
     """
 
     weights: Weights
@@ -48,7 +48,7 @@ class Audit:
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """Read folder/audit.json; None without one. ModelError when it is not of that form."""
+        """Read folder/audit.json; None without one. Raises ModelError if it has another format."""
         path = Path(folder) / FILE_NAME
         try:
             return cls.from_dict(read_json(path))
@@ -56,13 +56,13 @@ class Audit:
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{path}: not what python -m finetune.audit writes ({error!r}); write it again."
+                f"{path}: not written by python -m finetune.audit ({error!r}); write it again."
             ) from error
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:
-        """Read what to_dict() gave."""
-        kinds: dict[str, Any] = {
+        """Read what to_dict() returned."""
+        types: dict[str, Any] = {
             "function": FunctionReport,
             "threats": FunctionReport,
             "robustness": RobustnessReport,
@@ -74,8 +74,8 @@ class Audit:
             data=record["data"],
             identity=[IdentityReport.from_dict(report) for report in record["identity"]],
             **{
-                name: kind.from_dict(record[name])
-                for name, kind in kinds.items()
+                name: report_type.from_dict(record[name])
+                for name, report_type in types.items()
                 if record.get(name)
             },
         )
@@ -111,7 +111,7 @@ class Audit:
         return bool(self.identity) or any(others)
 
     def updated(self, new: "Audit") -> "Audit":
-        """Take from `new` what it measured and keep the rest, if it is of the same weights."""
+        """Return this audit with the results of `new`; `new` alone if it is of other weights."""
         if new.weights != self.weights:
             return new
         transfer = new.transfer or self.transfer

@@ -1,4 +1,4 @@
-"""An audit → the card's section on fairness, function, robustness and transfer, in Markdown."""
+"""An audit → the section of the model card on fairness, function, robustness and transfer."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ TITLE = "## Fairness, function, robustness"
 
 
 def audit_section(audit: Audit) -> list[str]:
-    """Give the paragraphs of the section, its title first; nothing when nothing was measured."""
+    """Return the section's paragraphs, its title first; none if nothing was measured."""
     parts = _identity(audit.identity)
     if audit.function:
         parts += _function(audit.function)
@@ -35,7 +35,7 @@ def audit_section(audit: Audit) -> list[str]:
     if not parts:
         return []
     read = ", ".join(f"`{source['name']}`" for source in audit.data.values())
-    about = "By `python -m finetune.audit`; docs/measures.md says what each figure is."
+    about = "By `python -m finetune.audit`; docs/measures.md explains each metric."
     return [TITLE, about + (f" Read: {read}." if read else ""), *parts]
 
 
@@ -46,7 +46,7 @@ def _identity(reports: Sequence[IdentityReport]) -> list[str]:
     parts = [
         "### Identity",
         "Short sentences that name an identity, flagged from the threshold on. A false positive is "
-        "a harmless sentence flagged; the rate is that of the worst term.",
+        "a harmless sentence that is flagged; the highest rate is that of the worst term.",
         overview_table(reports).markdown(),
     ]
     for report in reports:
@@ -73,10 +73,10 @@ def _function(report: FunctionReport) -> list[str]:
 def _robustness(report: RobustnessReport) -> list[str]:
     return [
         "### Robustness",
-        f"About a quarter of the longer words of {report.rows:,} rows of `{report.source}` "
-        "disguised, drawn at random. Lost of the mean ROC-AUC, rows with any flag changed, flags "
-        "gone, flags new, by the rows' weights; kinds held out are never in the noise that "
-        "training can add:",
+        f"{report.rows:,} rows of `{report.source}` with about a quarter of their longer words "
+        "disguised, drawn at random. What this costs of the mean ROC-AUC, and the shares of rows "
+        "and flags that change, by the rows' weights. Disguises held out are never in the noise "
+        "that training can add:",
         report.kind_table().select(*DISGUISE_COLUMNS).markdown(),
     ]
 
@@ -84,7 +84,7 @@ def _robustness(report: RobustnessReport) -> list[str]:
 def _transfer(report: TransferReport) -> list[str]:
     return [
         "### Transfer",
-        "Comments of other places, labelled by other rules, so only their ranking counts. Where "
+        "Comments from other sites, labelled by other rules, so only their ranking counts. Where "
         "“Training” names a set, the model has learned from other rows of it.",
         report.label_table().markdown(),
     ]

@@ -1,8 +1,8 @@
-"""Which kinds of what a label means are understood, and what harmless is taken for it.
+"""Which kinds of hate or threats a label recognises, and which harmless sentences it flags.
 
 HateCheck (Röttger et al. 2021, arXiv:2012.15606) has short cases of hate by functionality: threats,
 slurs, negated hate, counter-speech that quotes it, misspelt hate, … data/threats.csv has threats by
-kind, and harmless sentences in their words. The figure is the share judged right.
+kind, and harmless sentences in their words. The metric is the share judged right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ CASES = Column("cases", count)
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """One functionality, or one group of people that cases are about: share judged right.
+    """The share judged right of one functionality, or of cases about one group of people.
 
-    bad: whether its cases are what the label means; None where some are.
+    bad: whether its cases should be flagged; None where only some should.
     """
 
     name: str
@@ -39,8 +39,8 @@ class GroupMetrics:
 class FunctionReport:
     """Cases judged by one label at its threshold.
 
-    bad: what those that should be flagged are called, as “hateful”.
-    best_accuracy, best_threshold: what another threshold would give, chosen on these very cases.
+    bad: what the cases that should be flagged are called, such as “hateful”.
+    best_accuracy, best_threshold: of the best threshold, chosen on these very cases.
     accuracy_at: threshold → accuracy.
     """
 
@@ -61,7 +61,7 @@ class FunctionReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what to_dict() gave."""
+        """Read what to_dict() returned."""
         groups = {
             name: [GroupMetrics(**group) for group in record[name]]
             for name in ("functionalities", "targets")
@@ -125,7 +125,7 @@ def measure_function(
     """Judge cases by one label.
 
     functionalities, targets: (cases,), names; a target is the group that a case is about.
-    truth: (cases,), 1 for what the label means, else 0.  scores: (cases,), without NaN.
+    truth: (cases,), 1 for what should be flagged, else 0.  scores: (cases,), without NaN.
     bad: what the cases of 1 are called.
     """
     should, values = np.asarray(truth, dtype=bool), np.asarray(scores, dtype=float)
@@ -154,10 +154,10 @@ def measure_function(
 def _groups(
     names: Sequence[str], truth: NDArray[np.bool_], right: NDArray[np.bool_]
 ) -> list[GroupMetrics]:
-    table = np.asarray(names)
+    group_of = np.asarray(names)
     groups = []
-    for name in dict.fromkeys(table.tolist()):
-        rows = table == name
+    for name in dict.fromkeys(group_of.tolist()):
+        rows = group_of == name
         same = truth[rows].all() or not truth[rows].any()
         bad = bool(truth[rows][0]) if same else None
         groups.append(GroupMetrics(name, bad, int(rows.sum()), float(right[rows].mean())))
@@ -165,11 +165,11 @@ def _groups(
 
 
 def _best(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Find the highest accuracy that any threshold gives on these cases, and where."""
+    """Return the highest accuracy of any threshold on these cases, and that threshold."""
     order = np.argsort(-scores, kind="stable")
     descending, hits = scores[order], np.cumsum(np.where(truth[order], 1, -1))
     last_of_ties = np.append(descending[1:] != descending[:-1], True)
     right = np.append(0, hits[last_of_ties]) + (~truth).sum()
-    places = np.append(np.inf, descending[last_of_ties])
+    thresholds = np.append(np.inf, descending[last_of_ties])
     best = int(np.argmax(right))
-    return float(right[best] / len(truth)), float(min(places[best], 1.0))
+    return float(right[best] / len(truth)), float(min(thresholds[best], 1.0))

@@ -1,9 +1,9 @@
-"""Are people judged by what they are? Error rates and rankings for each identity term.
+"""Is a comment flagged for naming an identity? Error rates and rankings for each identity term.
 
 Subgroup, BPSN and BNSP ROC-AUC, and their power mean, follow Borkan et al. (2019, “Nuanced Metrics
 for Measuring Unintended Bias with Real Data for Text Classification”), error rates at a threshold
-Dixon et al. (2018). The background of a term are all rows without it. Where we differ: a term is
-the longest that fits, so a sentence about African Americans is not one about Americans.
+Dixon et al. (2018). The background of a term is all rows without it. Where we differ: the longest
+term that matches counts, so a sentence about African Americans is not one about Americans.
 
     subgroup  the term's bad rows against the term's other rows: can it tell them apart at all?
     bpsn      bad background against the term's harmless rows: low when the term raises scores
@@ -24,7 +24,7 @@ from finetune.audit.ranking import power_mean, roc_auc
 from finetune.measure.report import frame_of, mean, plain, ratio
 from finetune.measure.tables import METRICS, Column, Table, count, decimals, percentage
 
-AT_LEAST = 5  # rows of a kind; below, a term's figure would be chance
+AT_LEAST = 5  # harmless or bad rows; with fewer, a term's rate would be chance
 AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
 AUC_NOTE = (
     "Subgroup AUC ranks a term's own sentences. BPSN AUC ranks its harmless sentences against bad "
@@ -35,11 +35,11 @@ AUC_NOTE = (
 
 @dataclass(frozen=True)
 class TermMetrics:
-    """How sentences with one identity term are judged; "" stands for those without any.
+    """How sentences with one identity term are judged; the term "" is those without any.
 
     negatives, positives: rows with the term that are not bad, and that are.
     false_positive_rate: share of the negatives flagged.  false_negative_rate: of the positives not.
-    subgroup_auc, bpsn_auc, bnsp_auc: see identity.py.
+    subgroup_auc, bpsn_auc, bnsp_auc: see the top of this file.
     """
 
     term: str
@@ -54,7 +54,7 @@ class TermMetrics:
 
 @dataclass(frozen=True)
 class KindMetrics:
-    """How one kind of sentence is judged: `flagged` is a share; it should be 1 if bad, else 0."""
+    """The share flagged of one kind of sentence; it should be 1 if bad, else 0."""
 
     kind: str
     bad: bool
@@ -66,7 +66,7 @@ class KindMetrics:
 class IdentityReport:
     """One label on one set of sentences with identity terms.
 
-    roc_auc: of all rows.  power_means: figure → its generalized mean over the terms, p = -5.
+    roc_auc: of all rows.  power_means: metric → its generalized mean over the terms, p = -5.
     worst_rate_at: threshold → the highest false-positive rate of any term there.
     """
 
@@ -82,7 +82,7 @@ class IdentityReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what to_dict() gave."""
+        """Read what to_dict() returned."""
         terms = [TermMetrics(**term) for term in record["terms"]]
         kinds = [KindMetrics(**kind) for kind in record["kinds"]]
         return cls(**{**record, "terms": terms, "kinds": kinds})
@@ -107,13 +107,13 @@ class IdentityReport:
         """Mean over the terms."""
         return mean([term.false_positive_rate for term in self.named])
 
-    def lowest(self, figure: str) -> TermMetrics | None:
+    def lowest(self, metric: str) -> TermMetrics | None:
         """The term with the lowest subgroup_auc, bpsn_auc or bnsp_auc."""
-        known = [term for term in self.named if getattr(term, figure) is not None]
-        return min(known, key=lambda term: getattr(term, figure), default=None)
+        known = [term for term in self.named if getattr(term, metric) is not None]
+        return min(known, key=lambda term: getattr(term, metric), default=None)
 
     def frame(self) -> pd.DataFrame:
-        """One line a term, the most often wronged first."""
+        """A row for each term, the highest false-positive rates first."""
         frame = frame_of(self.terms, TermMetrics)
         order = ["false_positive_rate", "bpsn_auc"]
         return frame.sort_values(order, ascending=[False, True], ignore_index=True)
@@ -227,9 +227,9 @@ def measure_identity(
 ) -> IdentityReport:
     """Measure one label on rows with and without identity terms.
 
-    bad: (rows,), 1 where the label is right, 0 where not, NaN where unknown (left out).
+    bad: (rows,), 1 where the label applies, 0 where not, NaN where unknown (left out).
     scores: (rows,) of that label; NaN rows (blank texts) are left out.
-    mentions: term → (rows,) whether the row names it.  kinds: (rows,) what kind of sentence it is.
+    mentions: term → (rows,), whether the row names it.  kinds: (rows,), the kind of sentence.
     """
     truth, values = np.asarray(bad, dtype=float), np.asarray(scores, dtype=float)
     known = ~np.isnan(truth) & ~np.isnan(values)
@@ -237,7 +237,7 @@ def measure_identity(
     flagged = reaches(values, threshold)
     masks = {term: np.asarray(mask)[known] for term, mask in mentions.items()}
     without = ~np.logical_or.reduce([np.zeros(len(values), dtype=bool), *masks.values()])
-    figures = [_term(term, mask, is_bad, values, flagged) for term, mask in masks.items()]
+    terms = [_term(term, mask, is_bad, values, flagged) for term, mask in masks.items()]
     background = [_rates("", without, is_bad, flagged)] if without.any() else []
     return IdentityReport(
         source=source,
@@ -246,13 +246,13 @@ def measure_identity(
         rows=len(values),
         roc_auc=roc_auc(is_bad, values),
         power_means={
-            name: power_mean([v for v in (getattr(t, name) for t in figures) if v is not None])
+            name: power_mean([v for v in (getattr(t, name) for t in terms) if v is not None])
             for name in AUCS
         },
         worst_rate_at={
             f"{limit:g}": _worst_rate(masks, is_bad, reaches(values, limit)) for limit in THRESHOLDS
         },
-        terms=background + figures,
+        terms=background + terms,
         kinds=_kinds(np.asarray(kinds)[known], is_bad, flagged) if kinds is not None else [],
     )
 
@@ -303,11 +303,11 @@ def _worst_rate(
 def _kinds(
     kinds: NDArray[np.str_], bad: NDArray[np.bool_], flagged: NDArray[np.bool_]
 ) -> list[KindMetrics]:
-    figures = []
+    found = []
     for kind in dict.fromkeys(kinds.tolist()):
         for is_bad in (False, True):
             rows = (kinds == kind) & (bad == is_bad)
             if rows.any():
                 share = float(flagged[rows].mean())
-                figures.append(KindMetrics(kind, is_bad, int(rows.sum()), share))
-    return figures
+                found.append(KindMetrics(kind, is_bad, int(rows.sum()), share))
+    return found

@@ -1,4 +1,4 @@
-"""What each threshold gives, and whether the probabilities say what they mean.
+"""What each threshold gives, and whether the probabilities are calibrated.
 
 For each label: precision, recall, F1 and the share of all rows flagged at several thresholds and at
 the model's own; and reliability with its calibration error, as measure/evaluate.py has them.
@@ -20,7 +20,7 @@ THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What one threshold gives: share of all rows flagged, and how well."""
+    """The share of all rows that one threshold flags, and how many of these flags are right."""
 
     threshold: float
     flagged: float
@@ -57,7 +57,7 @@ class OperatingReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what to_dict() gave."""
+        """Read what to_dict() returned."""
         labels = {
             name: LabelPoints(
                 **{
@@ -75,7 +75,7 @@ class OperatingReport:
         return plain(self)
 
     def frame(self) -> pd.DataFrame:
-        """One line a label and threshold; `chosen` marks the model's own."""
+        """A row for each label and threshold; `chosen` marks the model's own."""
         return pd.DataFrame(
             [
                 {
@@ -89,7 +89,7 @@ class OperatingReport:
         )
 
     def reliability_frame(self) -> pd.DataFrame:
-        """One line a label and band of scores: mean_score, share_positive, weight."""
+        """A row for each label and band of scores: mean_score, share_positive, weight."""
         return pd.DataFrame(
             [
                 {"label": name, **dataclasses.asdict(point)}
@@ -161,7 +161,7 @@ def measure_operating_points(
     """Measure each label at THRESHOLDS and at its own.
 
     targets: (rows, labels), 0, 1 or NaN.  probabilities: (rows, labels); NaN rows are left out.
-    thresholds: by label.  weights: (rows,), how much a row counts; those of 0 are left out.
+    thresholds: by label.  weights: (rows,), how much a row counts; rows of 0 are left out.
     """
     from finetune.measure.evaluate import evaluate_labels
 
@@ -171,11 +171,11 @@ def measure_operating_points(
     at_own = report(thresholds)
     own = at_own.labels
     at = {limit: report(dict.fromkeys(labels, limit)).labels for limit in THRESHOLDS}
-    found = {}
+    measured = {}
     for label in labels:
         points = {limit: by_label[label] for limit, by_label in at.items()}
         points[thresholds[label]] = own[label]
-        found[label] = LabelPoints(
+        measured[label] = LabelPoints(
             roc_auc=own[label].roc_auc,
             average_precision=own[label].average_precision,
             threshold=float(thresholds[label]),
@@ -183,11 +183,11 @@ def measure_operating_points(
             reliability=own[label].reliability,
             points=[_point(limit, points[limit]) for limit in sorted(points)],
         )
-    return OperatingReport(source, at_own.rows, at_own.weighted, found)
+    return OperatingReport(source, at_own.rows, at_own.weighted, measured)
 
 
-def _point(threshold: float, figures: LabelMetrics) -> OperatingPoint:
-    cells = figures.confusion
+def _point(threshold: float, metrics: LabelMetrics) -> OperatingPoint:
+    cells = metrics.confusion
     flagged = cells.true_positive + cells.false_positive
     total = flagged + cells.false_negative + cells.true_negative
     return OperatingPoint(

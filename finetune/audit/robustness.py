@@ -1,7 +1,7 @@
 """Whether scores hold when words are disguised: misspelt, spaced out, in leetspeak, and so on.
 
-The ways of disguising are data/noise.py's, which training can use as well; so two more are held
-out, and show how the model does with tricks that it has never met.
+The disguises are those of data/noise.py, which training can use as well. So two more are held out:
+they show how the model copes with disguises that it has never seen.
 """
 
 import re
@@ -27,10 +27,11 @@ WORD = re.compile(r"[^\W\d_]{4,}")
 class KindRobustness:
     """One way of disguising words. Means over the labels, weighted over the rows.
 
-    held_out: whether training cannot have met it, see robustness.py.
-    roc_auc_lost: mean ROC-AUC on clean text less the one here.  worst_label: that lost most.
-    rows_flipped: share of rows with any label flagged otherwise than on clean text.
-    flags_lost: of the flags on clean text, the share gone.  flags_gained: of the others, new ones.
+    held_out: whether training can never use it, see the top of this file.
+    roc_auc_lost: mean ROC-AUC on clean text minus the one here.  worst_label: which lost most.
+    rows_flipped: share of rows where any flag differs from that on clean text.
+    flags_lost: of the flags on clean text, the share gone.  flags_gained: of the other cells, the
+    share flagged now.
     """
 
     kind: str
@@ -46,9 +47,9 @@ class KindRobustness:
 
 @dataclass(frozen=True)
 class RobustnessReport:
-    """Rows again with their words disguised.
+    """The same rows with their words disguised.
 
-    drawn_from: how many rows the source has.  mean_roc_auc_lost: over the kinds not held out.
+    drawn_from: number of rows of the source.  mean_roc_auc_lost: over the kinds not held out.
     """
 
     source: str
@@ -61,7 +62,7 @@ class RobustnessReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what to_dict() gave."""
+        """Read what to_dict() returned."""
         return cls(**{**record, "kinds": [KindRobustness(**kind) for kind in record["kinds"]]})
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class RobustnessReport:
         return plain(self)
 
     def frame(self) -> pd.DataFrame:
-        """One line a kind."""
+        """A row for each kind of disguise."""
         return frame_of(self.kinds, KindRobustness)
 
     def table(self) -> str:
@@ -132,7 +133,7 @@ DISGUISES = KINDS | HELD_OUT
 
 
 def disguise(texts: Sequence[str], kind: str, seed: int) -> list[str]:
-    """Disguise some words of each text; the same seed gives the same texts, for each kind alone."""
+    """Disguise some words of each text; kind and seed determine the result."""
     generator = np.random.default_rng([seed, *kind.encode()])
     return [DISGUISES[kind](text, generator) for text in texts]
 
@@ -140,12 +141,12 @@ def disguise(texts: Sequence[str], kind: str, seed: int) -> list[str]:
 def draw_rows(
     targets: ArrayLike, weights: ArrayLike, size: int, seed: int
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Draw rows so that rare labels keep enough of theirs; give their places and new weights.
+    """Draw rows so that rare labels keep enough of theirs; return their positions and new weights.
 
     targets: (rows, labels), 0, 1 or NaN.  weights: (rows,). A row belongs to its rarest label, or
-    to none; each of these groups gives a number that goes with the square root of its size, and
-    the rows drawn carry the weight of those that were not. All rows, if there are no more than
-    `size`.
+    to none. From each of these groups, a number of rows proportional to the square root of its
+    size is drawn, and these carry the weight of those that were not. All rows, if there are no
+    more than `size`.
     """
     truth, row_weights = np.asarray(targets, dtype=float) == 1, np.asarray(weights, dtype=float)
     if len(truth) <= size:
@@ -154,18 +155,19 @@ def draw_rows(
     for label in np.argsort(-truth.sum(axis=0), kind="stable"):  # the rarest last: it wins
         group[truth[:, label]] = label
     generator = np.random.default_rng(seed)
-    counts = {int(place): int((group == place).sum()) for place in np.unique(group)}
-    roots = {place: np.sqrt(count) for place, count in counts.items()}
+    counts = {int(number): int((group == number).sum()) for number in np.unique(group)}
+    roots = {number: np.sqrt(count) for number, count in counts.items()}
     drawn, scale, left = [], np.zeros(len(truth)), size
-    for place in sorted(counts, key=counts.__getitem__):  # a small group's rest goes to larger ones
-        share = roots.pop(place) / (sum(roots.values()) + np.sqrt(counts[place]))
-        take = min(counts[place], max(1, round(left * share)))
-        rows = generator.choice(np.flatnonzero(group == place), take, replace=False)
-        scale[rows] = row_weights[group == place].sum() / max(row_weights[rows].sum(), 1e-12)
+    # The smallest first: what a small group cannot fill goes to larger ones.
+    for number in sorted(counts, key=counts.__getitem__):
+        share = roots.pop(number) / (sum(roots.values()) + np.sqrt(counts[number]))
+        take = min(counts[number], max(1, round(left * share)))
+        rows = generator.choice(np.flatnonzero(group == number), take, replace=False)
+        scale[rows] = row_weights[group == number].sum() / max(row_weights[rows].sum(), 1e-12)
         drawn.append(rows)
         left -= take
-    places = np.sort(np.concatenate(drawn))
-    return places, row_weights[places] * scale[places]
+    positions = np.sort(np.concatenate(drawn))
+    return positions, row_weights[positions] * scale[positions]
 
 
 def measure_robustness(
@@ -178,7 +180,7 @@ def measure_robustness(
     weights: ArrayLike | None = None,
     drawn_from: int | None = None,
 ) -> RobustnessReport:
-    """Compare scores of disguised texts with those of the same texts as they were.
+    """Compare the scores of disguised texts with those of the same texts undisguised.
 
     targets: (rows, labels), 0, 1 or NaN.  clean: (rows, labels), without NaN.
     disguised: kind → (rows, labels).  weights: (rows,), how much a row counts.

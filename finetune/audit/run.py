@@ -1,4 +1,4 @@
-"""A model and the command's flags → reports: each function reads files, scores and measures."""
+"""The model and flags of the command → reports. Each measure reads its files and scores them."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ from finetune.audit.hatecheck import FunctionReport, measure_function
 from finetune.audit.identity import IdentityReport
 from finetune.audit.transfer import TransferReport
 
-CHUNK = 256  # texts between two moves of the progress bar
-PLAIN = ("neutral", "positive", "hateful", "insulting")  # our other sentences answer hate
+CHUNK = 256  # texts between two updates of the progress bar
+PLAIN = ("neutral", "positive", "hateful", "insulting")  # the other kinds respond to hate
 
 
 class ModelUnderTest:
-    """A model under measurement, the flags, and which files were read."""
+    """The model, the command's flags, and which files were read."""
 
     def __init__(self, flags: argparse.Namespace, name: str | None):
         self.flags = flags
@@ -35,7 +35,7 @@ class ModelUnderTest:
         return Weights.of(self.classifier.folder.weights)
 
     def score(self, texts: pd.Series | Sequence[str], what: str) -> np.ndarray:
-        """Give (texts × labels) probabilities."""
+        """Return probabilities, (texts, labels)."""
         from tqdm import tqdm
 
         listed, parts = list(texts), []
@@ -46,15 +46,15 @@ class ModelUnderTest:
         return np.concatenate(parts)
 
     def columns(self, labels: Sequence[str]) -> list[int]:
-        """Give the labels' columns among the scores."""
+        """Return the labels' columns in the scores."""
         return [self.labels.index(label) for label in labels]
 
     def threshold(self, label: str) -> float:
-        """Give the model's threshold; 0.5 where labels exclude each other."""
+        """Return the model's threshold; 0.5 for a single-label model."""
         return self.classifier.thresholds.get(label, 0.5)
 
     def file(self, flag: str) -> str | None:
-        """Give the file that a flag names, and note that it was read."""
+        """Return the file that a flag names, and record that it was read."""
         from finetune.data.tables import describe_source
 
         path = getattr(self.flags, flag)
@@ -63,7 +63,7 @@ class ModelUnderTest:
         return path
 
     def labelled(self) -> tuple[pd.DataFrame, np.ndarray] | None:
-        """Give the rows of --data and their scores; None without it."""
+        """Return the rows of --data and their scores; None without it."""
         path = self.file("data")
         if path and self._labelled is None:
             rows = datasets.read_labelled(path, self.labels, self.classifier.single_label)
@@ -72,19 +72,19 @@ class ModelUnderTest:
 
 
 def take(model: ModelUnderTest, names: Sequence[str], show: Callable[[str, Any], None]) -> Audit:
-    """Take the named measures for which there are files; show(name, report) as they come."""
-    found: dict[str, Any] = {}
+    """Take the named measures whose files were given; call show(name, report) for each report."""
+    taken: dict[str, Any] = {}
     for name in names:
-        taken = MEASURES[name](model)
-        if taken:
-            found[name] = taken
-        for report in taken if isinstance(taken, list) else filter(None, [taken]):
+        result = MEASURES[name](model)
+        if result:
+            taken[name] = result
+        for report in result if isinstance(result, list) else filter(None, [result]):
             show(name, report)
-    return Audit(model.weights, model.data, **found)
+    return Audit(model.weights, model.data, **taken)
 
 
 def identity(model: ModelUnderTest) -> list[IdentityReport]:
-    """Measure our own sentences, by both labels, and --madlibs by the one for toxicity."""
+    """Measure our own sentences by both labels, and --madlibs by the label for toxicity."""
     from finetune.audit.identity import measure_identity
     from finetune.audit.templates import BACKGROUND, load_templates
 
@@ -142,7 +142,7 @@ def function(model: ModelUnderTest) -> FunctionReport | None:
 
 
 def threats(model: ModelUnderTest) -> FunctionReport | None:
-    """Measure our own threats, and the harmless sentences in their words."""
+    """Measure our own threats, and harmless sentences that use the same words."""
     label = model.flags.threat_label
     if label not in model.labels:
         return None
@@ -153,7 +153,7 @@ def threats(model: ModelUnderTest) -> FunctionReport | None:
 def _judged(
     model: ModelUnderTest, source: str, label: str, rows: pd.DataFrame, bad: str
 ) -> FunctionReport:
-    """Judge rows (text, kind, bad, and target where they are about somebody) by one label."""
+    """Judge rows (text, kind, bad, and target if they are about a group) by one label."""
     return measure_function(
         source,
         label,
@@ -170,10 +170,10 @@ def operating_points(model: ModelUnderTest) -> Any:
     """Measure --data at several thresholds."""
     from finetune.audit.operating_points import measure_operating_points
 
-    found = model.labelled()
-    if found is None:
+    labelled = model.labelled()
+    if labelled is None:
         return None
-    rows, scores = found
+    rows, scores = labelled
     labels = [label for label in model.labels if label in rows]
     weights = rows[datasets.WEIGHT_COLUMN]
     return measure_operating_points(
@@ -190,10 +190,10 @@ def robustness(model: ModelUnderTest) -> Any:
     """Measure --data, or a sample of it, again in each disguise."""
     from finetune.audit.robustness import DISGUISES, disguise, draw_rows, measure_robustness
 
-    found = model.labelled()
-    if found is None:
+    labelled = model.labelled()
+    if labelled is None:
         return None
-    rows, scores = found
+    rows, scores = labelled
     labels = [label for label in model.labels if label in rows]
     columns, seed = model.columns(labels), model.flags.seed
     positions, weights = draw_rows(
@@ -247,7 +247,7 @@ MEASURES: dict[str, Callable[[ModelUnderTest], Any]] = {
     "robustness": robustness,
     "transfer": transfer,
 }
-FILES = {  # the flags of which a measure needs one; identity and threats bring their sentences
+FILES = {  # a measure needs one of these flags; identity and threats have their own sentences
     "function": ["hatecheck"],
     "operating_points": ["data"],
     "robustness": ["data"],

@@ -1,4 +1,4 @@
-"""Identities and sentences of data/identity_templates.toml → rows to be measured on.
+"""Identities and sentences of data/identity_templates.toml → rows to measure on.
 
     templates = load_templates()
     rows = templates.rows()          # text, kind, term ("" for background), and its labels
@@ -28,9 +28,9 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Templates:
-    """forms: (term, how it fills the places of a sentence).  sentences: kind → labels, templates.
+    """forms: (term, its words for each slot of a sentence).  sentences: kind → labels, templates.
 
-    The term is "" for the people that are compared with. spellings: what else is that term.
+    The term is "" for the people to compare with.  spellings: spelling → its term.
     """
 
     forms: list[tuple[str, dict[str, str]]]
@@ -38,51 +38,51 @@ class Templates:
     spellings: dict[str, str]
 
     def rows(self) -> pd.DataFrame:
-        """Put everybody into every sentence: text, kind, term, is_toxic, is_identity_hate (or NaN).
+        """Put every identity into every sentence: text, kind, term, is_toxic, is_identity_hate.
 
-        Whether a sentence is identity hate stays open where it names no identity.
+        is_identity_hate is NaN where a sentence names no identity, so that it cannot be decided.
         """
         rows = [
-            (_sentence(template, places), kind, term, content["toxic"], content["identity_hate"])
+            (_sentence(template, slots), kind, term, content["toxic"], content["identity_hate"])
             for kind, content in self.sentences.items()
             for template in content["templates"]
-            for term, places in self.forms
+            for term, slots in self.forms
         ]
         table = pd.DataFrame(rows, columns=["text", "kind", "term", "is_toxic", "is_identity_hate"])
-        open_to_question = (table.term == BACKGROUND) & (table.is_identity_hate == 1)
+        undecided = (table.term == BACKGROUND) & (table.is_identity_hate == 1)
         table["is_identity_hate"] = table.is_identity_hate.astype(float).mask(
-            open_to_question | (table.is_identity_hate == UNKNOWN)
+            undecided | (table.is_identity_hate == UNKNOWN)
         )
         return table
 
     def mentions(self, texts: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-        """Say for each term which texts name it, whatever their case; terms in none are left out.
+        """Return for each term which texts name it, ignoring case; terms in none are left out.
 
-        The longest fit counts: “African American” is neither “African” nor “American”.
+        The longest match counts: “African American” is neither “African” nor “American”.
         """
         longest_first = sorted(self.spellings, key=len, reverse=True)
         pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b")
-        found: dict[str, NDArray[np.bool_]] = {}
+        mentioned: dict[str, NDArray[np.bool_]] = {}
         for row, text in enumerate(texts):
             for spelling in pattern.findall(text.lower()):
                 term = self.spellings[spelling]
-                found.setdefault(term, np.zeros(len(texts), dtype=bool))[row] = True
-        return dict(sorted(found.items()))
+                mentioned.setdefault(term, np.zeros(len(texts), dtype=bool))[row] = True
+        return dict(sorted(mentioned.items()))
 
 
 def load_templates(path: Path = FILE) -> Templates:
-    """Read the identities and sentences. DataError when the file is missing or not of that form."""
+    """Read identities and sentences. Raises DataError if the file is missing or malformed."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         forms, spellings = [], {}
         for term in (term for terms in content["adjectives"].values() for term in terms):
-            forms.append((term, _places(f"{term} person", f"{term} people", being=term)))
+            forms.append((term, _slots(f"{term} person", f"{term} people", being=term)))
             spellings[term.lower()] = term
         for one, many in (pair for pairs in content["nouns"].values() for pair in pairs):
-            forms.append((one, _places(one, many)))
+            forms.append((one, _slots(one, many)))
             spellings[one] = spellings[many] = one
         for one, many in (pair for pairs in content["background"].values() for pair in pairs):
-            forms.append((BACKGROUND, _places(one, many)))
+            forms.append((BACKGROUND, _slots(one, many)))
         for term, others in content["also"].items():
             spellings |= dict.fromkeys(others, term)
         for text in (text for part in content["sentences"].values() for text in part["templates"]):
@@ -94,13 +94,13 @@ def load_templates(path: Path = FILE) -> Templates:
     return Templates(forms, content["sentences"], spellings)
 
 
-def _places(one: str, many: str, being: str = "") -> dict[str, str]:
+def _slots(one: str, many: str, being: str = "") -> dict[str, str]:
     abbreviated = one.split()[0].isupper()  # an LGBT person: the letters are spoken
     vowel = one[0] in "AEFHILMNORSX" if abbreviated else re.match("[aio]|e(?!u)", one.lower())
     with_article = f"{'an' if vowel else 'a'} {one}"
     return {"person": one, "one": with_article, "many": many, "being": being or with_article}
 
 
-def _sentence(template: str, places: dict[str, str]) -> str:
-    text = template.format(**places)
+def _sentence(template: str, slots: dict[str, str]) -> str:
+    text = template.format(**slots)
     return text if template[0].islower() else re.sub(r"^\W*\w", lambda m: m[0].upper(), text)

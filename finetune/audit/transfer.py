@@ -1,7 +1,7 @@
-"""How the model ranks the comments of other places, labelled by other people.
+"""How the model ranks comments from other sites, labelled by other people.
 
-Only ranking is compared (ROC-AUC, average precision): what counts as toxic differs from place to
-place, and so would any threshold.
+Only the ranking is compared (ROC-AUC, average precision): what counts as toxic differs from site to
+site, and so would any threshold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from finetune.audit.ranking import roc_auc
 from finetune.measure.report import frame_of, mean, plain
 from finetune.measure.tables import METRICS, Column, Table
 
-AT_LEAST = 10  # rows with a label, and without; below, its figures would be chance
+AT_LEAST = 10  # rows with a label, and without; with fewer, its metrics would be chance
 
 
 @dataclass(frozen=True)
 class TransferMetrics:
-    """One label on one set of comments from elsewhere."""
+    """One label on one set of comments."""
 
     source: str
     label: str
@@ -33,14 +33,14 @@ class TransferMetrics:
 
 @dataclass(frozen=True)
 class TransferReport:
-    """How the model ranks comments of other places than its main training rows."""
+    """How the model ranks comments from other sites than its main training rows."""
 
-    figures: list[TransferMetrics]
+    figures: list[TransferMetrics]  # its name in audit.json
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Read what to_dict() gave."""
-        return cls([TransferMetrics(**figures) for figures in record["figures"]])
+        """Read what to_dict() returned."""
+        return cls([TransferMetrics(**metrics) for metrics in record["figures"]])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded to six decimals."""
@@ -53,10 +53,10 @@ class TransferReport:
 
     def mean_roc_auc(self, source: str) -> float | None:
         """Mean over the labels of one source."""
-        return mean(figures.roc_auc for figures in self.figures if figures.source == source)
+        return mean(metrics.roc_auc for metrics in self.figures if metrics.source == source)
 
     def frame(self) -> pd.DataFrame:
-        """One line a source and label."""
+        """A row for each source and label."""
         return frame_of(self.figures, TransferMetrics)
 
     def table(self) -> str:
@@ -82,7 +82,7 @@ def measure_transfer(
     scores: ArrayLike,
     weights: ArrayLike | None = None,
 ) -> list[TransferMetrics]:
-    """Measure the ranking of each label that the source knows.
+    """Measure the ranking of each label that the source has.
 
     labels: the model's, in the order of the scores.  scores: (rows, labels); NaN rows left out.
     targets: label → (rows,), 0, 1 or NaN; labels that the model lacks are left out.
@@ -91,13 +91,13 @@ def measure_transfer(
 
     values = np.asarray(scores, dtype=float)
     row_weights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
-    figures = []
+    measured = []
     for label in (name for name in targets if name in labels):
         truth, column = np.asarray(targets[label], dtype=float), values[:, labels.index(label)]
         known = ~np.isnan(truth) & ~np.isnan(column)
         truth, column, used = truth[known], column[known], row_weights[known]
         enough = min(truth.sum(), len(truth) - truth.sum()) >= AT_LEAST
-        figures.append(
+        measured.append(
             TransferMetrics(
                 source=source,
                 label=label,
@@ -109,4 +109,4 @@ def measure_transfer(
                 else None,
             )
         )
-    return figures
+    return measured

@@ -1,4 +1,4 @@
-"""A report as pictures: ROC and precision-recall curves, reliability, confusion; a line a label."""
+"""Plots of a report: ROC and precision-recall curves, reliability, confusion; a line a label."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ def draw_roc_and_precision_recall(
     path: Path,
     weights: ArrayLike | None = None,
 ) -> None:
-    """Draw the ROC and precision-recall curves, as evaluate's functions take the rows.
+    """Draw the ROC and precision-recall curves.
 
-    A label whose known rows are all of one class has no curve.
+    The rows are those of evaluate_labels. A label whose known rows have one class has no curve.
     """
     truth, scores = np.asarray(targets, dtype=float), np.asarray(probabilities, dtype=float)
     row_weights = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=float)
@@ -47,9 +47,9 @@ def draw_roc_and_precision_recall(
 
 
 def draw_reliability(report: Report, path: Path) -> None:
-    """Draw the share of positives over the score: on the diagonal, a score is what it says.
+    """Draw the share of positives over the score; calibrated scores are on the diagonal.
 
-    A dot's area shows how much of the rows' weight lies in its band.
+    The area of a dot is the share of the rows' weight in its band.
     """
     figure = Figure(figsize=(4.8, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -68,11 +68,11 @@ def draw_reliability(report: Report, path: Path) -> None:
 
 
 def draw_confusion(report: Report, path: Path) -> None:
-    """Draw for each label what was flagged and what carried it, in sums of row weights."""
-    across = min(3, len(report.labels))
-    down = -(-len(report.labels) // across)
-    figure = Figure(figsize=(2.6 * across, 2.4 * down), layout="constrained")
-    grid = figure.subplots(down, across, squeeze=False).ravel()
+    """Draw a confusion matrix for each label, in sums of row weights."""
+    columns = min(3, len(report.labels))
+    rows = -(-len(report.labels) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(report.labels) :]:
         axes.axis("off")
     for axes, (label, values) in zip(grid, report.labels.items(), strict=False):
@@ -83,8 +83,7 @@ def draw_confusion(report: Report, path: Path) -> None:
                 [cells.false_positive, cells.true_negative],
             ]
         )
-        rows = np.maximum(table.sum(axis=1, keepdims=True), 1e-9)
-        shares = table / rows
+        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-9)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), weight in np.ndenumerate(table):
             color = "white" if shares[row, column] > 0.6 else "black"
@@ -95,6 +94,6 @@ def draw_confusion(report: Report, path: Path) -> None:
     figure.savefig(path, dpi=DPI)
 
 
-def _frame(axes: Axes, across: str, up: str) -> None:
-    axes.set(xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+def _frame(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set(xlabel=x_label, ylabel=y_label, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""The files of a model folder that are published, with sizes and hashes, and the card for there."""
+"""The files of a model folder to publish, with sizes and hashes, and the card as published."""
 
 import hashlib
 import json
@@ -22,14 +22,14 @@ MODEL_FILES = re.compile(
 """What a model folder can consist of; nothing else is uploaded, pickles least of all."""
 
 METRIC_FILES = ("metrics.json", "audit.json")
-"""What conditions are about."""
+"""The files whose metrics conditions compare."""
 
 USAGE = re.compile(r"(?ms)^## How to use it\n.*?(?=^## |\Z)")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file to be published; content is None where it is on disk as it is to be."""
+    """A file to publish; content is None where the file on disk is published unchanged."""
 
     name: str
     path: Path
@@ -39,17 +39,17 @@ class File:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Measure the file at `path`."""
+        """The file at `path`, unchanged."""
         return cls(path.name, path, path.stat().st_size, sha256_of(path))
 
     @classmethod
     def of(cls, path: Path, text: str) -> Self:
-        """Take the file's name from `path`, and its content from `text`."""
+        """A file named as `path`, with the content `text`."""
         content = text.encode()
         return cls(path.name, path, len(content), hashlib.sha256(content).hexdigest(), content)
 
     def git_hash(self) -> str:
-        """Give the name that git, and so the Hub, has for the content of a small file."""
+        """Return the hash by which git, and so the Hub, identifies the content of a small file."""
         content = self.path.read_bytes() if self.content is None else self.content
         header = b"blob %d\0" % len(content)
         return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
@@ -57,10 +57,10 @@ class File:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder, ready to be published under `name`, as load_classifier takes it.
+    """A model folder, ready to publish under `name`, as load_classifier takes it.
 
-    left_out: what of the folder is not uploaded.
-    metrics: what metrics.json holds, and audit.json's content as `audit`.
+    left_out: the files and folders that are not uploaded.
+    metrics: the content of metrics.json, and that of audit.json under the key `audit`.
     """
 
     name: str
@@ -71,11 +71,11 @@ class Bundle:
 
     @classmethod
     def read(cls, folder: Path, name: str) -> Self:
-        """Read and check the folder. ModelError when it is not whole, or holds pickles alone."""
+        """Read and check the folder. Raises ModelError if it is incomplete or has only pickles."""
         read = ModelFolder.read(folder)
         if ".bin" in read.weights.suffixes:
             raise ModelError(
-                f"{folder}: its weights are a pickle ({read.weights.name}), which is not "
+                f"{folder}: its weights are a pickle ({read.weights.name}), and pickles are not "
                 "published; save them as safetensors with transformers' save_pretrained."
             )
         paths = sorted(folder.iterdir())
@@ -102,12 +102,12 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def plain(self) -> bool:
-        """Whether transformers, and what is built on it, can load the model without this code."""
+        """Whether transformers, and tools built on it, can load the model without this code."""
         return any(file.name.endswith(".safetensors") for file in self.files)
 
     def table(self) -> str:
@@ -118,21 +118,21 @@ class Bundle:
 
 
 def metrics_of(files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Lay the content of those of METRIC_FILES that are there together."""
+    """Return the content of metrics.json, with that of audit.json under the key `audit`."""
     audit = files.get("audit.json")
     return files.get("metrics.json", {}) | ({"audit": audit} if audit else {})
 
 
 def _weights_of(audit: Mapping[str, Any]) -> str | None:
-    """Give the SHA-256 of the weights that an audit has measured."""
+    """Return the SHA-256 of the weights that an audit measured."""
     weights = audit.get("weights")
     return weights.get("sha256") if isinstance(weights, dict) else None
 
 
 def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
-    """Give the files that read differently there: the card, and the record of the run.
+    """Yield the files that are published with another text: the card, and the record of the run.
 
-    Of absolute paths they keep the last part: the others are about this machine and its user.
+    Absolute paths are cut to their last part: the rest is about this machine and its user.
     """
     card = folder / "README.md"
     card_text = _text(card) if card.is_file() else render_card(folder, name)
@@ -151,7 +151,7 @@ def _texts(folder: Path, name: str) -> Iterator[tuple[str, str]]:
             value for value in values if isinstance(value, str) and Path(value).is_absolute()
         } - {"/"}
         for path in sorted(local, key=len, reverse=True):
-            whole = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w-])")  # /data in no address
+            whole = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w-])")  # not /data within a URL
             last = Path(path).name.replace("\\", r"\\")
             texts = {file: whole.sub(last, text) for file, text in texts.items()}
     yield from texts.items()
@@ -161,7 +161,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy the folder anew.") from error
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder again.") from error
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
@@ -170,20 +170,20 @@ def _metrics(folder: Path) -> dict[str, Any]:
         report = metrics.get(split, {})
         if not (isinstance(report, dict) and isinstance(report.get("means", {}), dict)):
             raise ModelError(
-                f"{folder / 'metrics.json'}: its part {split} is not what finetune's stages "
-                f"calibrate and evaluate write; run them anew, or delete the file."
+                f"{folder / 'metrics.json'}: its part {split} was not written by finetune's "
+                f"stages calibrate and evaluate; run them again, or delete the file."
             )
     return metrics
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an empty one where there is no such file."""
+    """Read a JSON object; an empty one if there is no such file."""
     if not path.is_file():
         return {}
     try:
         content = json.loads(_text(path))
     except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}); copy the folder anew.") from error
+        raise ModelError(f"{path}: not JSON ({error}); copy the folder again.") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path}: not a JSON object; copy the folder anew.")
+        raise ModelError(f"{path}: not a JSON object; copy the folder again.")
     return content

@@ -1,12 +1,12 @@
-"""Conditions that a model's figures have to meet before it is published.
+"""Conditions that a model's metrics have to meet before it is published.
 
     roc_auc_mean >= 0.97                    the mean of the labels
     f1.threat >= 0.4                        one label
     roc_auc_mean >= published - 0.002       not worse than what is published, by more than 0.002
     audit.function.accuracy >= 0.77         what `python -m finetune.audit --save` measured
 
-A condition is FIGURE, one of >= > <= <, and a number or `published`, with a number added to it or
-taken off or not. metric_values() says what FIGURE can be.
+A condition is METRIC, one of >= > <= <, and a number or `published`; to the latter a number can be
+added, or subtracted from it. metric_values() says what METRIC can be.
 """
 
 import operator
@@ -26,15 +26,15 @@ CONDITION = re.compile(
     rf"(?:(?P<number>{NUMBER})|published(?:\s*(?P<sign>[+-])\s*(?P<margin>{NUMBER}))?)\s*"
 )
 NOTHING_PUBLISHED = "nothing is published there, as far as this machine may look"
-DIGITS = 9  # figures have six; so 0.97 - 0.002 is 0.968, whatever binary fractions make of it
+DIGITS = 9  # metrics have six; so 0.97 - 0.002 is 0.968, whatever binary fractions make of it
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one condition.
+    """The outcome of one condition.
 
-    value: the model's figure; None where its rows could not give it, which fails.
-    note: what else one should know, in brackets.
+    value: the model's metric; None where its rows could not give it, which fails.
+    note: what else to know, shown in brackets.
     """
 
     condition: str
@@ -45,7 +45,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition; bound is a number, or what to add to the published figure."""
+    """One condition; bound is a number, or what to add to the published metric."""
 
     text: str
     metric: str
@@ -55,37 +55,37 @@ class Condition:
 
     @property
     def of_audit(self) -> bool:
-        """Whether the figure is one of audit.json."""
+        """Whether the metric is one of audit.json."""
         return self.metric.startswith("audit.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a condition. SettingsError says what one looks like."""
-        found = CONDITION.fullmatch(text)
-        if not found:
+        """Read a condition. Raises SettingsError, which says what one looks like."""
+        match = CONDITION.fullmatch(text)
+        if not match:
             raise SettingsError(
-                f"{text!r} is no condition; write FIGURE >= NUMBER (or >, <=, <), such as "
+                f"{text!r} is not a valid condition; write METRIC >= NUMBER (or >, <=, <), such as "
                 '"roc_auc_mean >= 0.97" or "f1.threat >= 0.4", or compare with what is published: '
                 '"roc_auc_mean >= published - 0.002".'
             )
-        number = found["number"] or f"{found['sign'] or ''}{found['margin'] or 0}"
+        number = match["number"] or f"{match['sign'] or ''}{match['margin'] or 0}"
         return cls(
             text=" ".join(text.split()),
-            metric=found["metric"],
-            operator=found["operator"],
+            metric=match["metric"],
+            operator=match["operator"],
             bound=float(number),
-            published=found["number"] is None,
+            published=match["number"] is None,
         )
 
     def judge(
         self, metrics: Mapping[str, Any], published: Mapping[str, Any] | None = None
     ) -> Verdict:
-        """Compare the figure with the bound.
+        """Compare the metric with the bound.
 
-        metrics: metrics.json's content, and audit.json's as its part `audit`.
-        published: the same of the model that readers get now; None when there is none, which
-        leaves nothing to be worse than; an empty one when it was published without figures.
-        Raises SettingsError when the figure is unknown here.
+        metrics: metrics.json's content, and audit.json's under the key `audit`.
+        published: the same for the model that readers get now; empty if that was published without
+        metrics, None if there is no such model, so that nothing can be worse than it.
+        Raises SettingsError if there is no such metric.
         """
         known = metric_values(metrics)
         if self.metric not in known:
@@ -95,16 +95,16 @@ class Condition:
             return self._verdict(value, self.bound)
         if published is None:
             return Verdict(self.text, value, value is not None, NOTHING_PUBLISHED)
-        former = metric_values(published).get(self.metric)
-        if former is None:
-            return Verdict(self.text, value, False, "what is published has no such figure")
-        note = f"published {former:g}"
+        before = metric_values(published).get(self.metric)
+        if before is None:
+            return Verdict(self.text, value, False, "what is published has no such metric")
+        note = f"published {before:g}"
         if self._rows(metrics) != self._rows(published):
             note += ", measured on other rows"
-        return self._verdict(value, former + self.bound, note)
+        return self._verdict(value, before + self.bound, note)
 
     def _advice(self, metrics: Mapping[str, Any], known: Iterable[str]) -> str:
-        """Say what a figure can be."""
+        """Return what to write instead of a metric that is unknown."""
         if self.of_audit and "audit" not in metrics:
             return (
                 "there is no audit.json of these weights; "
@@ -112,18 +112,18 @@ class Condition:
             )
         if self.of_audit:
             return (
-                f"audit.json has no figure {self.metric!r}; write its path in the file, such as "
+                f"audit.json has no metric {self.metric!r}; write its path in the file, such as "
                 "audit.function.accuracy or audit.robustness.kinds.highest.roc_auc_lost."
             )
         names = ", ".join(name for name in known if name.endswith("_mean")) or "none"
         return (
-            f"metrics.json has no figure {self.metric!r}. Means of the labels: {names}; one "
-            "label's: f1.LABEL and the like; and others as their path in the file, such as "
+            f"metrics.json has no metric {self.metric!r}. Means of the labels: {names}; one "
+            "label's: f1.LABEL and the like; others by their path in the file, such as "
             "original_at_half.exact_match."
         )
 
     def _rows(self, metrics: Mapping[str, Any]) -> Any:
-        """Tell which rows the figure is of, as far as the files know."""
+        """Return what identifies the rows of the metric, as far as the files know."""
         if self.of_audit:
             return _part(_part(metrics, "audit"), "data")
         return measured(metrics)[0], _part(metrics, "data").get("sha256")
@@ -160,15 +160,15 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 
 
 def metric_values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Name every number in metrics.json's content, and in audit.json's, its part `audit`.
+    """Return every number of metrics.json, and of audit.json under its key `audit`, by its name.
 
-    Those of the test rows (of the validation rows where there are none) by themselves:
-    roc_auc_mean, f1.threat, accuracy, original_at_half.exact_match; the same and all others with
-    the part of the file before them: validation.roc_auc_mean.
-    Those of the audit by their path: audit.robustness.mean_roc_auc_lost. In its lists, an entry
-    goes by its words (audit.transfer.figures.DynaHate.identity_hate.roc_auc), and `highest` and
-    `lowest` stand for whichever entry has that: audit.identity.madlibs.toxic.terms.highest.
-    false_positive_rate.
+    Metrics of the test rows (of the validation rows if there are no test rows) have short names:
+    roc_auc_mean, f1.threat, accuracy, original_at_half.exact_match. These and all others can also
+    be named with the part of the file first: validation.roc_auc_mean.
+    Metrics of the audit are named by their path: audit.robustness.mean_roc_auc_lost. In its lists,
+    an entry is named by its words (audit.transfer.figures.DynaHate.identity_hate.roc_auc), and
+    `highest` and `lowest` stand for the entry that has that value:
+    audit.identity.madlibs.toxic.terms.highest.false_positive_rate.
     """
     split, _ = measured(metrics)
     others = {name: part for name, part in metrics.items() if name != "audit"}
@@ -209,7 +209,7 @@ def _paths(part: Any, path: str) -> Iterable[tuple[str, float | None]]:
 
 
 def _words(entry: Any) -> str:
-    """Name an entry of a list by the texts in it: its source and label, its term, its kind."""
+    """Return the name of a list entry: its texts, such as source and label, term, or kind."""
     values = entry.values() if isinstance(entry, Mapping) else ()
     return ".".join(value for value in values if isinstance(value, str) and value)
 
@@ -219,6 +219,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Give that part of it; an empty one where it is missing, or of a form that is not ours."""
+    """Return that part; an empty one if it is missing or has another format than ours."""
     part = whole.get(name)
     return part if isinstance(part, Mapping) else {}

@@ -1,8 +1,8 @@
-"""A model folder → one commit on the Hugging Face Hub; and whose token is here to write with.
+"""A model folder → one commit on the Hugging Face Hub; and what the token here may write to.
 
 Everything goes into one commit, so a reader gets the old model or the whole new one. (The client's
 own upload_folder may make several.) The commit names the one it follows: when somebody else has
-published meanwhile, the Hub refuses it, and publish.py looks at the conditions again.
+published meanwhile, the Hub refuses it, and publish.py checks the conditions again.
 """
 
 import os
@@ -23,19 +23,18 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 WHERE_TO_PUT_IT = (
-    "set HF_TOKEN, or run `hf auth login`; tokens with write access are made on "
+    "set HF_TOKEN, or run `hf auth login`; create a token with write access at "
     "https://huggingface.co/settings/tokens"
 )
 
 
 @dataclass(frozen=True)
 class HubAccess:
-    """Whose token is on this machine, and what it can do; never the token.
+    """Whose token is on this machine, and what it can do; never the token itself.
 
-    user: its owner's name, or the repository that it is lent for; empty without a token that the
-    Hub knows.
-    may_write: whether it can publish there.
-    problem: if not, one sentence that says why, and where a better one goes; else empty.
+    user: its owner's name, or the repository that it is limited to; empty without a valid token.
+    may_write: whether it can publish.
+    problem: if not, a sentence that says why, and what to do; else empty.
     """
 
     user: str
@@ -44,11 +43,11 @@ class HubAccess:
 
 
 def hub_access(repo: str | None = None) -> HubAccess:
-    """Ask the Hub whose token HF_TOKEN, or else `hf auth login`, gave this machine.
+    """Ask the Hub about the token of HF_TOKEN, or else of `hf auth login`.
 
-    repo: owner/name; tells whether the token may write to that one. None asks about any.
-    Does not raise: what is wrong is in the result's `problem`. Takes one request, which the Hub
-    limits to a few a minute: keep the answer.
+    repo: owner/name, to check write access to that repository; None checks for any.
+    Does not raise: errors are in the result's `problem`. Makes one request, which the Hub limits to
+    a few per minute, so keep the answer.
     """
     from httpx2 import HTTPError
     from huggingface_hub import HfApi, errors, get_token
@@ -63,13 +62,13 @@ def hub_access(repo: str | None = None) -> HubAccess:
         return HubAccess(
             "",
             False,
-            f"The token for the Hub has a blank or another odd sign in it: {WHERE_TO_PUT_IT}.",
+            f"The token for the Hub contains an invalid character: {WHERE_TO_PUT_IT}.",
         )
     lent_for = os.environ.get("HF_OIDC_RESOURCE")
-    if lent_for:  # by the Hub to a CI job, for writing there and nowhere else: it is nobody's
+    if lent_for:  # the Hub gives a CI job a token for this repository only; it has no owner
         if repo in (None, lent_for):
             return HubAccess(lent_for, True)
-        problem = f"The token here is lent for {lent_for} alone: HF_OIDC_RESOURCE says so."
+        problem = f"The token here is for {lent_for} only: HF_OIDC_RESOURCE says so."
         return HubAccess(lent_for, False, problem)
     try:
         known = HfApi().whoami(token=token)
@@ -87,7 +86,7 @@ def hub_access(repo: str | None = None) -> HubAccess:
 
 
 def _access(known: dict[str, Any], repo: str | None) -> HubAccess:
-    """Read whoami's answer."""
+    """Interpret the answer of whoami."""
     user = known.get("name", "")
     token = known.get("auth", {}).get("accessToken", {})
     role, owner = token.get("role"), repo.split("/")[0] if repo else user
@@ -133,17 +132,17 @@ class HubTarget:
         self.private = private
 
     def check(self) -> str:
-        """Say who publishes; PublishError when there is no token for it."""
+        """Return who publishes. Raises PublishError if there is no token for it."""
         access = hub_access(self.name)
         if not access.may_write:
             raise PublishError(f"{self.label}: {access.problem}")
         return access.user
 
     def published(self) -> Published | None:
-        """Give what readers get now; None when there is no such repository, or no model in it."""
+        """Return what readers get now; None if there is no such repository."""
         from huggingface_hub import HfApi, errors, hf_hub_download
 
-        with self._one_sentence():
+        with self._translating_hub_errors():
             try:
                 info = HfApi().model_info(self.name)
             except errors.RepositoryNotFoundError:
@@ -162,11 +161,11 @@ class HubTarget:
     def upload(
         self, bundle: Bundle, before: Published | None, message: str, tags: list[str]
     ) -> str:
-        """Publish and give the commit; see Target."""
+        """Publish, and return the commit; see Target."""
         from huggingface_hub import HfApi
 
         api = HfApi()
-        with self._one_sentence():
+        with self._translating_hub_errors():
             if before is None:
                 api.create_repo(self.name, private=self.private, exist_ok=True)
             head, there = self._head(api)
@@ -187,13 +186,13 @@ class HubTarget:
     def _commit(
         self, api: "HfApi", bundle: Bundle, head: str, there: dict[str, "RepoFile"], message: str
     ) -> str:
-        """Make the one commit. The client repeats all of its requests but the last by itself."""
+        """Make the one commit. The client itself repeats all requests but the last."""
         from httpx2 import TransportError
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         for attempt in range(ATTEMPTS):
             operations: list[CommitOperation] = [
-                CommitOperationDelete(name) for name in self._left_over(bundle, there)
+                CommitOperationDelete(name) for name in self._leftovers(bundle, there)
             ]
             operations += [
                 CommitOperationAdd(file.name, file.content or file.path) for file in bundle.files
@@ -214,7 +213,7 @@ class HubTarget:
         raise AssertionError("the last attempt returns or raises")
 
     def _head(self, api: "HfApi") -> tuple[str, dict[str, "RepoFile"]]:
-        """Give the newest commit and its files by name."""
+        """Return the newest commit and its files by name."""
         from huggingface_hub import RepoFile
 
         info = api.model_info(self.name)
@@ -230,13 +229,13 @@ class HubTarget:
             )
 
     @staticmethod
-    def _left_over(bundle: Bundle, there: Iterable[str]) -> list[str]:
-        """Name what an older model left and the new one has not: readers would mix the two."""
+    def _leftovers(bundle: Bundle, there: Iterable[str]) -> list[str]:
+        """Files of an older model that the new one lacks: readers would mix the two."""
         ours = {file.name for file in bundle.files}
         return [name for name in there if name not in ours and MODEL_FILES.fullmatch(name)]
 
     def _same(self, bundle: Bundle, there: dict[str, "RepoFile"]) -> bool:
-        """Whether the files there are the bundle's, all of them and no others."""
+        """Whether the published files are exactly those of the bundle."""
 
         def same(file: File) -> bool:
             item = there.get(file.name)
@@ -244,11 +243,11 @@ class HubTarget:
                 return False
             return item.lfs.sha256 == file.sha256 if item.lfs else item.blob_id == file.git_hash()
 
-        return not self._left_over(bundle, there) and all(map(same, bundle.files))
+        return not self._leftovers(bundle, there) and all(map(same, bundle.files))
 
     @contextmanager
-    def _one_sentence(self) -> Iterator[None]:
-        """Turn whatever the Hub's client raises into a PublishError of one sentence."""
+    def _translating_hub_errors(self) -> Iterator[None]:
+        """Raise what the Hub's client raises as a PublishError, one sentence long."""
         from httpx2 import HTTPError
         from huggingface_hub import errors
 
@@ -268,10 +267,11 @@ class HubTarget:
                 raise PublishError(f"{refused} ({status}): {WHERE_TO_PUT_IT}.") from error
             raise PublishError(
                 f"{where}: the Hub answers with {status} ({error.server_message or 'no reason'}); "
-                "readers get what they got before; run the same command again later."
+                "readers still get the old model. Run the same command again later."
             ) from error
-        except (HTTPError, OSError, RuntimeError) as error:  # RuntimeError: of its large files
-            # Xet, the store for these, raises either, and has the status in words only.
+        except (HTTPError, OSError, RuntimeError) as error:
+            # Xet, the store of large files, raises OSError or RuntimeError, with the status in
+            # the message only.
             if re.search("401 Unauthorized|403 Forbidden", f"{error}"):
                 raise PublishError(f"{refused}: {WHERE_TO_PUT_IT}.") from error
             raise PublishError(
@@ -283,7 +283,7 @@ class HubTarget:
 
 
 def _plain(error: BaseException) -> str:
-    """Give the innermost reason in one short line, which cannot hold a whole token."""
+    """Return the innermost reason in one short line, with tokens removed."""
     while error.__cause__:
         error = error.__cause__
     line = " ".join(str(error).split()) or type(error).__name__

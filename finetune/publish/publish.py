@@ -1,8 +1,8 @@
-"""A model folder → the Hub or S3, if its figures meet the conditions; whole or not at all.
+"""A model folder → the Hub or S3, if its metrics meet the conditions; whole or not at all.
 
     python -m finetune publish runs/mine --to hub:OWNER/NAME --require "roc_auc_mean >= 0.97"
 
-A target is hub:OWNER/NAME or s3://BUCKET/PREFIX. All conditions are judged for all targets before
+A target is hub:OWNER/NAME or s3://BUCKET/PREFIX. All conditions are checked for all targets before
 anything is sent to any of them.
 """
 
@@ -22,11 +22,11 @@ from finetune.publish.hub import HubTarget
 from finetune.publish.s3 import S3Target
 from finetune.publish.target import Changed, Published, Target
 
-ATTEMPTS = 5  # as often as somebody else may publish to the same place in between
+ATTEMPTS = 5  # to publish, while somebody else publishes to the same place
 
 
 def parse_target(text: str, private: bool | None = None) -> Target:
-    """Read hub:OWNER/NAME or s3://BUCKET/PREFIX; SettingsError when it is neither."""
+    """Read hub:OWNER/NAME or s3://BUCKET/PREFIX. Raises SettingsError if it is neither."""
     if text.startswith("hub:"):
         return HubTarget(text.removeprefix("hub:"), private)
     if text.startswith("s3://"):
@@ -42,16 +42,16 @@ def publish(
     tags: Iterable[str] = (),
     dry_run: bool = False,
 ) -> list[str]:
-    """Publish a model folder and say on standard output what is done.
+    """Publish a model folder, and print each step.
 
     folder: as load_classifier takes it: a model's name, its folder or its run's.
-    to: targets.  require: conditions, see gate.py.  tags: names for this very version.
+    to: targets.  require: conditions, see conditions.py.  tags: names for exactly this version.
     private: make a new Hub repository private; None leaves it to the owner's settings there.
-    dry_run: send nothing. It reads from a target only what a condition wants compared.
-    Returns the names under which load_classifier reads what was published, by revision.
+    dry_run: send nothing, and read from a target only what a condition compares with.
+    Returns the names, with revision, by which load_classifier reads what was published.
 
-    Raises GateError when a condition is not met, PublishError when a target refuses or cannot be
-    reached, SettingsError and ModelError for what is wrong here.
+    Raises GateError if a condition is not met, PublishError if a target refuses or cannot be
+    reached, SettingsError and ModelError for arguments and folders that are wrong.
     """
     targets = [parse_target(text, private) for text in to]
     conditions = [Condition.parse(text) for text in require]
@@ -89,16 +89,16 @@ def _upload(
         try:
             revision = target.upload(bundle, before, commit_message(bundle), tags)
         except Changed:
-            print(f"   somebody else has published to {target.label} meanwhile: looking again")
+            print(f"   somebody else has published to {target.label} meanwhile: checking again")
             time.sleep(attempt)
             before = target.published()
             _require_all(_judge(conditions, bundle, before))
         else:
             name = f"{target.name}@{revision}"
-            print(f'Published: load_classifier("{target.name}"), and this very one as "{name}".')
+            print(f'Published: load_classifier("{target.name}"); exactly this version: "{name}".')
             return name
     raise PublishError(
-        f"{target.label}: somebody else publishes there all the time; try again when they are done."
+        f"{target.label}: somebody else keeps publishing there; try again when they are done."
     )
 
 
@@ -106,7 +106,7 @@ def _judge(conditions: list[Condition], bundle: Bundle, before: Published | None
     verdicts = judge(conditions, bundle.metrics, before.metrics if before else None)
     if verdicts:
         split, report = measured(bundle.metrics)
-        others = ", of an audit on its own" * any(each.of_audit for each in conditions)
+        others = " (those of an audit, on its own rows)" * any(each.of_audit for each in conditions)
         print(f"   conditions, on {report.get('rows', 0):,} {split} rows{others}:")
         print(indent(verdict_table(verdicts), " " * 6))
     return verdicts
@@ -122,7 +122,7 @@ def _require_all(verdicts: list[Verdict]) -> None:
 
 
 def commit_message(bundle: Bundle) -> str:
-    """Sum up the model in a line: its labels, its main figures, on how many rows."""
+    """Return a line about the model: its labels, its main metrics, and their number of rows."""
     split, report = measured(bundle.metrics)
     means = report.get("means", {})
     values = {name: means.get(name) for name in ("roc_auc", "average_precision", "f1")}
@@ -139,18 +139,18 @@ def commit_message(bundle: Bundle) -> str:
 
 def _notes(bundle: Bundle) -> Iterable[str]:
     if bundle.left_out:
-        yield f"no part of this model, so not uploaded: {', '.join(bundle.left_out)}"
+        yield f"not part of the model, so not uploaded: {', '.join(bundle.left_out)}"
     if not bundle.plain:
         yield (
-            "without model.safetensors. load_classifier reads it as it is; transformers and hosted "
-            "inference cannot. `python -m finetune export calibrate evaluate card --formats "
+            "no model.safetensors: load_classifier reads the model as it is, but transformers and "
+            "hosted inference cannot. `python -m finetune export calibrate evaluate card --formats "
             "safetensors,onnx --output-dir RUN` writes both."
         )
     if not measured(bundle.metrics)[1]:
-        yield "without metrics.json, so its card shows no figures"
+        yield "no metrics.json, so the card shows no metrics"
 
 
 def _checked_tag(tag: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*", tag, re.ASCII):
-        raise SettingsError(f"{tag!r} is no tag; write letters, digits, dots and dashes: v1.2")
+        raise SettingsError(f"{tag!r} is not a valid tag; use letters, digits, . and -: v1.2")
     return tag

@@ -1,8 +1,8 @@
-"""A model folder → S3, or what speaks its language: a version of its own, and then a pointer to it.
+"""A model folder → S3, or an S3-compatible store: a new version, and then a pointer to it.
 
 comment_toxicity/fetch/s3.py has the layout. Readers follow the pointer, so they get the old model
-until the whole new one is there. The pointer is exchanged only if it still is what it was when the
-conditions were judged; where a store cannot do that, the last to publish wins, whole as well.
+until the whole new one is there. The pointer is replaced only if it has not changed since the
+conditions were checked. Where a store cannot do that, the last to publish wins, also as a whole.
 """
 
 import functools
@@ -29,12 +29,12 @@ UNKNOWN_CONDITION = ("NotImplemented", "501")
 
 
 class S3Target:
-    """s3://BUCKET/PREFIX. A bucket that does not exist yet is made, private as S3 makes them."""
+    """s3://BUCKET/PREFIX. A bucket that does not exist is created, private by S3's default."""
 
     def __init__(self, uri: str):
         self.place = Place.parse(uri)
         if self.place.revision:
-            raise PublishError(f"{uri}: versions are named by their content; leave out the @.")
+            raise PublishError(f"{uri}: a version is named after its content; leave out the @.")
         self.name = self.label = str(self.place)
 
     @functools.cached_property
@@ -43,7 +43,7 @@ class S3Target:
         return s3_client()
 
     def check(self) -> str:
-        """Say who publishes; PublishError when there are no credentials."""
+        """Return who publishes. Raises PublishError if there are no credentials."""
         import botocore.session
 
         with one_sentence(self.label, PublishError):
@@ -53,23 +53,23 @@ class S3Target:
         return f"the AWS credentials from {credentials.method}"
 
     def published(self) -> Published | None:
-        """Give what readers get now; None when there is no bucket, or no model in it."""
+        """Return what readers get now; None if there is no bucket, or no model in it."""
         with one_sentence(self.label, PublishError):
             client = self.client
             pointer = read_pointer(client, self.place, POINTER)
             if pointer is None:
                 return None
             version, etag = pointer
-            found = {
+            files = {
                 name: read_small(client, self.place, "versions", version, name)
                 for name in METRIC_FILES
             }
-        return Published.read(etag, {name: file[0] for name, file in found.items() if file})
+        return Published.read(etag, {name: file[0] for name, file in files.items() if file})
 
     def upload(
         self, bundle: Bundle, before: Published | None, message: str, tags: list[str]
     ) -> str:
-        """Publish and give the version; see Target."""
+        """Publish, and return the version; see Target."""
         manifest = json.dumps(
             {
                 "message": message,
@@ -84,7 +84,7 @@ class S3Target:
         with one_sentence(self.label, PublishError):
             client = self.client
             self._make_bucket(client)
-            new_tags = [tag for tag in tags if not self._tag_is_there(client, tag, version)]
+            new_tags = [tag for tag in tags if not self._tag_exists(client, tag, version)]
             for file in (*bundle.files, listing):
                 self._send(client, version, file)
             current = read_pointer(client, self.place, POINTER)
@@ -105,32 +105,32 @@ class S3Target:
             return
         except ClientError as error:
             if _code(error) not in ("404", "NoSuchBucket"):
-                return  # it is there, or else what comes next says what is wrong
+                return  # it exists, or the next request will say what is wrong
         region = client.meta.region_name
-        place: dict[str, Any] = {}
-        if region not in (None, "us-east-1", "aws-global"):  # these have no name there
-            place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        location: dict[str, Any] = {}
+        if region not in (None, "us-east-1", "aws-global"):  # these must not be named
+            location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         for attempt in range(ATTEMPTS):
             try:
-                client.create_bucket(Bucket=self.place.bucket, **place)
+                client.create_bucket(Bucket=self.place.bucket, **location)
             except ClientError as error:
                 if _code(error) == "BucketAlreadyOwnedByYou":
                     return
                 if _code(error) != "OperationAborted" or attempt == ATTEMPTS - 1:
                     raise
-                time.sleep(attempt)  # somebody else is making it at this moment
+                time.sleep(attempt)  # somebody else is creating it right now
             else:
-                print(f"   made the bucket {self.place.bucket}")
+                print(f"   created the bucket {self.place.bucket}")
                 return
 
-    def _tag_is_there(self, client: Any, tag: str, version: str) -> bool:
-        found = read_pointer(client, self.place, "tags", f"{tag}.json")
-        if found is not None and found[0] != version:
+    def _tag_exists(self, client: Any, tag: str, version: str) -> bool:
+        pointer = read_pointer(client, self.place, "tags", f"{tag}.json")
+        if pointer is not None and pointer[0] != version:
             raise PublishError(f"{self.label}: the tag {tag} exists already; choose another --tag.")
-        return found is not None
+        return pointer is not None
 
     def _send(self, client: Any, version: str, file: File) -> None:
-        """Send a file, unless an interrupted upload has done so already."""
+        """Upload a file, unless an interrupted upload has done so already."""
         from botocore.exceptions import ClientError
 
         key = self.place.key("versions", version, file.name)
@@ -142,7 +142,7 @@ class S3Target:
             ):
                 return
         except ClientError as error:
-            if _code(error) not in ("404", "403", "NoSuchKey"):  # 403: may not ask what is there
+            if _code(error) not in ("404", "403", "NoSuchKey"):  # 403: no permission to ask
                 raise
         metadata = {"sha256": file.sha256}
         if file.content is None:
@@ -157,7 +157,7 @@ class S3Target:
     def _point(
         self, client: Any, parts: tuple[str, ...], version: str, condition: dict[str, str]
     ) -> None:
-        """Write a pointer, if what is there is still what the condition says."""
+        """Write a pointer, if the one there still meets the condition."""
         from botocore.exceptions import ClientError
 
         pointer = {
@@ -173,8 +173,8 @@ class S3Target:
                 return
             if _code(error) not in CONFLICTS:
                 raise
-            found = read_pointer(client, self.place, *parts)
-            if found is None or found[0] != version:  # else only the answer to it had been lost
+            current = read_pointer(client, self.place, *parts)
+            if current is None or current[0] != version:  # else only the answer was lost
                 raise Changed from error
 
 

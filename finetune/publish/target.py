@@ -1,4 +1,4 @@
-"""What publish.py asks of a place to publish to: the Hub (to_hub.py), or S3 (to_s3.py)."""
+"""The interface of a publishing target for publish.py: the Hub (hub.py) or S3 (s3.py)."""
 
 import json
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from finetune.publish.bundle import Bundle, metrics_of
 class Published:
     """What readers get now.
 
-    state: a name for it, to tell whether somebody else has published since.
-    metrics: its figures, as a Bundle has them; empty when it brings none, None without a model.
+    state: identifies it, to notice when somebody else has published since.
+    metrics: as in a Bundle; empty if the model has none, None if there is no model.
     """
 
     state: str
@@ -21,24 +21,24 @@ class Published:
 
     @classmethod
     def read(cls, state: str, files: Mapping[str, bytes]) -> Self:
-        """Take what those of METRIC_FILES hold that are there; a broken one is as good as none."""
+        """Read those of METRIC_FILES that exist; a broken one counts as missing."""
         return cls(state, metrics_of({name: _object(text) for name, text in files.items()}))
 
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-class Changed(Exception):  # noqa: N818 - nothing is wrong: look again, and go on
-    """Somebody else has published since published() was asked."""
+class Changed(Exception):  # noqa: N818 - not an error: publish.py looks again
+    """Somebody else has published since published() was called."""
 
 
 class Target(Protocol):
-    """A place to publish to. What it raises for a user to mend is a PublishError."""
+    """A place to publish to. Errors that a user can fix are raised as PublishError."""
 
     name: str
     """As load_classifier takes it."""
@@ -47,17 +47,17 @@ class Target(Protocol):
     """As --to takes it."""
 
     def check(self) -> str:
-        """Say who publishes; raises when there are no credentials for it."""
+        """Return who publishes. Raises PublishError if there are no credentials for it."""
 
     def published(self) -> Published | None:
-        """Give what readers get now; None when nothing is there."""
+        """Return what readers get now; None if nothing is published."""
 
     def upload(
         self, bundle: Bundle, before: Published | None, message: str, tags: list[str]
     ) -> str:
-        """Publish, and give the revision under which the model can be read for ever.
+        """Publish, and return the revision by which this version can always be read.
 
-        Readers get the old model until they get the whole new one. Doing it again, after an
-        interruption or not, ends the same. Raises Changed when `before`, what published() gave, is
-        no longer what is there.
+        Readers get the old model until they get the whole new one. Repeating it, after an
+        interruption or not, gives the same result. Raises Changed if `before`, the result of
+        published(), is no longer what is published.
         """

@@ -143,10 +143,13 @@ def test_a_reader_that_has_gone_is_no_error(command, files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], "no measure 'speed'; there are identity"),
+        (["speed"], "no measure 'speed'; choose from identity"),
         (["--sample", "-1"], "--sample is -1"),
         (["function", "--hatecheck", "missing.csv"], "missing.csv: no such file"),
-        (["--save", "--model", "owner/downloaded"], "owner/downloaded is not a folder here"),
+        (
+            ["--save", "--model", "owner/downloaded"],
+            "downloaded is not a folder on this machine",
+        ),
         (["--output", "no/such/folder/audit.json"], "folder"),
         (["--output", "."], "a folder; name a file"),
         (["--seed", "-1"], "--seed is -1"),

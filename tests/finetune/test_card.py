@@ -91,7 +91,7 @@ def test_a_base_read_from_a_package_is_named_as_the_hub_knows_it(folder):
         ("a base under CC-BY-4.0.", "cc-by-4.0"),
     ],
 )
-def test_a_licence_is_found_as_a_word_and_a_base_not_in_an_address(folder, stated, found):
+def test_a_licence_must_be_a_whole_word_and_a_url_is_not_a_base(folder, stated, found):
     settings = {"base_model": "package:some/model", "base_licence": stated}
     write(folder, run=RUN | {"settings": settings})
     data = front_matter(render_card(folder, "m"))
@@ -105,13 +105,13 @@ def test_a_local_path_is_not_taken_for_a_base_on_the_hub(folder):
         assert "base_model" not in front_matter(render_card(folder, "m"))
 
 
-def test_only_a_model_of_wikipedias_comments_is_said_to_be_english(folder):
+def test_only_a_model_of_wikipedia_comments_is_declared_english(folder):
     assert front_matter(render_card(folder, "m"))["language"] == "en"
     write(folder, run=RUN | {"settings": {"train_data": "kommentare.csv"}})
     assert "language" not in front_matter(render_card(folder, "m"))
 
 
-def test_passages_and_an_interruption_are_told(folder):
+def test_passages_and_an_interruption_are_mentioned(folder):
     card = render_card(folder, "m")
     assert "passages" not in card
     assert "interrupted" not in card
@@ -119,25 +119,25 @@ def test_passages_and_an_interruption_are_told(folder):
     write(folder, run=RUN | {"settings": settings, "training": {"resumed_from": "checkpoint-8"}})
     card = render_card(folder, "m")
     assert "passages cut out of its comments, without labels" in card
-    assert "Made in 10 minutes, without what an interrupted training had taken," in card
+    assert "Made in 10 minutes, not counting the time before an interruption" in card
 
 
-def test_what_was_left_out_and_why_stands_beside_the_sources(folder):
+def test_sources_that_were_left_out_are_listed_with_the_reason(folder):
     assert "Not trained on" not in render_card(folder, "m")
     left_out = {"left_out": "HateCheck, which is for measuring."}
     write(folder, run=RUN | {"settings": RUN["settings"] | left_out})
     assert "Not trained on: HateCheck, which is for measuring." in render_card(folder, "m")
 
 
-def test_harms_stand_before_the_usage_and_the_figures(folder):
+def test_harms_come_before_usage_and_metrics(folder):
     card = render_card(folder, "m")
-    places = [card.index(title) for title in ("Known harms", "How to use it", "## Figures")]
-    assert places == sorted(places)
-    assert "Not for moderating by itself" in card
+    positions = [card.index(title) for title in ("Known harms", "How to use it", "## Metrics")]
+    assert positions == sorted(positions)
+    assert "Not a moderator on its own" in card
     assert "Wikipedia" in card
 
 
-def test_the_thresholds_and_figures_are_those_of_the_folder(folder):
+def test_thresholds_and_metrics_are_those_of_the_folder(folder):
     card = render_card(folder, "m")
     decision = Decision.load(folder)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -155,12 +155,12 @@ def test_every_source_of_training_rows_is_named_with_its_licence(folder):
     train = {"name": "train.csv", "rows": 1234, "sources": sources}
     write(folder, run=RUN | {"data": {"train": train}})
     card = render_card(folder, "tiny")
-    assert "Of the training rows 1,000 are of that file" in card
+    assert "Of the training rows, 1,000 are from that file" in card
     assert "| forum | 200 | CC0 |" in card
     assert "| templates | 34 | not stated |" in card
 
 
-def test_without_test_rows_the_validation_figures_are_shown_and_said_to_be_such(folder):
+def test_without_test_rows_the_validation_metrics_are_shown_and_named_as_such(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     write(folder, metrics={"validation": metrics["validation"]})
     card = render_card(folder, "m")
@@ -168,7 +168,7 @@ def test_without_test_rows_the_validation_figures_are_shown_and_said_to_be_such(
     assert "test rows" not in card
 
 
-def test_a_folder_with_nothing_but_a_config_still_gets_a_card(tmp_path):
+def test_a_folder_with_only_a_config_gets_a_card(tmp_path):
     write(tmp_path, config={"id2label": {"0": "negative", "1": "positive"}})
     card = render_card(tmp_path, "m")
     assert "Uncalibrated" in card
@@ -176,7 +176,7 @@ def test_a_folder_with_nothing_but_a_config_still_gets_a_card(tmp_path):
     assert "Known harms" not in card  # those of toxicity models
 
 
-def test_classes_get_their_accuracy_and_no_thresholds(tmp_path):
+def test_a_single_label_model_has_an_accuracy_and_no_thresholds(tmp_path):
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]] * 5)
     targets = np.eye(2)[[0, 1, 1, 1] * 5]
     labels = ["negative", "positive"]
@@ -215,7 +215,7 @@ def test_the_card_of_a_run_is_named_after_the_run(folder):
 
 
 @pytest.mark.parametrize("content", ["{}", "not json"])
-def test_a_folder_without_a_usable_config_is_one_sentence(tmp_path, content):
+def test_a_folder_without_a_usable_config_is_an_error_and_gets_no_card(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelError, match=r"config\.json"):
         write_card(tmp_path)

@@ -6,7 +6,7 @@ from finetune.measure.plots import draw_confusion, draw_reliability, draw_roc_an
 PNG = b"\x89PNG"
 
 
-def test_a_report_becomes_three_pictures(tmp_path):
+def test_a_report_has_three_plots(tmp_path):
     targets = np.array([[1, 0, np.nan], [0, 0, 1], [1, 0, 0], [0, 0, 1]])  # the second: one class
     scores = np.array([[0.9, 0.1, 0.2], [0.4, 0.2, 0.7], [0.3, 0.1, 0.1], [np.nan] * 3])
     labels = ["a", "b", "c"]
@@ -15,16 +15,16 @@ def test_a_report_becomes_three_pictures(tmp_path):
     draw_roc_and_precision_recall(targets, scores, labels, path, weights=[1, 2, 1, 1])
     draw_reliability(report, tmp_path / "reliability.png")
     draw_confusion(report, tmp_path / "confusion.png")
-    pictures = sorted(tmp_path.iterdir())
-    assert [picture.name for picture in pictures] == [
+    plots = sorted(tmp_path.iterdir())
+    assert [plot.name for plot in plots] == [
         "confusion.png",
         "reliability.png",
         "roc_precision_recall.png",
     ]
-    assert all(picture.read_bytes().startswith(PNG) for picture in pictures)
+    assert all(plot.read_bytes().startswith(PNG) for plot in plots)
 
 
-def test_classes_have_the_same_pictures(tmp_path):
+def test_a_single_label_model_has_the_same_plots(tmp_path):
     report = evaluate_classes(np.eye(2), np.array([[0.9, 0.1], [0.6, 0.4]]), ["bad", "good"])
     draw_reliability(report, tmp_path / "reliability.png")
     draw_confusion(report, tmp_path / "confusion.png")

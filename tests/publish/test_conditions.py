@@ -40,7 +40,7 @@ def judge(text, ours=None, published=None):
         ("validation.roc_auc_mean >= 0.99", True),
     ],
 )
-def test_a_figure_is_compared_with_a_number(text, passed):
+def test_a_metric_is_compared_with_a_number(text, passed):
     assert judge(text).passed is passed
 
 
@@ -58,22 +58,22 @@ def test_a_model_can_be_asked_to_be_better_than_what_is_published():
     assert judge("roc_auc_mean >= published + 0.01", metrics(0.98), metrics(0.97)).passed
 
 
-def test_where_nothing_is_published_nothing_can_be_worse():
+def test_a_comparison_passes_where_nothing_is_published():
     verdict = judge("roc_auc_mean >= published - 0.002")
     assert verdict.passed
     assert "nothing is published" in verdict.note
 
 
-def test_a_model_published_without_figures_cannot_be_compared_with():
+def test_a_comparison_fails_if_the_published_model_has_no_metrics():
     assert not judge("roc_auc_mean >= published - 0.002", published={}).passed
 
 
-def test_a_comparison_of_figures_from_different_rows_says_so():
+def test_a_comparison_of_different_rows_says_so():
     verdict = judge("roc_auc_mean >= published", metrics(), metrics(sha256="b"))
     assert "other rows" in verdict.note
 
 
-def test_a_figure_that_the_rows_cannot_give_fails():
+def test_a_metric_that_the_rows_cannot_give_fails():
     verdict = judge("average_precision_mean >= 0")
     assert not verdict.passed
     assert "no value" in verdict_table([verdict])
@@ -110,12 +110,12 @@ def audit(accuracy=0.78, sha256="a"):
         ("audit.identity.templates.toxic.terms.lowest.false_positive_rate <= 0.01", 0.01),
     ],
 )
-def test_a_figure_of_the_audit_goes_by_its_path_and_by_words_in_lists(text, value):
+def test_a_metric_of_the_audit_is_named_by_its_path_and_list_entries_by_their_words(text, value):
     verdict = judge(text, metrics() | {"audit": audit()})
     assert (verdict.value, verdict.passed) == (value, True)
 
 
-def test_the_audit_is_compared_with_the_published_one_and_its_rows_with_those():
+def test_the_audit_is_compared_with_the_published_one_and_notes_other_rows():
     text = "audit.function.accuracy >= published - 0.01"
     ours = metrics() | {"audit": audit()}
     verdict = judge(text, ours, metrics(sha256="other test rows") | {"audit": audit(0.8)})
@@ -125,12 +125,12 @@ def test_the_audit_is_compared_with_the_published_one_and_its_rows_with_those():
     assert not judge(text, ours, metrics()).passed
 
 
-def test_a_condition_on_an_audit_that_is_not_there_says_how_to_make_one():
+def test_a_condition_on_a_missing_audit_says_how_to_make_one():
     with pytest.raises(
         SettingsError, match=r"no audit\.json .* finetune\.audit --model MODEL --save"
     ):
         judge("audit.function.accuracy >= 0.77")
-    with pytest.raises(SettingsError, match=r"audit\.json has no figure .* write its path"):
+    with pytest.raises(SettingsError, match=r"audit\.json has no metric .* write its path"):
         judge("audit.function.acuracy >= 0.77", metrics() | {"audit": audit()})
 
 
@@ -143,9 +143,9 @@ def test_a_condition_on_an_audit_that_is_not_there_says_how_to_make_one():
         {"test": []},
     ],
 )
-def test_figures_of_a_form_that_is_not_ours_cannot_be_compared_with(published):
+def test_a_published_file_of_another_format_fails_the_comparison(published):
     verdict = judge("f1.threat >= published", published=published)
-    assert (verdict.passed, verdict.note) == (False, "what is published has no such figure")
+    assert (verdict.passed, verdict.note) == (False, "what is published has no such metric")
 
 
 @pytest.mark.parametrize(
@@ -165,15 +165,15 @@ def test_figures_of_a_form_that_is_not_ours_cannot_be_compared_with(published):
         ">= 0.9",
     ],
 )
-def test_what_is_no_condition_is_refused_with_an_example(text):
-    with pytest.raises(SettingsError, match=r"no condition; write FIGURE >= NUMBER"):
+def test_a_malformed_condition_is_refused_with_an_example(text):
+    with pytest.raises(SettingsError, match=r"not a valid condition; write METRIC >= NUMBER"):
         Condition.parse(text)
 
 
-@pytest.mark.parametrize("figure", ["roc_auc", "f1.treat", "notes", "weighted"])
-def test_an_unknown_figure_is_a_mistake_and_not_a_failed_condition(figure):
-    with pytest.raises(SettingsError, match=r"no figure .* roc_auc_mean"):
-        judge(f"{figure} >= 0.5")
+@pytest.mark.parametrize("metric", ["roc_auc", "f1.treat", "notes", "weighted"])
+def test_an_unknown_metric_is_an_error_and_not_a_failed_condition(metric):
+    with pytest.raises(SettingsError, match=r"no metric .* roc_auc_mean"):
+        judge(f"{metric} >= 0.5")
 
 
 def test_each_verdict_is_a_line_with_its_value():

@@ -122,7 +122,10 @@ def test_an_audit_is_published_judged_and_compared_with(hub, model, capsys):
     write_audit(model, 0.8)
     publish(model, ["hub:ann/first"], ["audit.function.accuracy >= 0.77"])
     assert "audit.json" in files(hub)
-    assert "conditions, on 100 test rows, of an audit on its own:" in capsys.readouterr().out
+    assert (
+        "conditions, on 100 test rows (those of an audit, on its own rows):"
+        in capsys.readouterr().out
+    )
     write_audit(model, 0.7)
     condition = ["--require", "audit.function.accuracy >= published - 0.01"]
     assert main(["publish", str(model), "--to", "hub:ann/first", *condition]) == 3
@@ -262,8 +265,8 @@ def test_without_a_token_one_sentence_says_where_to_put_it(hub, model, monkeypat
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        ("hf_two words", "a blank or another odd sign"),
-        ("hf_ümlaut", "a blank or another odd sign"),
+        ("hf_two words", "contains an invalid character"),
+        ("hf_ümlaut", "contains an invalid character"),
         ("hf_unknown", "does not accept the token"),
         ("hf_read", "“laptop” of ann can only read"),
         ("hf_fine", "no permission to write to ann/first"),
@@ -311,7 +314,7 @@ def test_a_ci_job_publishes_without_a_stored_token(hub, model, lent):
 
 
 def test_a_token_that_is_lent_for_another_repository_is_said(hub, model, lent):
-    with pytest.raises(PublishError, match="lent for ann/first alone"):
+    with pytest.raises(PublishError, match="for ann/first only"):
         publish(model, ["hub:ann/second"])
     assert [line for line in sent(hub) if "oauth" not in line] == []
 
@@ -419,7 +422,7 @@ def test_a_conflict_is_tried_again(hub, model, status):
 def test_a_conflict_without_end_gives_up(hub, model):
     for _ in range(9):
         hub.fail("POST", "/commit/main", 409)
-    with pytest.raises(PublishError, match="somebody else publishes there all the time"):
+    with pytest.raises(PublishError, match="somebody else keeps publishing there"):
         publish(model, ["hub:ann/first"])
 
 

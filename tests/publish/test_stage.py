@@ -76,7 +76,10 @@ def test_a_run_that_fails_its_gate_keeps_its_model_and_ends_with_the_gates_code(
     [
         (["--publish-to", "hub:first"], "not of the form hub:OWNER/NAME"),
         (["--publish-to", "ftp://x"], "no such target"),
-        (["--publish-to", "hub:ann/first", "--publish-require", "good"], "is no condition"),
+        (
+            ["--publish-to", "hub:ann/first", "--publish-require", "good"],
+            "not a valid condition",
+        ),
         (
             ["--publish-to", "hub:ann/first", "--publish-require", "audit.function.accuracy > 0.7"],
             "no stage of a run measures that",
