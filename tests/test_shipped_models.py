@@ -1,4 +1,4 @@
-"""The models that ship: whole folders that score, and whose figures the README tells."""
+"""The shipped models: complete folders that score, and the README's metrics are theirs."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ def test_a_shipped_card_is_written_from_its_folder(name):
 
 
 @pytest.mark.parametrize("text", ["You idiot", "Thank you, that was helpful", "lol"])
-def test_no_emoji_changes_what_the_words_say(text):
+def test_an_emoji_does_not_change_the_score_of_words(text):
     model = load_classifier()
     plain, *others = model.score([text, f"{text} 😂", f"🎉 {text}", f"{text} ❤️👍🏿"])
     assert all(np.array_equal(plain, other) for other in others)
@@ -79,7 +79,7 @@ def test_the_sentiment_model_tells_praise_from_blame():
 
 
 @pytest.mark.parametrize(
-    ("what", "figures"),
+    ("what", "metrics"),
     [
         ("mean ROC-AUC of the six labels", [MEANS["roc_auc"], TEST["roc_auc_error"]]),
         ("mean average precision", [MEANS["average_precision"]]),
@@ -110,10 +110,10 @@ def test_the_sentiment_model_tells_praise_from_blame():
         ),
     ],
 )
-def test_a_figure_of_the_readme_is_the_shipped_models(what, figures):
+def test_a_metric_in_the_readme_is_the_shipped_models(what, metrics):
     [shown] = re.findall(rf"^\| {re.escape(what)}[^|]*\| ([^|]+) \|", README, re.M)
     found = [float(number) for number in re.findall(r"[\d.]+", shown)]
-    assert found == pytest.approx(figures, abs=0.6 if "%" in shown else 0.0006)
+    assert found == pytest.approx(metrics, abs=0.6 if "%" in shown else 0.0006)
 
 
 def test_the_largest_calibration_error_is_that_of_toxic():
@@ -139,9 +139,9 @@ def test_the_scores_that_moved_are_those_of_the_model_that_ships():
     moved = table("docs/moved-scores.csv")
     assert moved
     for row in moved:
-        place = int(row["row"]) - 2  # the header is row 1
+        index = int(row["row"]) - 2  # the header is row 1
         now = float(row["now"])
         # Processors differ in how they round int8 products.
-        assert scores[place, model.labels.index(row["label"])] == pytest.approx(now, abs=0.02), row
+        assert scores[index, model.labels.index(row["label"])] == pytest.approx(now, abs=0.02), row
         assert abs(now - float(row["before"])) >= 0.2 - 1e-9, row
-        assert row["labelled"] == sample[place][row["label"]]
+        assert row["labelled"] == sample[index][row["label"]]

@@ -8,7 +8,7 @@ from finetune.audit.card import TITLE, audit_section
 from finetune.card import render_card
 
 
-def test_the_section_of_the_card_tells_the_worst_first(audit):
+def test_the_section_lists_the_worst_first(audit):
     text = "\n\n".join(audit_section(audit))
     assert text.startswith(TITLE)
     assert "| madlibs | toxic | 20 | 100.0 % (gay) |" in text
@@ -31,5 +31,5 @@ def test_the_card_has_the_section_only_for_the_weights_that_were_measured(audit,
     assert TITLE not in render_card(folder, "m")
 
 
-def test_nothing_measured_is_no_section():
+def test_without_measures_there_is_no_section():
     assert audit_section(Audit(Weights("model.onnx", "00"))) == []

@@ -33,15 +33,15 @@ def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
     assert set(audit.data) == {"data", "madlibs", "hatecheck", "davidson", "dynahate", "civil"}
 
 
-def test_another_measure_of_the_same_weights_leaves_the_rest(audit, folder, files):
-    place = files.index("--hatecheck")
-    assert main(["function", *files[place : place + 2], "--save", "--summary"]) == 0
+def test_another_measure_of_the_same_weights_keeps_the_rest(audit, folder, files):
+    start = files.index("--hatecheck")
+    assert main(["function", *files[start : start + 2], "--save", "--summary"]) == 0
     assert Audit.load(folder) == audit
 
 
-def test_a_measure_taken_anew_leaves_what_other_files_gave(audit, folder, files):
-    place = files.index("--davidson")
-    assert main(["identity", "transfer", *files[place : place + 2], "--save", "--summary"]) == 0
+def test_repeating_a_measure_keeps_what_other_files_gave(audit, folder, files):
+    start = files.index("--davidson")
+    assert main(["identity", "transfer", *files[start : start + 2], "--save", "--summary"]) == 0
     again = Audit.load(folder)
     assert sorted(report.source for report in again.identity) == sorted(
         report.source for report in audit.identity
@@ -50,7 +50,7 @@ def test_a_measure_taken_anew_leaves_what_other_files_gave(audit, folder, files)
     assert again.identity[0].source == "templates"
 
 
-def test_other_weights_leave_nothing_of_the_old_figures(audit, folder):
+def test_results_of_other_weights_are_discarded(audit, folder):
     (folder / "model.onnx").write_bytes(b"other weights")
     assert main(["identity", "--save", "--summary"]) == 0
     assert Audit.load(folder).function is None
@@ -63,7 +63,7 @@ def test_a_model_of_which_nothing_is_measured_gets_no_audit(folder, capsys):
     assert not (folder / "audit.json").exists()
 
 
-def test_a_file_on_which_no_label_is_measured_was_not_read(folder, files, tmp_path):
+def test_a_file_on_which_no_label_is_measured_is_not_recorded(folder, files, tmp_path):
     output = tmp_path / "audit.json"
     flags = [*files, "--toxic-label", "rude", "--hate-label", "cruel", "--output", str(output)]
     assert main(flags) == 0
@@ -89,7 +89,7 @@ def test_nothing_is_written_unless_asked_for(folder, files):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.onnx"]
 
 
-def test_every_table_names_its_rows(folder, files, capsys):
+def test_every_report_names_its_rows(folder, files, capsys):
     assert main(files) == 0
     shown = capsys.readouterr().out
     for line in ("madlibs: 20 sentences", "HateCheck: 3 cases", "data.csv: 20 rows, weighted"):
@@ -114,24 +114,24 @@ def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys
     assert "embedded has no label hateful (it has toxic, identity_hate, threat)" in shown
 
 
-def test_a_model_of_the_transformers_kind_is_measured_too(tiny_base, tmp_path, files, capsys):
-    place = files.index("--hatecheck")
+def test_a_model_in_transformers_format_is_measured_too(tiny_base, tmp_path, files, capsys):
+    start = files.index("--hatecheck")
     copy = shutil.copytree(tiny_base, tmp_path / "tiny")
-    flags = ["--model", str(copy), *files[place : place + 2], "--save"]
+    flags = ["--model", str(copy), *files[start : start + 2], "--save"]
     assert main(["function", *flags]) == 0
     assert "HateCheck: 3 cases" in capsys.readouterr().out
     assert Audit.load(copy).function.rows == 3
     assert not (copy / "README.md").exists()  # it had no card
 
 
-def test_a_label_is_missed_only_by_what_was_asked_for(folder, files, capsys):
+def test_a_missing_label_is_mentioned_only_if_a_requested_measure_needs_it(folder, files, capsys):
     data = files[files.index("--data") : files.index("--data") + 2]
     assert main(["operating_points", *data, "--hate-label", "hateful"]) == 0
     assert "has no label" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["-m finetune.audit operating_points", "test_model.py"])
-def test_a_reader_that_has_gone_is_no_error(command, files):
+def test_a_closed_output_pipe_is_not_an_error(command, files):
     reading, writing = os.pipe()
     os.close(reading)
     words = [sys.executable, *command.split(), "--data", files[files.index("--data") + 1]]
@@ -157,7 +157,7 @@ def test_a_reader_that_has_gone_is_no_error(command, files):
         (["transfer", "--data", "rows.csv"], "give --davidson or --dynahate or --civil."),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(folder, capsys, arguments, message):
+def test_a_wrong_argument_is_one_sentence_and_exit_code_2(folder, capsys, arguments, message):
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")

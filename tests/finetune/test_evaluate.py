@@ -18,7 +18,7 @@ def column(*values):
     return np.array(values, dtype=float)[:, None]
 
 
-def test_figures_of_one_label_are_those_computed_by_hand():
+def test_metrics_of_one_label_are_those_computed_by_hand():
     report = evaluate_labels(
         column(1, 1, 0, 0), column(0.9, 0.4, 0.6, 0.1), ["rude"], {"rude": 0.3}
     )
@@ -37,14 +37,14 @@ def test_a_score_equal_to_the_threshold_is_flagged():
     assert report.labels["rude"].recall == 1
 
 
-def test_the_four_original_figures_are_micro_averages_over_all_cells():
+def test_the_four_original_metrics_are_micro_averages_over_all_cells():
     targets = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
     scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.1], [0.1, 0.6]])
-    figures = evaluate_labels(targets, scores, ["a", "b"], {"a": 0.5, "b": 0.5}).original_at_half
-    assert figures.label_accuracy == 6 / 8
-    assert figures.exact_match == 2 / 4
-    assert figures.precision == 3 / 4
-    assert figures.recall == 3 / 4
+    metrics = evaluate_labels(targets, scores, ["a", "b"], {"a": 0.5, "b": 0.5}).original_at_half
+    assert metrics.label_accuracy == 6 / 8
+    assert metrics.exact_match == 2 / 4
+    assert metrics.precision == 3 / 4
+    assert metrics.recall == 3 / 4
 
 
 def test_a_weight_of_three_is_as_good_as_three_rows():
@@ -54,8 +54,8 @@ def test_a_weight_of_three_is_as_good_as_three_rows():
         np.repeat(targets, [1, 3, 1, 2], axis=0), np.repeat(scores, [1, 3, 1, 2], axis=0),
         ["rude"], HALF,
     )  # fmt: skip
-    for figure, mean in weighted.means.items():
-        assert mean == pytest.approx(repeated.means[figure])
+    for name, mean in weighted.means.items():
+        assert mean == pytest.approx(repeated.means[name])
     assert weighted.original_at_half == repeated.original_at_half
 
 
@@ -90,7 +90,7 @@ def test_rows_that_weigh_nothing_take_no_part():
 @pytest.mark.parametrize(
     ("targets", "reason"), [((0, 0), "none of its 2 rows"), ((1, 1), "every one of its 2 rows")]
 )
-def test_a_label_with_one_class_has_no_ranking_figures_and_a_note_says_why(targets, reason):
+def test_a_label_with_one_class_has_no_ranking_metrics_and_a_note_says_why(targets, reason):
     report = evaluate_labels(column(*targets), column(0.9, 0.1), ["rude"], HALF, resamples=3)
     assert report.labels["rude"].roc_auc is None
     assert report.labels["rude"].average_precision is None
@@ -98,7 +98,7 @@ def test_a_label_with_one_class_has_no_ranking_figures_and_a_note_says_why(targe
     assert reason in report.notes[0]
 
 
-def test_a_label_that_no_row_knows_has_no_figures():
+def test_a_label_that_is_unknown_in_every_row_has_no_metrics():
     report = evaluate_labels(column(NAN, NAN), column(0.9, 0.1), ["rude"], HALF)
     assert report.labels["rude"].brier is None
     assert "no row knows it" in report.notes[0]

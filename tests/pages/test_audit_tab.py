@@ -100,7 +100,7 @@ def test_an_audit_of_other_weights_is_not_shown(folder, whole):
 
 
 @pytest.mark.parametrize("content", ["not json", "[" * 100_000, "[]", "{}"], ids=range(4))
-def test_a_broken_audit_stops_nothing(folder, content):
+def test_a_broken_audit_does_not_break_the_page(folder, content):
     (folder / "audit.json").write_text(content)
     page = visit("models")
     assert not page.exception
@@ -108,7 +108,7 @@ def test_a_broken_audit_stops_nothing(folder, content):
     assert "a format that this page cannot show" in tab(page).markdown[0].value
 
 
-def test_figures_that_are_no_numbers_stop_nothing(folder, whole):
+def test_metrics_that_are_not_numbers_do_not_break_the_page(folder, whole):
     record = whole.to_dict()
     record["identity"][0]["terms"][0]["false_positive_rate"] = "high"
     (folder / "audit.json").write_text(json.dumps(record))
@@ -117,7 +117,7 @@ def test_figures_that_are_no_numbers_stop_nothing(folder, whole):
     assert tab(page).code
 
 
-def test_what_matters_most_of_each_measure_is_said_first_in_words(folder, whole):
+def test_the_main_result_of_each_measure_comes_first_in_words(folder, whole):
     whole.save(folder)
     first = tab(visit("models")).markdown[0].value.replace("\\", "").replace("\u00a0", " ")
     assert "sentences that name “<b>most</b>”, 60.0 % are flagged, the most of any" in first
@@ -127,9 +127,7 @@ def test_what_matters_most_of_each_measure_is_said_first_in_words(folder, whole)
         assert f"- **{start}**" in first
 
 
-def test_every_measure_taken_has_its_place_and_those_not_taken_are_named(
-    folder, whole, identity_only
-):
+def test_every_measure_has_its_part_and_missing_measures_are_named(folder, whole, identity_only):
     whole.save(folder)
     page = visit("models")
     assert not page.exception
@@ -146,7 +144,7 @@ def test_every_measure_taken_has_its_place_and_those_not_taken_are_named(
     assert any(text.value.startswith(missing) for text in tab(page).caption)
 
 
-def test_the_term_wronged_most_comes_first_in_chart_and_table(folder, identity_only):
+def test_the_term_flagged_most_comes_first_in_chart_and_table(folder, identity_only):
     identity_only.save(folder)
     page = visit("models")
     (chart,) = (each for each in tab(page).get("vega_lite_chart"))
@@ -158,7 +156,7 @@ def test_the_term_wronged_most_comes_first_in_chart_and_table(folder, identity_o
     assert text.index("&lt;b&gt;most&lt;/b&gt;</th>") < text.index("few</th>")
 
 
-def test_where_no_harmless_sentence_is_flagged_that_is_said_in_place_of_a_chart(folder, whole):
+def test_a_sentence_replaces_the_chart_where_no_harmless_sentence_is_flagged(folder, whole):
     whole.save(folder)
     page = visit("models")
     page.selectbox(key="audit identity toxic-minilm").select_index(1).run()
