@@ -144,26 +144,22 @@ def _eval_results(metrics: Mapping) -> list[EvalResult]:
     if not report:
         return []
     data = metrics.get("data", {}).get("name", "validation rows") if split == "test" else split
-    figures = {
-        "roc_auc": ("ROC-AUC, mean of the labels", report["means"].get("roc_auc")),
-        "average_precision": (
-            "average precision, mean of the labels",
-            report["means"].get("average_precision"),
-        ),
-        "f1": ("F1, mean of the labels", report["means"].get("f1")),
-        "accuracy": ("accuracy", report.get("accuracy")),
+    values = {
+        name: (f"{METRICS[name].title}, mean of the labels", report["means"].get(name))
+        for name in ("roc_auc", "average_precision", "f1")
     }
+    values["accuracy"] = METRICS["accuracy"].title, report.get("accuracy")
     return [
         EvalResult(
             task_type="text-classification",
             dataset_type=data,
             dataset_name=data,
             dataset_split=split,
-            metric_type=kind,
+            metric_type=name,
             metric_name=title,
             metric_value=value,
         )
-        for kind, (title, value) in figures.items()
+        for name, (title, value) in values.items()
         if value is not None
     ]
 

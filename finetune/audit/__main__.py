@@ -45,7 +45,7 @@ def _measure(flags: argparse.Namespace) -> None:
         for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
             if not flags.summary and (table := trade_off(audit, label)):
                 print(f"\n{table.text()}", flush=True)
-        if flags.save and audit.measured:
+        if flags.save and len(audit.missing) < len(MEASURES):
             with translating_write_errors(folder):
                 _save(audit, folder, card=model.classifier.calibrated)
         if flags.output:

@@ -27,6 +27,13 @@ from finetune.measure.report import mean
 from finetune.measure.tables import METRICS, Column, Table, decimals, percentage
 
 FILE_NAME = "audit.json"
+REPORTS: dict[str, Any] = {  # besides identity, of which there are several
+    "function": FunctionReport,
+    "threats": FunctionReport,
+    "robustness": RobustnessReport,
+    "operating_points": OperatingReport,
+    "transfer": TransferReport,
+}
 
 
 @dataclass(frozen=True)
@@ -62,71 +69,42 @@ class Audit:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:
         """Read what to_dict() returned."""
-        types: dict[str, Any] = {
-            "function": FunctionReport,
-            "threats": FunctionReport,
-            "robustness": RobustnessReport,
-            "operating_points": OperatingReport,
-            "transfer": TransferReport,
-        }
         return cls(
             weights=Weights(**record["weights"]),
             data=record["data"],
             identity=[IdentityReport.from_dict(report) for report in record["identity"]],
             **{
                 name: report_type.from_dict(record[name])
-                for name, report_type in types.items()
+                for name, report_type in REPORTS.items()
                 if record.get(name)
             },
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded to six decimals."""
+        reports = {name: getattr(self, name) for name in REPORTS}
         return {
             "weights": {"file": self.weights.file, "sha256": self.weights.sha256},
             "data": self.data,
             "identity": [report.to_dict() for report in self.identity],
-            **{
-                name: report.to_dict() if report else None
-                for name, report in (
-                    ("function", self.function),
-                    ("threats", self.threats),
-                    ("robustness", self.robustness),
-                    ("operating_points", self.operating_points),
-                    ("transfer", self.transfer),
-                )
-            },
+            **{name: report.to_dict() if report else None for name, report in reports.items()},
         }
 
     @property
-    def measured(self) -> bool:
-        """Whether there is any report."""
-        others = (
-            self.function,
-            self.threats,
-            self.robustness,
-            self.operating_points,
-            self.transfer,
-        )
-        return bool(self.identity) or any(others)
+    def missing(self) -> list[str]:
+        """The measures that were not taken."""
+        return [name for name in ("identity", *REPORTS) if not getattr(self, name)]
 
     def updated(self, new: "Audit") -> "Audit":
         """Return this audit with the results of `new`; `new` alone if it is of other weights."""
         if new.weights != self.weights:
             return new
-        transfer = new.transfer or self.transfer
+        reports = {name: getattr(new, name) or getattr(self, name) for name in REPORTS}
         if new.transfer and self.transfer:
-            transfer = TransferReport(_with_others(new.transfer.figures, self.transfer.figures))
-        return replace(
-            self,
-            data=self.data | new.data,
-            identity=_with_others(new.identity, self.identity),
-            function=new.function or self.function,
-            threats=new.threats or self.threats,
-            robustness=new.robustness or self.robustness,
-            operating_points=new.operating_points or self.operating_points,
-            transfer=transfer,
-        )
+            figures = _with_others(new.transfer.figures, self.transfer.figures)
+            reports["transfer"] = TransferReport(figures)
+        identity = _with_others(new.identity, self.identity)
+        return replace(self, data=self.data | new.data, identity=identity, **reports)
 
     def save(self, folder: Path) -> None:
         """Write folder/audit.json, whole or not at all."""

@@ -1,4 +1,4 @@
-"""The files that the measures read, as tables with plain columns; only the threats ship with us.
+"""The files that the measures read, as tables with plain columns; only the threats are our own.
 
 madlibs    Text, Label (BAD, NOT_BAD): bias_madlibs of Dixon et al. (2018), conversationai's
 hatecheck  test_case, functionality, label_gold, target_ident: test_suite_cases.csv of HateCheck
@@ -26,13 +26,13 @@ THREATS = ROOT / "data" / "threats.csv"
 
 
 def read_madlibs(path: str) -> pd.DataFrame:
-    """Give text and bad (0 or 1)."""
+    """Return text and bad (0 or 1)."""
     table = _read(path, ["Text", "Label"])
     return pd.DataFrame({"text": table.Text, "bad": _codes(table.Label, BAD, path)})
 
 
 def read_hatecheck(path: str) -> pd.DataFrame:
-    """Give text, functionality, hateful (0 or 1) and target ("–" where a case is about nobody)."""
+    """Return text, functionality, hateful (0 or 1) and target ("–" if it is about nobody)."""
     table = _read(path, ["test_case", "functionality", "label_gold"])
     target = table.target_ident if "target_ident" in table else pd.Series("", table.index)
     target = target.fillna("").astype(str)
@@ -47,16 +47,16 @@ def read_hatecheck(path: str) -> pd.DataFrame:
 
 
 def read_threats() -> pd.DataFrame:
-    """Give text, kind and threat (0 or 1) of our own sentences."""
+    """Return text, kind and threat (0 or 1) of our own sentences."""
     table = _read(str(THREATS), ["comment_text", "kind", "threat"])
     table["threat"] = label_values(table.threat, str(THREATS))
     return table.rename(columns={"comment_text": "text"})
 
 
 def read_davidson(path: str, toxic: str, hate: str) -> pd.DataFrame:
-    """Give text, and columns called `toxic` (hate or offensive) and `hate`: 0 or 1.
+    """Return text, and columns named `toxic` (hate or offensive) and `hate`: 0 or 1.
 
-    One column, hate or offensive, where both have the same name.
+    If both have the same name, this is one column: hate or offensive.
     """
     table = _read(path, ["tweet", "class"])
     classes = _codes(table["class"], CLASSES, path)
@@ -66,20 +66,20 @@ def read_davidson(path: str, toxic: str, hate: str) -> pd.DataFrame:
 
 
 def read_dynahate(path: str, hate: str) -> pd.DataFrame:
-    """Give text, and a column called `hate`: 0 or 1; of the whole file, its test rows only."""
+    """Return text, and a column named `hate`: 0 or 1; of the whole file, its test rows only."""
     table = _read(path, ["text", "label"])
     if "split" in table:
         table = table[table.split == "test"]
         if table.empty:
-            raise DataError(f"{path}: no row has split test; give its test rows, or the whole.")
+            raise DataError(f"{path}: no row has split test; give test rows, or the whole file.")
     return pd.DataFrame({"text": table.text, hate: _codes(table.label, HATE, path)})
 
 
 def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> pd.DataFrame:
-    """Give text, weight (1 where the file has none) and those of the labels that are columns.
+    """Return text, weight (1 where the file has none) and those of the labels that are columns.
 
     A label is 0, 1 or NaN for unknown. Rows that weigh nothing are left out.
-    exclusive: a column `label` that names each row's only one, or its number, will do as well.
+    exclusive: a column `label` with the name or number of each row's class will also do.
     """
     table = read_table(path)
     text = next((name for name in TEXT_COLUMNS if name in table), None)

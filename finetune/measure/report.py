@@ -126,8 +126,24 @@ class OriginalMetrics:
     recall: float | None
 
 
+class _Written:
+    """The forms in which both reports are written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for metrics.json, rounded to six decimals."""
+        return plain(self)
+
+    def csv(self) -> str:
+        """One line a label and one for the means, as comma-separated values with a header."""
+        return _label_csv(self.to_dict())
+
+    def table(self) -> str:
+        """The report as text for the terminal."""
+        return _text(self.to_dict())
+
+
 @dataclass(frozen=True)
-class LabelsReport:
+class LabelsReport(_Written):
     """Metrics of labels that can hold together; means are over the labels that have the metric.
 
     weighted: whether a row counts other than once.
@@ -144,21 +160,9 @@ class LabelsReport:
     original_at_thresholds: OriginalMetrics
     notes: list[str]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for metrics.json, rounded to six decimals."""
-        return plain(self)
-
-    def csv(self) -> str:
-        """One line a label and one for the means, as comma-separated values with a header."""
-        return _label_csv(self.to_dict())
-
-    def table(self) -> str:
-        """The report as text for the terminal."""
-        return _text(self.to_dict())
-
 
 @dataclass(frozen=True)
-class ClassesReport:
+class ClassesReport(_Written):
     """Metrics of single-label classification, where the likeliest label is the answer.
 
     accuracy: share of rows answered right; micro-averaged F1 is the same number.
@@ -175,18 +179,6 @@ class ClassesReport:
     labels: dict[str, LabelMetrics]
     means: dict[str, float | None]
     notes: list[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for metrics.json, rounded to six decimals."""
-        return plain(self)
-
-    def csv(self) -> str:
-        """One line a class and one for the means, as comma-separated values with a header."""
-        return _label_csv(self.to_dict())
-
-    def table(self) -> str:
-        """The report as text for the terminal."""
-        return _text(self.to_dict())
 
 
 Report = LabelsReport | ClassesReport

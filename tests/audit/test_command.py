@@ -78,8 +78,8 @@ def test_one_label_for_both_is_judged_as_the_one_for_toxicity(folder, files, tmp
     assert main([*files, "--hate-label", "toxic", "--output", str(output)]) == 0
     audit = Audit.from_dict(json.loads(output.read_text(encoding="utf-8"))["embedded"])
     assert ("insulting", True) in {(kind.kind, kind.bad) for kind in audit.identity[0].kinds}
-    davidson = [figures for figures in audit.transfer.figures if figures.source == "Davidson"]
-    assert [(figures.label, figures.positives) for figures in davidson] == [("toxic", 20)]
+    davidson = [each for each in audit.transfer.figures if each.source == "Davidson"]
+    assert [(each.label, each.positives) for each in davidson] == [("toxic", 20)]
     assert audit.function.label == "toxic"
     assert capsys.readouterr().out.count("toxic at other thresholds") == 1
 

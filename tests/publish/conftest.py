@@ -15,13 +15,13 @@ TEXTS = ["you idiot", "thanks for the kind help", "I will find you and hurt you"
 
 def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
     """Give the folder a metrics.json with that mean ROC-AUC."""
-    figures = {"roc_auc": roc_auc, "average_precision": 0.5, "f1": 0.4}
+    metrics = {"roc_auc": roc_auc, "average_precision": 0.5, "f1": 0.4}
     report = {
         "rows": 100,
         "blank": 0,
         "weighted": False,
-        "means": figures,
-        "labels": {"threat": figures | {"rows": 100, "positives": 7, "share": 0.07}},
+        "means": metrics,
+        "labels": {"threat": metrics | {"rows": 100, "positives": 7, "share": 0.07}},
         "notes": [],
     }
     content = {"data": {"name": "rows.csv", "sha256": "0" * 64, "rows": 100}, "test": report}

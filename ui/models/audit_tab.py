@@ -30,7 +30,6 @@ from ui.report import show_table
 from ui.text import in_markdown
 
 WORST = 12  # terms drawn; the table has them all
-PARTS = ("identity", "function", "threats", "robustness", "operating_points", "transfer")
 
 
 def show_audit(name: str, folder: ModelFolder) -> None:
@@ -81,9 +80,9 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     if audit.transfer:
         with st.expander("Transfer: how does it rank comments from other sites?"):
             _transfer(name, audit.transfer)
-    missing = [part.replace("_", " ") for part in PARTS if not getattr(audit, part)]
-    if missing:
-        st.caption(f"Not measured: {', '.join(missing)}. docs/measures.md says what each needs.")
+    if audit.missing:
+        missing = ", ".join(audit.missing).replace("_", " ")
+        st.caption(f"Not measured: {missing}. docs/measures.md says what each needs.")
 
 
 def _in_words(name: str, audit: Audit) -> Iterable[str]:
