@@ -67,7 +67,7 @@ def run(tmp_path, *arguments):
 def test_the_bare_command_prints_the_four_metrics_of_the_embedded_model():
     answer = python("test_model.py")
     assert answer.returncode == 0, answer.stderr
-    assert re.search("label accuracy +exact match +precision +recall", answer.stdout)
+    assert re.search("label accuracy +exact match +micro precision +micro recall", answer.stdout)
     [metrics] = re.findall(r"^at the thresholds +(.+)$", answer.stdout, re.M)
     assert [0.5 < float(value) < 1 for value in metrics.split()] == [True] * 4
 
