@@ -7,6 +7,7 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from finetune.measure.tables import Column, Table, words
 from ui.text import without_control_characters
 
 
@@ -77,23 +78,10 @@ def marked_text(pieces: Iterable[tuple[str, float]]) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 2) -> str:
     """A table. The last `numbers` columns hold numbers; the first cell names its row."""
     first_number = len(header) - numbers
-
-    def cells(values: Sequence[str], name: str) -> str:
-        written = []
-        for index, value in enumerate(values):
-            tag = name if name == "th" or index else "th"
-            scope = ' scope="col"' if name == "th" else ' scope="row"' if tag == "th" else ""
-            align = ' class="number"' if index >= first_number else ""
-            written.append(f'<{tag}{scope}{align} dir="auto">{in_html(value)}</{tag}>')
-        return f"<tr>{''.join(written)}</tr>"
-
-    body = "".join(cells(row, "td") for row in rows)
-    # A table that is wider than a phone scrolls by itself, also by keyboard.
-    return (
-        '<div class="tox-scroll" tabindex="0" role="region" aria-label="table">'
-        f'<table class="tox-table"><thead>{cells(header, "th")}</thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    columns = [
+        Column(title, str if index >= first_number else words) for index, title in enumerate(header)
+    ]
+    return Table(columns=columns, rows=list(rows)).html(in_html)
 
 
 def download_buttons(links: Iterable[tuple[str, str, str]]) -> str:

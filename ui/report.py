@@ -9,7 +9,8 @@ from finetune.measure.report import label_table, original_table
 from finetune.measure.tables import METRICS, Table
 from ui import charts
 from ui.catalog import label_name
-from ui.text import in_html, in_markdown
+from ui.html import in_html
+from ui.text import in_markdown
 
 Report = Mapping[str, Any]
 SHOWN = (

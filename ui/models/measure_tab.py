@@ -6,6 +6,7 @@ import streamlit as st
 
 from comment_toxicity import Classifier
 from comment_toxicity.errors import DataError, UserError
+from finetune.measure.tables import decimals
 from ui import charts, session
 from ui.catalog import card_label, label_name
 from ui.files.ask import ask_for_labelled
@@ -16,7 +17,7 @@ from ui.html import table
 from ui.messages import CALIBRATION, show_error, show_needs_full_installation
 from ui.models.operating_point import choose_operating_point
 from ui.picker import load_model, pick_second_model
-from ui.report import figure, show_reliability, show_report
+from ui.report import show_reliability, show_report
 from ui.text import in_markdown
 from ui.workspace import workspace
 
@@ -134,7 +135,7 @@ def _compare(reports: dict[str, Any]) -> None:
         for label in named[0]:
             pair = [labels.get(label, {}).get(key) for labels in named]
             if None not in pair:
-                rows.append((title, label, *map(figure, pair), f"{pair[1] - pair[0]:+.3f}"))
+                rows.append((title, label, *map(decimals, pair), f"{pair[1] - pair[0]:+.4f}"))
     st.html(table(("metric", "label", first, second, "difference"), rows, numbers=3))
 
 
