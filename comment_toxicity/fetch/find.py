@@ -1,44 +1,79 @@
-"""A model's name → its folder on disk."""
+"""A model's name → its folder on disk.
 
+Models are looked for, in this order,
+
+    inside the installed package, which carries the embedded model; a checkout, which is not
+        installed, keeps its models/ and runs/ beside the package
+    in models/ and runs/ of the working folder
+    in the folders that COMMENT_TOXICITY_MODELS lists
+"""
+
+import os
 import re
+from importlib.resources import files
 from pathlib import Path
 
 from comment_toxicity.errors import ModelError
 
-ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = "toxic-minilm"
+MODELS_VARIABLE = "COMMENT_TOXICITY_MODELS"
+"""Environment: more folders of model folders, separated as in PATH."""
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")
 
 
+def project_folders() -> list[Path]:
+    """The folders whose models/ and runs/ are searched: a checkout's root, the working folder."""
+    package = _package()
+    installed = (package / "models").is_dir()
+    return list(dict.fromkeys([*([] if installed else [package.parent]), Path.cwd()]))
+
+
 def available_models() -> list[str]:
-    """List what can be picked by name: the embedded model first, then models/ and runs/."""
-    names = {path.parent.name for path in (ROOT / "models").glob("*/config.json")}
-    runs = {f"runs/{path.parent.parent.name}" for path in ROOT.glob("runs/*/model/config.json")}
+    """The models that can be picked by name: the embedded one first, then the others, sorted."""
+    configs = [path for folder in _model_folders() for path in folder.glob("*/config.json")]
+    names = {path.parent.name for path in configs}
+    runs = {
+        f"runs/{path.parent.parent.name}"
+        for folder in project_folders()
+        for path in folder.glob("runs/*/model/config.json")
+    }
     return [name for name in (EMBEDDED,) if name in names] + sorted((names - {EMBEDDED}) | runs)
 
 
-def find_model(name: str) -> Path:
-    """Find the model folder that `name` means.
+def local_model(name: str) -> Path | None:
+    """The folder on this machine that `name` means, if there is one.
 
-    name: a name from available_models(); or the path of a model folder, or of a run's folder; or
-    a Hub id such as "unitary/toxic-bert", with "@" and a branch, tag or commit after it or not; or
-    s3://bucket/prefix, with "@" and a version or tag after it or not. What has to be downloaded is
-    kept in a cache.
-    Raises ModelError with the names there are when nothing is found.
+    Raises ModelError when a folder cannot be read.
+    """
+    folders = [folder / name for folder in _model_folders()]
+    try:
+        folders += [Path(name).expanduser(), *(folder / name for folder in project_folders())]
+        for folder in folders:
+            if (folder / "model" / "config.json").is_file():
+                return folder / "model"
+            if name and folder.is_dir():
+                return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
+        raise ModelError(f"No model {name!r}: its folder cannot be read ({error}).") from error
+    return None
+
+
+def find_model(name: str) -> Path:
+    """Find the model folder that `name` means; one that has to be downloaded is kept in a cache.
+
+    name: a name from available_models(); the path of a model folder, or of a run's folder; a Hub
+    id such as "unitary/toxic-bert", with or without "@" and a branch, tag or commit; or
+    s3://bucket/prefix, with or without "@" and a version or tag.
+    Raises ModelError, which lists the available names, when nothing is found.
     """
     if name.startswith("s3://"):
         from comment_toxicity.fetch.s3 import s3_folder
 
         return s3_folder(name)
-    try:
-        for folder in (ROOT / "models" / name, Path(name).expanduser(), ROOT / name):
-            if (folder / "model" / "config.json").is_file():
-                return folder / "model"
-            if name and folder.is_dir():
-                return folder
-    except (OSError, RuntimeError) as error:  # RuntimeError: the home of a user that is not there
-        raise ModelError(f"No model {name!r}: its folder cannot be read ({error}).") from error
+    folder = local_model(name)
+    if folder is not None:
+        return folder
     hub_id = HUB_ID.fullmatch(name)
     if hub_id and name.split("/")[0] not in {"runs", "models", ".", ".."}:
         from comment_toxicity.fetch.hub import hub_folder
@@ -49,3 +84,16 @@ def find_model(name: str) -> Path:
         "the path of a model folder, a Hub id (owner/name, owner/name@revision) or "
         "s3://bucket/prefix will do too."
     )
+
+
+def _package() -> Path:
+    return Path(str(files("comment_toxicity")))
+
+
+def _model_folders() -> list[Path]:
+    listed = os.environ.get(MODELS_VARIABLE, "").split(os.pathsep)
+    return [
+        _package() / "models",
+        *(folder / "models" for folder in project_folders()),
+        *(Path(folder).expanduser() for folder in listed if folder),
+    ]

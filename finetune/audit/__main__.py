@@ -9,7 +9,7 @@ from typing import Any
 from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.disk import write_whole
 from comment_toxicity.errors import SettingsError
-from comment_toxicity.fetch.find import ROOT
+from comment_toxicity.fetch.find import local_model
 from finetune.audit.audit import (
     FILE_NAME,
     Audit,
@@ -68,8 +68,7 @@ def _check(flags: argparse.Namespace) -> None:
             raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
     check_output(flags.output)
     for name in flags.model if flags.model and flags.save else ():
-        paths = (Path(name).expanduser(), ROOT / name, ROOT / "models" / name)
-        if not any(path.is_dir() for path in paths):
+        if local_model(name) is None:
             raise SettingsError(
                 f"--save: {name} is not a folder on this machine, and models in the download cache "
                 "are not changed; use --output FILE instead."

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.fetch.find import ROOT
 from comment_toxicity.files.read import TEXT_COLUMNS
 from comment_toxicity.text import is_blank
+from finetune.checkout import ROOT
 from finetune.data.labels import Layout, clean_rows, label_matrix, label_values, row_weights
 from finetune.data.tables import read_table
 

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.fetch.find import ROOT
+from finetune.checkout import ROOT
 
 FILE = ROOT / "data" / "identity_templates.toml"
 BACKGROUND = ""

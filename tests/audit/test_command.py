@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from comment_toxicity.fetch.find import ROOT
 from finetune.audit.__main__ import main
 from finetune.audit.audit import Audit
+from tests.running import ROOT
 
 
 def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):

@@ -9,7 +9,6 @@ import pytest
 
 from comment_toxicity import ModelError, load_classifier
 from comment_toxicity.decision import Decision
-from comment_toxicity.fetch import find
 from comment_toxicity.folder import activation
 
 
@@ -293,27 +292,3 @@ def test_a_regression_model_is_refused(model_folder):
     edit(model_folder / "config.json", problem_type="regression")
     with pytest.raises(ModelError, match="regression"):
         load_classifier(model_folder)
-
-
-def test_an_unknown_name_lists_the_names_there_are(tmp_path, monkeypatch):
-    for folder in ("models/zebra", "models/toxic-minilm", "runs/mine/model", "runs/failed"):
-        (tmp_path / folder).mkdir(parents=True)
-        if folder != "runs/failed":
-            (tmp_path / folder / "config.json").write_text("{}")
-    monkeypatch.setattr(find, "ROOT", tmp_path)
-    assert find.available_models() == ["toxic-minilm", "runs/mine", "zebra"]
-    assert find.find_model("runs/mine") == tmp_path / "runs/mine/model"
-    with pytest.raises(ModelError, match=r"There are: toxic-minilm, runs/mine, zebra"):
-        find.find_model("toxic-maxilm")
-
-
-@pytest.mark.parametrize("name", ["~nobody-here/model", "x" * 300])
-def test_a_path_that_cannot_be_gives_one_clear_sentence(name):
-    with pytest.raises(ModelError, match=r"^No model '[~x]"):
-        load_classifier(name)
-
-
-@pytest.mark.parametrize("name", ["someone/something", "someone/something@v1.0"])
-def test_a_hub_model_that_cannot_be_fetched_gives_one_clear_sentence(name):
-    with pytest.raises(ModelError, match=f"^{name}: the Hub cannot be reached"):
-        load_classifier(name)

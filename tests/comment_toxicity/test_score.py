@@ -10,7 +10,7 @@ import pytest
 import comment_toxicity
 from comment_toxicity import load_classifier
 from comment_toxicity.decision import Decision, LabelDecision
-from comment_toxicity.fetch import find
+from tests.running import ROOT
 
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 TEXTS = [
@@ -54,7 +54,7 @@ def test_neither_torch_nor_transformers_nor_pandas_is_imported_to_score(exported
         capture_output=True,
         text=True,
         check=True,
-        cwd=find.ROOT,
+        cwd=ROOT,
     )
     assert answer.stdout == "[]\n"
 
@@ -175,7 +175,7 @@ def test_a_forked_process_scores_with_threads_of_its_own(exported):
         "sys.exit(os.waitpid(child, 0)[1])"
     )
     command = [sys.executable, "-W", "ignore", "-c", program, str(exported)]
-    assert subprocess.run(command, cwd=find.ROOT).returncode == 0
+    assert subprocess.run(command, cwd=ROOT).returncode == 0
 
 
 def test_flags_are_the_labels_at_or_above_their_thresholds(tiny):

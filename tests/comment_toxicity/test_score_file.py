@@ -21,9 +21,9 @@ import pyarrow.parquet
 import pytest
 
 from comment_toxicity.__main__ import main
-from comment_toxicity.fetch.find import ROOT
 from comment_toxicity.files import csv_rows, read
 from comment_toxicity.files.score import score_file, slices
+from tests.running import ROOT
 
 SCORES = [
     f"{label}_score"

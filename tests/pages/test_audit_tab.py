@@ -30,7 +30,7 @@ def folder(monkeypatch, tmp_path, exported_tiny):
     """The embedded model's folder, which is the tiny model; nothing is measured yet."""
     path = tmp_path / "models" / "toxic-minilm"
     shutil.copytree(exported_tiny, path)
-    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.project_folders", lambda: [tmp_path])
     return path
 
 
@@ -180,7 +180,8 @@ def test_a_slim_installation_shows_an_audit(folder, whole):
     code = (
         "import sys; from pathlib import Path\n"
         "sys.modules |= dict.fromkeys(['torch', 'transformers', 'sklearn', 'scipy'])\n"
-        "import comment_toxicity.fetch.find; comment_toxicity.fetch.find.ROOT = Path(sys.argv[1])\n"
+        "from comment_toxicity.fetch import find\n"
+        "find.project_folders = lambda: [Path(sys.argv[1])]\n"
         "from streamlit.testing.v1 import AppTest\n"
         "page = AppTest.from_file('pages/models.py', default_timeout=60).run()\n"
         "assert not page.exception, page.exception\n"

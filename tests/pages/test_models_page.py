@@ -25,7 +25,7 @@ def with_tiny(monkeypatch, tmp_path, exported_tiny):
     """A root whose models/ holds the embedded name and another; both are the tiny model."""
     for name in ("toxic-minilm", "other"):
         shutil.copytree(exported_tiny, tmp_path / "models" / name)
-    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.project_folders", lambda: [tmp_path])
     return tmp_path
 
 

@@ -256,7 +256,7 @@ def test_a_real_model_gives_the_scores_that_the_page_shows(serve, tiny_base):
 
 
 def test_without_any_model_the_page_says_what_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr("comment_toxicity.fetch.find.ROOT", tmp_path)
+    monkeypatch.setattr("comment_toxicity.fetch.find.project_folders", lambda: [tmp_path])
     monkeypatch.chdir(tmp_path)
     page = visit()
     assert "toxic" in page.error[0].value

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from comment_toxicity.fetch.find import ROOT
+from finetune.checkout import ROOT
 from ui.files.upload import MEGABYTES, Source, look_into, save_upload
 from ui.text import in_markdown
 from ui.words import size_of

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.fetch.find import ROOT
 from comment_toxicity.files.read import CHUNK_ROWS
+from finetune.checkout import ROOT
 
 if TYPE_CHECKING:
     from pandas import DataFrame

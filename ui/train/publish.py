@@ -7,7 +7,7 @@ import sys
 import streamlit as st
 
 from comment_toxicity.errors import PublishError
-from comment_toxicity.fetch.find import ROOT
+from finetune.checkout import ROOT
 from ui.messages import off_on_public_server, show_error
 from ui.settings import PUBLIC, PageSettings
 from ui.text import in_markdown

@@ -32,8 +32,8 @@ from filelock import FileLock, Timeout
 
 from comment_toxicity.disk import read_json, write_json
 from comment_toxicity.errors import SettingsError
-from comment_toxicity.fetch.find import ROOT
 from finetune import progress
+from finetune.checkout import ROOT
 from finetune.progress import DONE, FAILED, RUNNING, STOPPED
 from ui.train.process import LOCK, STATE
 
