@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -60,17 +61,25 @@ def kept_for_this_process(folder: Path, busy: Exception) -> Iterator[None]:
 
     busy: raised when another process keeps it.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK_NAME, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise busy from None
-    try:
+    with (folder / LOCK_NAME).open("a", encoding="utf-8") as stream:
+        try:
+            _lock(stream)
+        except (BlockingIOError, PermissionError):  # the latter on Windows
+            raise busy from None
         yield
-    finally:
-        lock.release()
+
+
+def _lock(stream: IO[str]) -> None:
+    """Lock an open file until it is closed. Raises OSError where it is locked."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        stream.seek(0)
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def files_in(folder: Path) -> list[Path]:
