@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from comment_toxicity.cpu import cores, keep_torch_to_cores
 from comment_toxicity.errors import ModelError
+from comment_toxicity.extras import needed_for
 from comment_toxicity.slow_tokenizer import SlowTokenizer
 from comment_toxicity.windows import TokenIds
 
@@ -133,7 +134,9 @@ class TorchEngine:
     """
 
     def __init__(self, folder: Path):
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        with needed_for("This model", "torch transformers", ModelError):
+            import torch  # noqa: F401
+            from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         keep_torch_to_cores()
         try:

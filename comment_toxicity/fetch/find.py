@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from comment_toxicity.errors import ModelError
+from comment_toxicity.extras import needed_for
 
 EMBEDDED = "toxic-minilm"
 MODELS_VARIABLE = "COMMENT_TOXICITY_MODELS"
@@ -68,6 +69,10 @@ def find_model(name: str) -> Path:
     Raises ModelError, which lists the available names, when nothing is found.
     """
     if name.startswith("s3://"):
+        with needed_for("A model in S3", "comment-toxicity[s3]", ModelError):
+            import boto3  # noqa: F401
+            import huggingface_hub
+
         from comment_toxicity.fetch.s3 import s3_folder
 
         return s3_folder(name)
@@ -76,6 +81,9 @@ def find_model(name: str) -> Path:
         return folder
     hub_id = HUB_ID.fullmatch(name)
     if hub_id and name.split("/")[0] not in {"runs", "models", ".", ".."}:
+        with needed_for("A model on the Hub", "comment-toxicity[hub]", ModelError):
+            import huggingface_hub  # noqa: F401
+
         from comment_toxicity.fetch.hub import hub_folder
 
         return hub_folder(hub_id["repo"], hub_id["revision"])

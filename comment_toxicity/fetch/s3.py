@@ -38,11 +38,8 @@ def s3_folder(uri: str) -> Path:
     Raises ModelError when there is no such model, no access to it, neither network nor cache, or
     when a file is not what the manifest says.
     """
-    try:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError as error:  # where only what the embedded models need is installed
-        raise ModelError(f"{uri}: S3 needs one more package here: pip install boto3") from error
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
     from huggingface_hub import cached_assets_path
 
     place = Place.parse(uri)

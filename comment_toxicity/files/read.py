@@ -12,12 +12,13 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from comment_toxicity.errors import DataError
+from comment_toxicity.extras import needed_for
 from comment_toxicity.files.csv_rows import LONGEST_CELL, CsvRows, header_lines, separator
 from comment_toxicity.text import is_blank
 
@@ -105,6 +106,11 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
         if error.filename not in (path, None) or isinstance(error, BrokenPipeError):
             raise
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def parquet_package() -> AbstractContextManager[None]:
+    """Around the import of pyarrow: DataError with the command that installs it."""
+    return needed_for("Parquet", "comment-toxicity[files]", DataError)
 
 
 def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
@@ -224,12 +230,13 @@ class ParquetInput:
     """A Parquet file. Cells keep their types."""
 
     def __init__(self, path: str):
-        import pyarrow
-        import pyarrow.parquet
-
-        self._path = path
         if path == STANDARD_STREAM:
             raise DataError("Parquet cannot be read from standard input; give a file.")
+        with parquet_package():
+            import pyarrow
+            import pyarrow.parquet
+
+        self._path = path
         if not Path(path).exists():
             raise DataError(f"{path}: no such file.")
         try:

@@ -15,13 +15,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from comment_toxicity.classifier import Classifier
 from comment_toxicity.decision import Weights
@@ -103,7 +103,7 @@ def _score_chunks(
     done = len(_chunk_files(part, form))
     before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
     hidden = None if on_rows is None else True
-    with tqdm(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
+    with _progress_bar(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
         for number, chunk in chunks:
             _refuse_taken(chunk.columns, classifier.labels, source)
             scores = _score(classifier, chunk.texts, before, on_rows)
@@ -149,6 +149,14 @@ def slices(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
             few, characters = [], 0
     if few:
         yield few
+
+
+def _progress_bar(**settings: Any) -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:  # the extra "files" brings it; without it there is no bar
+        return nullcontext(SimpleNamespace(update=lambda rows: None))
+    return tqdm(**settings)
 
 
 def _join(form: Output, part: Path, output: str, rows: int) -> Summary:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from comment_toxicity.cli import discard_stdout
 from comment_toxicity.disk import shortest_float
 from comment_toxicity.errors import DataError
-from comment_toxicity.files.read import Bytes, Chunk
+from comment_toxicity.files.read import Bytes, Chunk, parquet_package
 
 if TYPE_CHECKING:
     import pyarrow
@@ -141,6 +141,8 @@ class ParquetOutput:
     suffix = ".parquet"
 
     def __init__(self, labels: Sequence[str]):
+        with parquet_package():
+            import pyarrow.parquet  # noqa: F401 - that it is missing shows before the work
         self._scores = score_columns(labels)
 
     def write(

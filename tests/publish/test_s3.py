@@ -403,6 +403,8 @@ def test_a_public_model_and_no_other_needs_no_credentials(published, monkeypatch
 
 
 def test_where_boto3_is_not_installed_a_sentence_says_how(monkeypatch):
-    monkeypatch.setitem(sys.modules, "botocore.exceptions", None)
-    with pytest.raises(ModelError, match="pip install boto3"):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(
+        ModelError, match=r'package boto3, .*: pip install "comment-toxicity\[s3\]"'
+    ):
         load_classifier(NAME)
