@@ -1,21 +1,32 @@
-"""python -m comment_toxicity score | serve | feedback | compare: comments in files, over HTTP."""
+"""comment-toxicity score | serve | compare | feedback | explain: comments in files, over HTTP.
+
+python -m comment_toxicity is the same command, installed or not.
+"""
 
 import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
 
 from comment_toxicity.cli import ended_by_signals, run
+from comment_toxicity.errors import DataError, SettingsError
+from comment_toxicity.extras import needed_for
 from comment_toxicity.fetch.find import EMBEDDED
 from comment_toxicity.service.settings import DEFAULT_DATABASE, PREFIX, add_flags
+
+SCRIPT = "comment-toxicity"
+LONGEST_TEXT = 16_000_000  # bytes of standard input
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line; each subcommand names the function that runs it as `run`."""
+    script = Path(sys.argv[0]).stem == SCRIPT
     whole = argparse.ArgumentParser(
-        prog="python -m comment_toxicity", description="Score comments."
+        prog=SCRIPT if script else "python -m comment_toxicity", description="Score comments."
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser(
@@ -76,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     add_flags(serve)
     add_feedback(commands)
     add_compare(commands)
+    add_explain(commands)
     return whole
 
 
@@ -172,6 +184,33 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
 
 
+def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe `explain`."""
+    explain = commands.add_parser(
+        "explain",
+        help="score one comment and show the words that carry each flag",
+        description="Print the scores of one comment, the labels it is flagged with, and for each "
+        "of these the words that carry it: by how much the score falls without the word. In a long "
+        "comment they are sentences.",
+    )
+    explain.set_defaults(run=run_explain)
+    explain.add_argument(
+        "text",
+        metavar="TEXT",
+        nargs="?",
+        default="-",
+        help="the comment; - reads standard input (default: %(default)s)",
+    )
+    explain.add_argument("--json", action="store_true", help="print a JSON object (default: text)")
+    explain.add_argument(
+        "--model",
+        default=EMBEDDED,
+        metavar="NAME",
+        help="explain this model's scores: a name in models/ or runs/, a model folder, a Hub id, "
+        "or s3://bucket/prefix (default: %(default)s)",
+    )
+
+
 def run_score(arguments: argparse.Namespace) -> None:
     """Score a file, and say on standard error how it went."""
     from comment_toxicity.classifier import load_classifier
@@ -197,16 +236,24 @@ def run_score(arguments: argparse.Namespace) -> None:
 
 def run_serve(arguments: argparse.Namespace) -> None:
     """Serve until told to stop."""
-    from comment_toxicity.service import server
+    with service_packages():
+        from comment_toxicity.service import server
 
     server.run(arguments)
+
+
+def service_packages() -> AbstractContextManager[None]:
+    """Around imports of the service: SettingsError with the command that installs its packages."""
+    return needed_for("This command", "comment-toxicity[serve]", SettingsError)
 
 
 def run_feedback_export(arguments: argparse.Namespace) -> None:
     """Write the corrections, and say on standard error how many there were."""
     from comment_toxicity.fetch.find import find_model
     from comment_toxicity.folder import ModelFolder
-    from comment_toxicity.service.feedback import FeedbackStore, export, since
+
+    with service_packages():
+        from comment_toxicity.service.feedback import FeedbackStore, export, since
 
     with closing(FeedbackStore(arguments.database)) as store:
         rows = export(
@@ -223,7 +270,6 @@ def run_feedback_export(arguments: argparse.Namespace) -> None:
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print how our scores compare with those of a file."""
     from comment_toxicity.classifier import load_classifier
-    from comment_toxicity.files.write import standard_output
     from comment_toxicity.service.compare import compare, report
 
     comparison = compare(
@@ -233,8 +279,36 @@ def run_compare(arguments: argparse.Namespace) -> None:
         arguments.threshold,
         arguments.differences,
     )
-    with standard_output() as stream:  # whose encoding may lack what a comment has
-        stream.write(f"{report(comparison)}\n".encode(sys.stdout.encoding, "replace"))
+    print_text(report(comparison))
+
+
+def run_explain(arguments: argparse.Namespace) -> None:
+    """Print a comment's scores, its flags, and the words that carry them."""
+    from comment_toxicity.classifier import load_classifier
+    from comment_toxicity.explain import explain_flags, report
+
+    text = read_standard_input() if arguments.text == "-" else arguments.text
+    found = explain_flags(load_classifier(arguments.model), text)
+    print_text(json.dumps(found, ensure_ascii=False) if arguments.json else report(found))
+
+
+def read_standard_input() -> str:
+    """Standard input as text. DataError when it is not UTF-8, or longer than a comment can be."""
+    content = sys.stdin.buffer.read(LONGEST_TEXT + 1)
+    if len(content) > LONGEST_TEXT:
+        raise DataError(f"standard input: more than {LONGEST_TEXT:,} bytes; give one comment.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input: not UTF-8 (byte {error.start + 1}).") from error
+
+
+def print_text(text: str) -> None:
+    """Print lines, with ? for characters that standard output's encoding lacks."""
+    from comment_toxicity.files.write import standard_output
+
+    with standard_output() as stream:
+        stream.write(f"{text}\n".encode(sys.stdout.encoding, "replace"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,11 +8,13 @@ whether it was right to.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from comment_toxicity.text import sentences
+from comment_toxicity.disk import shortest_float
+from comment_toxicity.errors import DataError
+from comment_toxicity.text import is_blank, sentences, without_lone_surrogates
 
 if TYPE_CHECKING:
     from comment_toxicity.classifier import Classifier
@@ -83,6 +85,67 @@ def explain(classifier: "Classifier", text: str, label: str) -> Explanation | No
         Part(start, end, score - left) for (start, end), left in zip(spans, without, strict=True)
     ]
     return Explanation(label, passage, passage == text, unit, score, parts)
+
+
+def explain_flags(classifier: "Classifier", text: str) -> dict[str, Any]:
+    """Score a text, and explain each label that is flagged: one JSON object.
+
+    {"text": "…", "scores": {label: score, …}, "thresholds": {label: threshold, …},
+     "flags": [label, …], "explanations": {label: {"text", "whole", "unit", "parts": [
+         {"text", "start", "end", "effect"}, …]}, …}}
+
+    parts: those that move the score most, the strongest first; start and end are positions in the
+    explanation's text. A text of one word has no explanation. DataError when the text is blank.
+    """
+    text = without_lone_surrogates(text)
+    if is_blank(text):
+        raise DataError("the text is blank: there is nothing to score.")
+    [scores] = classifier.score([text])
+    flags = classifier.flags(scores)
+    explanations = {label: explain(classifier, text, label) for label in flags}
+    return {
+        "text": text,
+        "scores": dict(zip(classifier.labels, map(shortest_float, scores), strict=True)),
+        "thresholds": classifier.thresholds,
+        "flags": flags,
+        "explanations": {
+            label: {
+                "text": explanation.text,
+                "whole": explanation.whole,
+                "unit": explanation.unit,
+                "parts": [
+                    {
+                        "text": explanation.text[part.start : part.end],
+                        "start": part.start,
+                        "end": part.end,
+                        "effect": round(part.effect, 6),
+                    }
+                    for part in explanation.strongest()
+                ],
+            }
+            for label, explanation in explanations.items()
+            if explanation is not None
+        },
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """What explain_flags() returns, as lines for a terminal."""
+    width = max(map(len, found["scores"]))
+    lines = [f"{'label':{width}}  score  threshold"]
+    for label, score in found["scores"].items():
+        threshold = found["thresholds"].get(label)
+        marks = f"{threshold:9.3f}" if threshold is not None else f"{'–':>9}"
+        flagged = "  flagged" if label in found["flags"] else ""
+        lines.append(f"{label:{width}}  {score:.3f}  {marks}{flagged}")
+    for label, explanation in found["explanations"].items():
+        where = "" if explanation["whole"] else " (of the passage with the highest score)"
+        lines.append(f"\n{label}: what each {explanation['unit']} adds to the score{where}")
+        lines += [
+            f"  {part['effect']:+.3f}  {' '.join(part['text'].split())}"
+            for part in explanation["parts"]
+        ]
+    return "\n".join(lines)
 
 
 def _passage(classifier: "Classifier", text: str, place: int) -> str:

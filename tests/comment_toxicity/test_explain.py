@@ -1,5 +1,8 @@
 """Which parts of a text move a score."""
 
+import io
+import json
+import sys
 import threading
 import time
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 
 from comment_toxicity import load_classifier
+from comment_toxicity.__main__ import main
 from comment_toxicity.cpu import cores
 from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain
 
@@ -116,3 +120,47 @@ def test_a_real_model_is_explained_by_its_own_scores(tiny):
     place = tiny.labels.index("insult")
     whole, without = tiny.score([text, "you  idiot go away"])[:, place]
     assert found.parts[1].effect == pytest.approx(whole - without, abs=1e-6)
+
+
+# The command
+
+
+def test_the_command_prints_scores_flags_and_the_words_that_carry_them(capsys):
+    assert main(["explain", "Thank you, you idiot."]) == 0
+    table, toxic = capsys.readouterr().out.split("\n\n")[:2]
+    assert [line.split()[0] for line in table.splitlines()[1:]] == load_classifier().labels
+    assert table.splitlines()[1].endswith("  flagged")
+    assert toxic.splitlines()[1].endswith("  idiot.")
+
+
+def test_the_command_reads_standard_input_and_prints_json(monkeypatch, capsys):
+    text = "You idiot. 😀\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8"))
+    assert main(["explain", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    model = load_classifier()
+    [scores] = model.score([text])
+    assert np.array_equal(np.float32(list(found["scores"].values())), scores)
+    assert found["flags"] == model.flags(scores)
+    assert set(found["explanations"]) == set(found["flags"])
+    for explanation in found["explanations"].values():
+        for part in explanation["parts"]:
+            assert explanation["text"][part["start"] : part["end"]] == part["text"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(b" \n", "the text is blank"), (b"\xff", "not UTF-8"), (b"you " * 5_000_000, "more than")],
+)
+def test_what_the_command_cannot_explain_ends_in_one_sentence(monkeypatch, capsys, given, said):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), "utf-8"))
+    assert main(["explain"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+
+
+@pytest.mark.parametrize("text", ["idiot", "\ud83d idiot"])
+def test_the_command_takes_one_word_and_lone_surrogates(capsys, text):
+    assert main(["explain", text]) == 0
+    assert "flagged" in capsys.readouterr().out
