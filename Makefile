@@ -58,11 +58,12 @@ screenshots: $(VENV)/installed-dev ## take pictures of every page, wide and narr
 
 lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
 	$(PIP) install --quiet uv==0.13.8
-	$(LOCK) pyproject.toml --extra full --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra all --group app --group train --output-file requirements.txt
 # torch names the CUDA packages it needs by exact version itself. Pinned here as well, they would be
 # loaded for its CPU build too.
 	sed -i.bak -E '/^(cuda|nvidia)-|^triton=/d' requirements.txt && rm requirements.txt.bak
-	$(LOCK) pyproject.toml --constraints requirements.txt --output-file requirements-slim.txt
+	$(LOCK) pyproject.toml --extra files --extra serve --extra hub --group app \
+	  --constraints requirements.txt --output-file requirements-slim.txt
 	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
 
 LOCK = $(RUN) -m uv pip compile --quiet --universal --fork-strategy fewest \

@@ -1,5 +1,6 @@
 """Commands that tests run as a person would, from the repository's root, and its files."""
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -36,3 +37,12 @@ def tracked():
     made = re.compile(r"(^|/)(\.venv|runs|node_modules|__pycache__|\.\w+_cache)/")
     paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
     return [path for path in paths if not made.search(path.as_posix())]
+
+
+def link_packages(names, folder):
+    """Link installed packages of these names, as the locks write them, into a folder."""
+    for package in importlib.metadata.distributions():
+        if re.sub("[-_.]+", "-", package.name).lower() in names:
+            for top in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
+                if not (folder / top).exists():
+                    (folder / top).symlink_to(package.locate_file(top))

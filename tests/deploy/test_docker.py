@@ -1,6 +1,5 @@
 """The container, as far as it can be tried without an engine: its file, content and command."""
 
-import importlib.metadata
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import pytest
 import yaml
 
 from tests.deploy.conftest import IGNORE, is_ignored
-from tests.running import ROOT, run
+from tests.running import ROOT, link_packages, run
 
 BIN = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -59,11 +58,7 @@ def slim(image, tmp_path_factory):
     lines = (image / "requirements-slim.txt").read_text(encoding="utf-8").splitlines()
     names = {line.split("==")[0] for line in lines if line[0] != "#"}
     packages = tmp_path_factory.mktemp("site-packages")
-    for package in importlib.metadata.distributions():
-        if re.sub("[-_.]+", "-", package.name).lower() in names:
-            for top in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
-                if not (packages / top).exists():
-                    (packages / top).symlink_to(package.locate_file(top))
+    link_packages(names, packages)
     return lambda *words: run(sys.executable, "-S", *words, cwd=image, PYTHONPATH=str(packages))
 
 
