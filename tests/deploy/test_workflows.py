@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,17 +51,54 @@ def test_an_action_has_the_same_pin_everywhere():
     assert len(uses) == len({use.split("@")[0] for use in uses})
 
 
+SIGNS = {"id-token": "write", "attestations": "write"}
+WRITES = {
+    ("sync-to-space-keyless.yml", "sync"): {"id-token": "write"},
+    ("release.yml", "package"): SIGNS,
+    ("release.yml", "pypi"): {"id-token": "write"},
+    ("release.yml", "image"): SIGNS | {"packages": "write"},
+}
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_job_may_read_the_repository_and_write_nothing(path):
+def test_a_job_may_read_the_repository_and_write_only_what_it_has_to(path):
     assert read(path)["permissions"] == {}
-    for job in read(path)["jobs"].values():
-        extra = {"id-token": "write"} if "keyless" in path.name and "steps" in job else {}
-        assert job["permissions"] == {"contents": "read"} | extra
+    for name, job in read(path)["jobs"].items():
+        checks_out = "uses" in job or "actions/checkout" in str(job["steps"])
+        reads = {"contents": "read"} if checks_out else {}
+        assert job["permissions"] == reads | WRITES.get((path.name, name), {})
+
+
+def test_a_release_is_off_until_a_variable_says_otherwise_and_stores_no_token():
+    path = ROOT / ".github/workflows/release.yml"
+    workflow = read(path)
+    assert workflow[True] == {"push": {"tags": ["v*"]}}
+    assert workflow["jobs"]["test"]["if"] == "vars.RELEASES == 'on'"
+    needs = {name: job.get("needs") for name, job in workflow["jobs"].items()}
+    assert needs == {"test": None, "package": "test", "pypi": "package", "image": "package"}
+    assert "secrets." not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v{}", 0), ("v9.{}", 1), ("{}", 1)])
+def test_a_release_needs_the_tag_of_its_version(tag, code):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    steps = read(ROOT / ".github/workflows/release.yml")["jobs"]["package"]["steps"]
+    [check] = [step["run"] for step in steps if step.get("name", "").startswith("Check")]
+    answer = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", check],
+        cwd=ROOT,
+        env=os.environ | {"GITHUB_REF_NAME": tag.format(project["version"]), "PATH": f"{BIN}:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == code, answer.stderr
+    assert answer.stdout.startswith("::error title=The tag is not the version::") == bool(code)
 
 
 def test_the_tests_run_on_every_python_that_the_project_names():
     job = read(ROOT / ".github/workflows/ci.yml")["jobs"]["test"]
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert job["steps"][-1] == {"run": ".ci/run"}
 
 
