@@ -11,6 +11,9 @@ TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download
 # `make lock UPGRADE=--upgrade` takes the newest versions; without it, pins that still fit stay.
 UPGRADE ?=
 
+# `make test WORKERS=1` runs the tests in one process.
+WORKERS ?= 3
+
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
@@ -31,7 +34,7 @@ test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses $(WORKERS)
 
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear

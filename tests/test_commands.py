@@ -139,6 +139,7 @@ def nothing_more(words):
 # By program. `sudo` and NAME=value before it are left out.
 CHECKS = {
     "aws": nothing_more,
+    "comment-toxicity": lambda words: check_python(["-m", "comment_toxicity", *words]),
     "comment-toxicity-update": nothing_more,
     "cp": nothing_more,
     "curl": check_curl,
