@@ -1,11 +1,14 @@
 """The tiny BERT as an exported, calibrated model folder."""
 
+import csv
 import shutil
 from pathlib import Path
 
 import pytest
 
 from comment_toxicity import Classifier, load_classifier
+from comment_toxicity.__main__ import main
+from comment_toxicity.files import csv_rows, read
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,24 @@ def model_folder(exported: Path, tmp_path: Path) -> Path:
 def tiny(exported: Path) -> Classifier:
     """The exported model, loaded."""
     return load_classifier(exported)
+
+
+@pytest.fixture
+def score(exported, capsys):
+    """Run the command line with the tiny model; gives its exit code and what it said on stderr."""
+
+    def run(*arguments):
+        code = main(["score", *map(str, arguments), "--model", str(exported)])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def short_cells(monkeypatch):
+    """Set a limit of 1,000 characters a cell, which csv keeps for the whole process."""
+    for module in (read, csv_rows):
+        monkeypatch.setattr(module, "LONGEST_CELL", 1000)
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
