@@ -23,20 +23,21 @@ LONGEST_TEXT = 16_000_000  # bytes of standard input
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the command line; each subcommand names the function that runs it as `run`."""
+    """The command line; each command sets `run` to the function that runs it."""
     script = Path(sys.argv[0]).stem == SCRIPT
-    whole = argparse.ArgumentParser(
-        prog=SCRIPT if script else "python -m comment_toxicity", description="Score comments."
+    command_line = argparse.ArgumentParser(
+        prog=SCRIPT if script else "python -m comment_toxicity",
+        description="Calibrated toxicity scores for comments: in files, over HTTP, one at a time.",
     )
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    commands = command_line.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser(
         "score",
         help="score a file of comments",
-        description="Write INPUT's rows and columns to OUTPUT, in order, with one column "
-        "LABEL_score a label (a calibrated probability) and a column `flags` (the labels at or "
-        "above their thresholds, joined by “;”). Blank and unreadable rows keep their place: their "
-        "scores are empty, and a column `reason`, which is there only if needed, says why. Long "
-        "comments are read whole. OUTPUT appears when all is done; until then the work lies in "
+        description="Copy INPUT's rows and columns to OUTPUT, in order, and add a column "
+        "LABEL_score for each label (a calibrated probability) and a column `flags` (the labels at "
+        "or above their thresholds, joined by “;”). Blank and unreadable rows are kept: their "
+        "scores are empty, and a column `reason`, added only if needed, says why. Long comments "
+        "are scored in full. OUTPUT appears when everything is done; until then the work is in "
         "OUTPUT.part/.",
     )
     score.set_defaults(run=run_score)
@@ -49,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         required=True,
         metavar="OUTPUT",
-        help="where to write, in the format of its ending; - is standard output. An older file "
-        "there is replaced at the end. Required",
+        help="write this file, in the format of its ending; - is standard output. An existing "
+        "file is replaced at the end. Required",
     )
     score.add_argument(
         "--text-column",
@@ -61,49 +62,49 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         default=EMBEDDED,
         metavar="NAME",
-        help="score with this one: a name in models/ or runs/, a model folder, a Hub id "
+        help="use this model: a name in models/ or runs/, a model folder, a Hub id "
         "owner/name or owner/name@revision, or s3://bucket/prefix (default: %(default)s)",
     )
     score.add_argument(
         "--format",
         choices=("csv", "jsonl"),
         default="csv",
-        help="how standard input and output are written, where - is given (default: %(default)s)",
+        help="the format of standard input and output, where - is given (default: %(default)s)",
     )
     score.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the interrupted run in OUTPUT.part/, if there is one and it has the same "
-        "input, model and text column (default: refuse to start where there is one)",
+        help="resume the interrupted run in OUTPUT.part/, if there is one with the same input, "
+        "model and text column (default: refuse to start if there is one)",
     )
     serve = commands.add_parser(
         "serve",
-        help="answer over HTTP, in the wire format of the Perspective API",
-        description="Answer comments:analyze and the rest of the Perspective API, and /v1/score, "
-        "over HTTP. Each flag below, --host to --drain-seconds apart, can also be set by an "
-        "environment variable: --rate-limit is TOXICITY_RATE_LIMIT.",
+        help="serve scores over HTTP, in the wire format of the Perspective API",
+        description="Serve comments:analyze and the rest of the Perspective API, and /v1/score, "
+        "over HTTP. Each flag below, except --host to --drain-seconds, can also be set by an "
+        "environment variable: --rate-limit by TOXICITY_RATE_LIMIT.",
     )
     serve.set_defaults(run=run_serve)
     add_flags(serve)
     add_feedback(commands)
     add_compare(commands)
     add_explain(commands)
-    return whole
+    return command_line
 
 
 def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe `feedback export`."""
+    """Add the command `feedback export`."""
     feedback = commands.add_parser(
         "feedback",
-        help="use the corrections that comments:suggestscore has sent",
-        description="Use the corrections that comments:suggestscore has sent.",
+        help="use the corrections that clients sent to comments:suggestscore",
+        description="Use the corrections that clients sent to comments:suggestscore.",
     )
     export = feedback.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "export",
-        help="write them as rows that finetune reads",
+        help="write them as rows to fine-tune on",
         description="Write the corrections as rows that finetune reads: id, comment_text, and a "
-        "column a label with 1, 0, or -1 for what nobody said. Of several corrections of a "
-        "comment the latest counts.",
+        "column for each label with 1, 0, or -1 where nobody said. If a comment was corrected "
+        "several times, the latest correction counts.",
     )
     export.set_defaults(run=run_feedback_export)
     export.add_argument(
@@ -126,34 +127,34 @@ def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="write a column for each label of this model (default: %(default)s)",
     )
     export.add_argument(
-        "--since", metavar="DATE", help="leave out what came before, such as 2026-12-31"
+        "--since", metavar="DATE", help="leave out corrections before this date, such as 2026-12-31"
     )
     export.add_argument(
-        "--community", metavar="ID", help="take only what came with this communityId"
+        "--community", metavar="ID", help="take only corrections with this communityId"
     )
     export.add_argument(
         "--deleted-is-toxic",
         action="store_true",
-        help="take a comment that Coral's moderators deleted for toxic; they delete what is off "
-        "topic, too (default: leave it out; what they approved is not toxic either way)",
+        help="count comments that Coral's moderators deleted as toxic; they delete off-topic ones, "
+        "too (default: leave these out; approved comments count as not toxic either way)",
     )
 
 
 def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe `compare`."""
+    """Add the command `compare`."""
     compare = commands.add_parser(
         "compare",
-        help="compare our scores with those that Perspective gave",
-        description="Score comments whose Perspective scores you kept, and print for each "
-        "attribute how well the two agree, the threshold on ours that flags as many comments as "
-        "yours did on theirs, and the comments on which they differ most.",
+        help="compare a model's scores with those from Perspective",
+        description="Score comments whose Perspective scores you kept. For each attribute, print "
+        "how well the two agree, the threshold that flags as many comments as yours did on "
+        "Perspective's scores, and the comments on which they differ most.",
     )
     compare.set_defaults(run=run_compare)
     compare.add_argument(
         "input",
         metavar="OLD",
-        help="comments and scores: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, with a column a "
-        "Perspective attribute, named after it in whatever case (toxicity, TOXICITY, "
+        help="comments and scores: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, with a column "
+        "named after each Perspective attribute, in any case (toxicity, TOXICITY, "
         "attributeScores.TOXICITY.summaryScore.value)",
     )
     compare.add_argument(
@@ -166,26 +167,26 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         type=float,
         default=0.8,
         metavar="SCORE",
-        help="the score from which on you acted until now (default: %(default)s, Coral's)",
+        help="the Perspective score from which you acted (default: %(default)s, Coral's)",
     )
     compare.add_argument(
         "--differences",
         type=int,
         default=10,
         metavar="N",
-        help="print so many comments on which the two differ most (default: %(default)s)",
+        help="print this many comments on which the two differ most (default: %(default)s)",
     )
     compare.add_argument(
         "--model",
         default=EMBEDDED,
         metavar="NAME",
-        help="compare this one: a name in models/ or runs/, a model folder, or a Hub id "
+        help="compare this model: a name in models/ or runs/, a model folder, or a Hub id "
         "(default: %(default)s)",
     )
 
 
 def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe `explain`."""
+    """Add the command `explain`."""
     explain = commands.add_parser(
         "explain",
         help="score one comment and show the words that carry each flag",
@@ -212,13 +213,13 @@ def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def run_score(arguments: argparse.Namespace) -> None:
-    """Score a file, and say on standard error how it went."""
+    """Score a file, and print a summary on standard error."""
     from comment_toxicity.classifier import load_classifier
     from comment_toxicity.files.read import file_format
     from comment_toxicity.files.score import score_file
 
     for path in (arguments.input, arguments.output):
-        file_format(path, arguments.format)  # a wrong ending shows before a model is loaded
+        file_format(path, arguments.format)  # report a wrong ending before a model is loaded
     classifier = load_classifier(arguments.model)
     start = time.monotonic()
     summary = score_file(
@@ -235,7 +236,7 @@ def run_score(arguments: argparse.Namespace) -> None:
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     with service_packages():
         from comment_toxicity.service import server
 
@@ -248,7 +249,7 @@ def service_packages() -> AbstractContextManager[None]:
 
 
 def run_feedback_export(arguments: argparse.Namespace) -> None:
-    """Write the corrections, and say on standard error how many there were."""
+    """Write the corrections, and print their number on standard error."""
     from comment_toxicity.fetch.find import find_model
     from comment_toxicity.folder import ModelFolder
 
@@ -268,7 +269,7 @@ def run_feedback_export(arguments: argparse.Namespace) -> None:
 
 
 def run_compare(arguments: argparse.Namespace) -> None:
-    """Print how our scores compare with those of a file."""
+    """Print how a model's scores compare with those in a file."""
     from comment_toxicity.classifier import load_classifier
     from comment_toxicity.service.compare import compare, report
 

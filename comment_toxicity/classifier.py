@@ -24,8 +24,8 @@ TEXTS_AT_A_TIME = 1000
 def load_classifier(name: str | Path = EMBEDDED) -> "Classifier":
     """Load a model.
 
-    name: the embedded model; or another of models/ or runs/ by its name; or a folder's path; or a
-        Hub id or s3://bucket/prefix, with "@revision" or without.
+    name: a name in models/ or runs/ (see fetch/find.py), such as the embedded model's; a folder's
+        path; or a Hub id or s3://bucket/prefix, with or without "@revision".
     Raises ModelError when it cannot be found or its folder cannot be used.
     """
     folder = ModelFolder.read(find_model(str(name)))
@@ -37,7 +37,7 @@ def load_classifier(name: str | Path = EMBEDDED) -> "Classifier":
 class Classifier:
     """A loaded model. Safe to share between threads.
 
-    name: as it was given to load_classifier.
+    name: as passed to load_classifier.
     folder: the files it was read from.
     """
 
@@ -46,12 +46,12 @@ class Classifier:
         self.folder = folder
         self._windows = Windows(engine.tokenizer, folder.window)
         self._engine = engine
-        found = engine.logits(self._windows.cut([""])[0]).shape[1:]
-        if found != (len(self.labels),):
+        shape = engine.logits(self._windows.cut([""])[0]).shape[1:]
+        if shape != (len(self.labels),):
             raise ModelError(
-                f"{folder.weights}: gives {'×'.join(map(str, found))} scores a text, but "
-                f"config.json beside it has "
-                f"{len(self.labels)} labels ({', '.join(self.labels)}); copy the folder anew."
+                f"{folder.weights}: returns {'×'.join(map(str, shape))} scores for a text, but "
+                f"config.json beside it has {len(self.labels)} labels "
+                f"({', '.join(self.labels)}); copy the folder again."
             )
 
     @property
@@ -66,60 +66,60 @@ class Classifier:
 
     @property
     def calibrated(self) -> bool:
-        """Whether a score of 0.8 was made to mean that 8 of 10 such comments carry the label."""
+        """Whether a score of 0.8 means that 8 of 10 such comments carry the label."""
         return self.decision.calibrated
 
     @property
     def single_label(self) -> bool:
-        """Whether the labels exclude each other."""
+        """Whether a text has exactly one of the labels."""
         return self.decision.single_label
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which on each label is flagged; empty for a single-label model."""
+        """The score from which each label is flagged; empty for a single-label model."""
         return self.decision.thresholds
 
     def score(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
         """Score texts: calibrated probabilities, (texts × labels), each in [0, 1].
 
-        A text's scores are the same whatever texts stand beside it. A blank one (None, NaN, or
-        nothing but white space) gets a row of NaN. A long one is read whole, in overlapping
-        windows, at some 10 seconds a megabyte on two cores.
+        A text's scores do not depend on the other texts in the call. A blank text (None, NaN, or
+        only white space) gets a row of NaN. A long one is scored in full, in overlapping windows,
+        which takes some 10 seconds a megabyte on two cores.
         """
         return self.decision.apply(self.logits(texts))
 
     def logits(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
-        """Give the scores before calibration, (texts × labels); blank texts as rows of NaN.
+        """The scores before calibration, (texts × labels); blank texts are rows of NaN.
 
-        A text of several windows gets the highest of each label, as it is toxic when a part of it
-        is; where labels exclude each other, the mean.
+        A text of several windows gets the highest logit of each label, as it is toxic when a part
+        of it is; with a single-label model, the mean.
         """
         if isinstance(texts, str):
             raise TypeError("texts must be a list of strings, not one string")
-        texts = list(texts)  # a pandas column, for one, counts by its index and not from 0
+        texts = list(texts)  # a pandas column is indexed by its own labels, not from 0
         logits = np.full((len(texts), len(self.labels)), np.nan, dtype=np.float32)
-        present = [number for number, text in enumerate(texts) if not is_blank(text)]
+        present = [index for index, text in enumerate(texts) if not is_blank(text)]
         for start in range(0, len(present), TEXTS_AT_A_TIME):
             rows = present[start : start + TEXTS_AT_A_TIME]
             logits[rows] = list(self._present_logits([str(texts[row]) for row in rows]))
         return logits
 
     def windows(self, text: str) -> list[TokenIds]:
-        """Give the windows of token ids in which a text is read; most texts have one."""
+        """The windows of token ids that a text is cut into; most texts have one."""
         return self._windows.cut([text])[0]
 
     def flags(self, scores: NDArray[np.floating]) -> list[str]:
-        """Name the labels at or above their thresholds, in label order; none for a blank text.
+        """The labels at or above their thresholds, in label order; none for a blank text.
 
-        scores: (labels,), a row of what score() returns. Where labels exclude each other, the
-        likeliest is the one that is named.
+        scores: (labels,), a row of what score() returns. A single-label model flags its likeliest
+        label.
         """
         [flags] = self.decision.flags(scores[None])
         return [label for label, flagged in zip(self.labels, flags, strict=True) if flagged]
 
     def _present_logits(self, texts: list[str]) -> Iterator[NDArray[np.float32]]:
         cut = self._windows.cut(texts)
-        # Copies are common, in files and within a text that repeats itself: each runs once.
+        # Duplicates are common, in files and within a text that repeats itself: each runs once.
         distinct = {ids.tobytes(): ids for windows in cut for ids in windows}
         logits = self._engine.logits(list(distinct.values()))
         logits_of = dict(zip(distinct, logits, strict=True))

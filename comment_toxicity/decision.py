@@ -1,6 +1,6 @@
-"""From a model's logits to a decision: calibration and thresholds, for one very weight file.
+"""From a model's logits to a decision: calibration and thresholds, for exactly one weight file.
 
-decision.json of a model folder is read, written and applied here and nowhere else:
+decision.json of a model folder is read, written and applied here only:
 
     {"weights": {"file": "model.onnx", "sha256": "…"}, "activation": "sigmoid",
      "criterion": "best-f1", "rows": 5365,
@@ -60,13 +60,13 @@ def likeliest(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weight file that the figures below were fitted to; its name is relative to the folder."""
+    """The weight file that the calibration was fitted to; its name is relative to the folder."""
 
     file: str
     sha256: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what is no text."""
+        """Raise ValueError unless both are strings."""
         if not isinstance(self.file, str) or not isinstance(self.sha256, str):
             raise ValueError("the weights' file or sha256 is not a text")
 
@@ -78,10 +78,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class LabelDecision:
-    """How one label's logit becomes a probability, and from which probability on it is flagged.
+    """How one label's logit becomes a probability, and from which probability it is flagged.
 
-    threshold is None where the labels exclude each other: there the likeliest one is the decision.
-    positives, precision and recall tell how the threshold did on the rows it was chosen on.
+    threshold is None in a single-label model, which flags the likeliest label.
+    positives, precision and recall: what the threshold reached on the rows it was chosen on.
     """
 
     slope: float = 1.0
@@ -92,7 +92,7 @@ class LabelDecision:
     recall: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what is no number, or no share where there has to be one."""
+        """Raise ValueError for a value that is not a number, or not in its range."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is None and field.name not in ("slope", "intercept"):
@@ -120,7 +120,7 @@ class Decision:
     rows: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a text, a number or a threshold that is none."""
+        """Raise ValueError for a field of another type, or a label without its threshold."""
         if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
             raise ValueError("criterion is not a text, or rows not a number")
         if self.activation == "sigmoid":
@@ -130,13 +130,13 @@ class Decision:
 
     @classmethod
     def uncalibrated(cls, labels: list[str], activation: str) -> Self:
-        """The decision of a model that brings no decision.json: its plain probabilities."""
+        """The decision of a model without decision.json: its plain probabilities."""
         threshold = 0.5 if activation == "sigmoid" else None
         return cls(activation, {label: LabelDecision(threshold=threshold) for label in labels})
 
     @property
     def calibrated(self) -> bool:
-        """Whether the figures were fitted to a weight file."""
+        """Whether the calibration was fitted to a weight file."""
         return self.weights is not None
 
     @property
@@ -146,9 +146,9 @@ class Decision:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which on each label is flagged; empty for a single-label model."""
-        found = {name: label.threshold for name, label in self.labels.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        """The score from which each label is flagged; empty for a single-label model."""
+        thresholds = {name: label.threshold for name, label in self.labels.items()}
+        return {name: value for name, value in thresholds.items() if value is not None}
 
     def flags(
         self, scores: NDArray[np.floating], thresholds: Mapping[str, float] | None = None
@@ -156,7 +156,7 @@ class Decision:
         """Decide which labels texts carry: (rows, labels), bool; none for a row of NaN.
 
         scores: (rows, labels), from apply(). A single-label model flags the likeliest label.
-        thresholds: by label, in place of those here; they may name some labels only.
+        thresholds: by label, in place of the model's own; labels left out keep theirs.
         """
         if self.single_label:
             return likeliest(scores)
@@ -184,7 +184,8 @@ class Decision:
             raise ModelError(f"{path}: cannot be read ({error.strerror or error}).") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{path}: not a decision file ({error!r}); write it anew with finetune's calibrate."
+                f"{path}: not a decision file ({error!r}); "
+                "write it again with finetune's calibrate."
             ) from error
         if decision.activation not in ACTIVATIONS:
             raise ModelError(
@@ -200,23 +201,22 @@ class Decision:
     def verify(self, folder: Path) -> None:
         """Raise ModelError unless the folder holds the weight file that this was fitted to.
 
-        Calibration belongs to one set of weights: with others the probabilities would be wrong
-        without a sign of it.
+        Calibration belongs to one set of weights: with others the probabilities would be silently
+        wrong.
         """
         if self.weights is None:
             return
         path = Path(folder) / self.weights.file
         if not path.is_file():
             raise ModelError(
-                f"{path}: missing, though {FILE_NAME} beside it names it; "
-                "copy the whole folder anew."
+                f"{path}: missing, but {FILE_NAME} beside it names it; copy the whole folder again."
             )
         found = Weights.of(path).sha256
         if found != self.weights.sha256:
             raise ModelError(
                 f"{path}: not the weights that {FILE_NAME} was made for (its sha256 begins with "
                 f"{found[:12]}, expected {self.weights.sha256[:12]}); "
-                "copy the whole folder anew or run finetune's calibrate on it."
+                "copy the whole folder again, or run finetune's calibrate on it."
             )
 
     def apply(self, logits: NDArray[np.floating]) -> NDArray[np.float32]:

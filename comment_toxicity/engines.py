@@ -1,8 +1,8 @@
 """Windows of token ids → logits. Two engines with one method: ONNX Runtime, and transformers.
 
 Each window runs alone, in both. int8 takes the scale of its activations from the whole batch, so a
-text's score would depend on its companions; alone, it is the same to the last bit. On a CPU that
-costs nothing, as there is no padding either (int8: 1–4 texts at a time are the quickest).
+text's score would depend on the rest of its batch; alone, it is the same to the last bit. On a CPU
+that costs nothing, as there is no padding either (int8: 1–4 texts at a time are the fastest).
 """
 
 import os
@@ -25,34 +25,34 @@ from comment_toxicity.windows import TokenIds
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# ONNX Runtime's own builds keep a number for this machine in ~/.cache/Microsoft and send events to
-# their maker, unless this is set before its first import (see Privacy.md in its package).
+# ONNX Runtime's official builds keep an id of this machine in ~/.cache/Microsoft and send events to
+# Microsoft, unless this is set before the first import (see Privacy.md in its package).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Logits = NDArray[np.float32]
 
-# Of one call, so many windows a core stand in line at a time: a long text, or an explanation of
-# one, keeps all cores busy, and another caller's comment waits for these and not for all of them.
-IN_LINE = 4
+# One call queues this many windows per core at a time: a long text, or an explanation of one, keeps
+# all cores busy, and another caller's comment waits for these and not for all of them.
+QUEUED_PER_CORE = 4
 
 
 class Engine(Protocol):
-    """A loaded model and its tokenizer. All methods can be called from several threads at once."""
+    """A loaded model and its tokenizer. Its methods are thread-safe."""
 
     tokenizer: "Tokenizer"
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
-        """Give (windows, labels) from windows of any lengths, at least one of them."""
+        """Score one window or more, of any lengths: (windows, labels)."""
 
 
 class OnnxEngine:
     """ONNX Runtime and tokenizers alone: neither torch nor transformers is imported.
 
-    One thread works on a window, on as many windows at a time as there are cores. Measured on two
-    cores, MiniLM int8, 72 and 128 tokens: a window takes 3.0 and 5.6 ms so, and 31,000 tokens/s
-    in bulk. Two threads a window: 2.8 and 4.7 ms, but 3.5 and 6.1 beside another busy process, and
-    30,000 tokens/s; spinning while they wait, 2.4 and 4.1 ms, or else 7 and 10, and 25,000
-    tokens/s. A session of each kind would take 30 MB more.
+    One thread per window, as many windows at a time as there are cores. Measured on two cores,
+    MiniLM int8, 72 and 128 tokens: a window takes 3.0 and 5.6 ms, and 31,000 tokens/s in bulk. Two
+    threads per window: 2.8 and 4.7 ms, but 3.5 and 6.1 beside another busy process, and 30,000
+    tokens/s; with spinning waits, 2.4 and 4.1 ms, or 7 and 10 when busy, and 25,000 tokens/s. A
+    session of each kind would take 30 MB more.
     """
 
     def __init__(self, weights: Path):
@@ -61,56 +61,56 @@ class OnnxEngine:
 
         path = weights.with_name("tokenizer.json")
         if not path.is_file():
-            raise ModelError(f"{path}: missing, and model.onnx needs it; copy the folder anew.")
+            raise ModelError(f"{path}: missing, and model.onnx needs it; copy the folder again.")
         try:
             self.tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises nothing more special
-            raise ModelError(f"{path}: not a tokenizer ({error}); copy it anew.") from error
+            raise ModelError(f"{path}: not a tokenizer ({error}); copy it again.") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        options.log_severity_level = 4  # what is wrong is raised as well
+        options.log_severity_level = 4  # errors are raised as well
         try:
             self._session = onnxruntime.InferenceSession(
                 weights, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # its own classes derive from nothing narrower
+        except Exception as error:  # its own classes have no narrower base
             raise ModelError(
-                f"{weights}: cannot be loaded by ONNX Runtime ({error}); copy it anew."
+                f"{weights}: ONNX Runtime cannot load it ({error}); copy it again."
             ) from error
         inputs = {value.name for value in self._session.get_inputs()}
         outputs = [value.name for value in self._session.get_outputs()]
         if inputs != {"input_ids", "attention_mask"} or "logits" not in outputs:
             raise ModelError(
                 f"{weights}: maps {', '.join(sorted(inputs))} to {', '.join(outputs)}, but "
-                "input_ids and attention_mask to logits is needed; export it with finetune."
+                "it has to map input_ids and attention_mask to logits; export it with finetune."
             )
         self._weights = weights
         self._start_pool()
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
-        """Give (windows, labels) from windows of any lengths, at least one of them."""
-        if self._process != os.getpid():  # a fork has the pool, but none of its threads
+        """Score one window or more, of any lengths: (windows, labels)."""
+        if self._process != os.getpid():  # a fork inherits the pool, but none of its threads
             self._start_pool()
         if len(windows) == 1:
             return self._run(windows[0])
-        return np.concatenate(list(self._in_turn(windows)))
+        return np.concatenate(list(self._in_order(windows)))
 
     def _start_pool(self) -> None:
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
-        self._in_line = IN_LINE * cores()
+        self._queue_length = QUEUED_PER_CORE * cores()
         self._process = os.getpid()
 
-    def _in_turn(self, windows: Sequence[TokenIds]) -> Iterator[Logits]:
-        line: deque[Future[Logits]] = deque()
+    def _in_order(self, windows: Sequence[TokenIds]) -> Iterator[Logits]:
+        queue: deque[Future[Logits]] = deque()
         try:
             for ids in windows:
-                if len(line) == self._in_line:
-                    yield line.popleft().result()
-                line.append(self._pool.submit(self._run, ids))
-            while line:
-                yield line.popleft().result()
-        finally:  # after an error, nobody wants the rest
-            for waiting in line:
+                if len(queue) == self._queue_length:
+                    yield queue.popleft().result()
+                queue.append(self._pool.submit(self._run, ids))
+            while queue:
+                yield queue.popleft().result()
+        finally:  # after an error, the rest is not needed
+            for waiting in queue:
                 waiting.cancel()
 
     def _run(self, ids: TokenIds) -> Logits:
@@ -125,11 +125,11 @@ class OnnxEngine:
 class TorchEngine:
     """Any other sequence classifier, through transformers.
 
-    Safetensors where there are any; a .bin only by torch's weights-only reader, which refuses
-    what would run code. No code from the folder is run.
+    Safetensors if there are any; a .bin only through torch's weights-only reader, which refuses
+    anything that would run code. No code from the folder is run.
 
-    fp32, so that scores are those its authors published, on every machine. bf16 would take 35
-    instead of 91 ms a comment (bert-base, 72 tokens, two cores with a bf16 unit), and move
+    fp32, so that scores are those the authors published, on every machine. bf16 would take 35
+    instead of 91 ms per comment (bert-base, 72 tokens, two cores with a bf16 unit), and change
     probabilities by up to 0.004.
     """
 
@@ -156,13 +156,13 @@ class TorchEngine:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise ModelError(
                 f"{folder}: transformers cannot load this model ({reason}); "
-                "choose another, or save it anew with save_pretrained."
+                "choose another, or save it again with save_pretrained."
             ) from error
         if report["missing_keys"]:
             # transformers fills them with random numbers
             raise ModelError(
                 f"{folder}: the weights lack {', '.join(sorted(report['missing_keys'])[:3])}; this "
-                "is no trained classifier but a base for one: fine-tune it with python -m finetune."
+                "is a base model, not a trained classifier: fine-tune it with python -m finetune."
             )
         fast = getattr(tokenizer, "is_fast", False)
         backend = tokenizer.backend_tokenizer if fast else SlowTokenizer(tokenizer)
@@ -171,7 +171,7 @@ class TorchEngine:
         self._folder = folder
 
     def logits(self, windows: Sequence[TokenIds]) -> Logits:
-        """Give (windows, labels) from windows of any lengths, at least one of them."""
+        """Score one window or more, of any lengths: (windows, labels)."""
         import torch
 
         results = []
@@ -187,17 +187,17 @@ class TorchEngine:
 
 
 def _cannot_score(where: Path, error: Exception) -> ModelError:
-    """Say why windows cannot be scored; the usual cause is a token beyond the vocabulary."""
+    """Why windows cannot be scored; the usual cause is a token beyond the vocabulary."""
     reason = next(iter(str(error).strip().splitlines()), repr(error))
     return ModelError(
-        f"{where}: cannot score what its tokenizer has read ({reason}); if that is another "
-        "model's, copy the whole folder anew."
+        f"{where}: cannot score what its tokenizer returned ({reason}); if that is another "
+        "model's, copy the whole folder again."
     )
 
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """Keep its bars and reports off standard error: what is wrong becomes one sentence here."""
+    """Keep its bars and reports off standard error: errors become one sentence here."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -14,7 +14,7 @@ from comment_toxicity.decision import Decision
 from comment_toxicity.disk import read_json
 from comment_toxicity.errors import ModelError
 
-# What a folder without decision.json may hold, best first.
+# What a folder without decision.json may hold, in order of preference.
 WEIGHT_FILES = (
     "model.onnx",
     "model.safetensors",
@@ -22,11 +22,11 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-FALLBACK_WINDOW = 512  # tokens; what BERT-type models take when their files do not say
+FALLBACK_WINDOW = 512  # tokens; for BERT-type models whose files do not say
 SHORTEST_WINDOW = 8  # tokens; a few beside the special ones
 ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
 
-# Harms that a comment can do several of at once, and what a label for none of them is called.
+# Harms, of which a comment can do several at once, and names of a label for none of them.
 HARM = re.compile(
     r"(severe_)?toxic(ity)?|obscen(e|ity)|profan(e|ity)|threat(ening)?|violence|insult(ing)?|"
     r"identity_(hate|attack)|hate(_speech|ful)?|harassment|offensive|sexual(ly)?(_explicit)?"
@@ -38,12 +38,12 @@ NONE_OF_THEM = re.compile(
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """What a reader must know before it loads the weights.
+    """What is known of a model before its weights are loaded.
 
     labels: in the order of the logits.
-    window: tokens that the model takes at a time, [CLS] and [SEP] included.
+    window: tokens that the model takes at a time, including [CLS] and [SEP].
     weights: the weight file.
-    decision: calibration and thresholds; uncalibrated when the folder brings none.
+    decision: calibration and thresholds; uncalibrated when the folder has none.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class ModelFolder:
         """Read the folder at `path`.
 
         Raises ModelError when a file is missing or broken, when decision.json belongs to other
-        weights or other labels, or when the folder wants its own code to be run.
+        weights or other labels, or when the folder needs its own code.
         """
         config = _json(path / "config.json")
         tokenizer = _json(path / "tokenizer_config.json", default={})
@@ -65,15 +65,16 @@ class ModelFolder:
             if "auto_map" in content:
                 raise ModelError(
                     f"{path / name}: this model brings its own Python code (auto_map), "
-                    "which is never run here; choose a model of a type that transformers knows."
+                    "which is never run here; choose a model type that transformers supports."
                 )
         labels = _labels(config, path)
         if (path / DECISION_FILE).is_file():
             decision = Decision.load(path)
             if decision.weights is None or decision.weights.file not in WEIGHT_FILES[:2]:
                 raise ModelError(
-                    f"{path / DECISION_FILE}: names no weight file that it could be for (expected "
-                    f"{' or '.join(WEIGHT_FILES[:2])}); write it anew with finetune's calibrate."
+                    f"{path / DECISION_FILE}: names no weight file that it could belong to "
+                    f"(expected {' or '.join(WEIGHT_FILES[:2])}); write it again with finetune's "
+                    "calibrate."
                 )
             decision.verify(path)
             if list(decision.labels) != labels:
@@ -88,18 +89,18 @@ class ModelFolder:
 
 
 def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
-    """Tell whether the labels are judged one by one ("sigmoid") or exclude each other ("softmax").
+    """Whether a model is multi-label ("sigmoid") or single-label ("softmax").
 
-    The config's problem_type says so. Where it is missing, the labels have to:
+    The config's problem_type says so. Where it is missing, the labels decide:
     - one label: sigmoid;
     - two or more known harms (toxic, threat, insult, …), and no label that means “none of these”
       (neutral, non-toxic, neither, …): a comment can do several at once, so sigmoid;
-    - all others (POSITIVE and NEGATIVE, LABEL_0 …, stars, topics): softmax, as transformers does.
-    A regression model gives no probabilities: ModelError.
+    - all others (POSITIVE and NEGATIVE, LABEL_0 …, stars, topics): softmax, as in transformers.
+    Raises ModelError for a regression model.
     """
     problem = config.get("problem_type")
     if problem == "regression":
-        raise ModelError(f"{path}: a regression model, which gives no probabilities of labels.")
+        raise ModelError(f"{path}: a regression model, which has no label probabilities.")
     if problem == "multi_label_classification" or len(labels) == 1:
         return "sigmoid"
     if problem == "single_label_classification":
@@ -127,19 +128,19 @@ def _labels(config: dict[str, Any], path: Path) -> list[str]:
     try:
         if "id2label" in config:
             named = config["id2label"]
-        else:  # transformers leaves out what is its default: two labels without a name
+        else:  # transformers omits its default: two unnamed labels
             named = {number: f"LABEL_{number}" for number in range(config.get("num_labels", 2))}
         numbered = {int(number): str(label) for number, label in named.items()}
         labels = [numbered[number] for number in range(len(numbered))]
     except KeyError:
         raise ModelError(
-            f"{path / 'config.json'}: id2label does not count from 0 without a gap."
+            f"{path / 'config.json'}: id2label does not number the labels from 0 without gaps."
         ) from None
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"{path / 'config.json'}: id2label is not a table of labels.") from error
-    twice = [label for label, times in Counter(labels).items() if times > 1]
-    if twice:
-        raise ModelError(f"{path / 'config.json'}: id2label has the label {twice[0]!r} twice.")
+    duplicates = [label for label, times in Counter(labels).items() if times > 1]
+    if duplicates:
+        raise ModelError(f"{path / 'config.json'}: id2label has the label {duplicates[0]!r} twice.")
     return labels
 
 
@@ -155,7 +156,7 @@ def _window(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> in
     if window < SHORTEST_WINDOW:
         raise ModelError(
             f"{path}: max_position_embeddings in config.json or model_max_length in "
-            "tokenizer_config.json is no length of a text in tokens; copy the folder again."
+            "tokenizer_config.json is not a length in tokens; copy the folder again."
         )
     return window
 
@@ -174,7 +175,7 @@ def _weights(path: Path, decision: Decision) -> Path:
 
 
 def _check_shards(index: Path) -> None:
-    """See that the files are there among which an index shares the weights out."""
+    """Check that the files that an index lists are there."""
     names = _json(index).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise ModelError(f"{index}: names no weight file; copy the folder again.")
@@ -182,7 +183,7 @@ def _check_shards(index: Path) -> None:
     outside = [name for name in files if name != Path(name).name]
     if outside:
         raise ModelError(
-            f"{index}: names {min(outside)!r}, which does not lie beside it, so nothing is read."
+            f"{index}: names {min(outside)!r}, which is not beside it, so nothing is read."
         )
     missing = [name for name in files if not (index.parent / name).is_file()]
     if missing:

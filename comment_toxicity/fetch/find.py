@@ -89,8 +89,8 @@ def find_model(name: str) -> Path:
         return hub_folder(hub_id["repo"], hub_id["revision"])
     raise ModelError(
         f"No model {name!r}. There are: {', '.join(available_models()) or 'none'}; "
-        "the path of a model folder, a Hub id (owner/name, owner/name@revision) or "
-        "s3://bucket/prefix will do too."
+        "or give the path of a model folder, a Hub id (owner/name, owner/name@revision) or "
+        "s3://bucket/prefix."
     )
 
 

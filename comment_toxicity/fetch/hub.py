@@ -1,7 +1,7 @@
 """A model on the Hugging Face Hub → its folder in the Hub's cache, at one commit, hashes checked.
 
 All files come from the commit that the branch or tag names now, or, where the Hub cannot be
-reached, from the last one that was fetched whole: never from two commits.
+reached, from the last one that was downloaded whole: never from two commits.
 """
 
 import hashlib
@@ -18,20 +18,20 @@ from comment_toxicity.folder import WEIGHT_FILES
 
 logger = logging.getLogger(__name__)
 
-# Of a repository, its top level only: exports to other frameworks lie in folders.
+# Only the top level of a repository: exports to other frameworks are in folders.
 SMALL_FILES = ["README.md", "*.json", "*.txt", "*.model", "*.codes"]
-# Best first. Large weights lie in several files; which, says the index, a small file.
+# In order of preference. Large weights are in several files, which the index lists.
 WEIGHT_PATTERNS = ["model.onnx", "model*.safetensors", "pytorch_model*.bin"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def hub_folder(repo: str, revision: str | None = None) -> Path:
-    """Fetch a model and give its folder; what was fetched before is not fetched again.
+    """Download a model and return its folder; files in the cache are not downloaded again.
 
     repo: owner/name.  revision: a branch, tag or commit; None is the branch main.
-    Where the Hub cannot be reached, the cached model is taken, and a warning is logged.
+    Where the Hub cannot be reached, the cached model is used, and a warning is logged.
     Raises ModelError when there is no such model, no access to it, neither network nor cache,
-    or when a file is not what the Hub has under its name.
+    or when a file is not the one on the Hub.
     """
     with hub_errors(repo, revision):
         commit = _commit(repo, revision)
@@ -44,16 +44,16 @@ def hub_folder(repo: str, revision: str | None = None) -> Path:
             folder = _fetch(repo, commit, cached)
             broken = _broken_files(folder)
         if commit not in (None, revision) and not broken:
-            # The cache learns only now what the name means: without a network it has to be whole.
+            # Only now does the cache record the name: offline, the model must be complete.
             _download(repo, revision, SMALL_FILES)
     if broken:
         raise ModelError(
-            f"{broken[0]}: not the file that the Hub has under this name; delete "
-            f"{broken[0].resolve()} and load the model again, with a network."
+            f"{broken[0]}: not the file that is on the Hub; delete {broken[0].resolve()} and load "
+            "the model again while online."
         )
     if cached:
         logger.warning(
-            "%s: the Hub cannot be reached; using what was fetched before (commit %s).",
+            "%s: the Hub cannot be reached; using the cached model (commit %s).",
             f"{repo}@{revision}" if revision else repo,
             folder.name[:12],
         )
@@ -61,12 +61,12 @@ def hub_folder(repo: str, revision: str | None = None) -> Path:
 
 
 def _commit(repo: str, revision: str | None) -> str | None:
-    """Ask which commit the revision names now; None when nobody answers, or nothing of use."""
+    """The commit that the revision names now; None when the Hub does not answer properly."""
     from httpx2 import TransportError
     from huggingface_hub import HfApi, errors
 
     if revision and COMMIT.fullmatch(revision):
-        return revision  # means the same for ever, so nobody has to be asked
+        return revision  # never changes, so there is no need to ask
     try:
         return HfApi().model_info(repo, revision=revision, timeout=10).sha
     except (TransportError, errors.OfflineModeIsEnabled):
@@ -81,7 +81,7 @@ def _fetch(repo: str, revision: str | None, cached: bool) -> Path:
     folder = _download(repo, revision, SMALL_FILES, cached)
     named = _named_weights(folder)
     for pattern in [named] if named else WEIGHT_PATTERNS:
-        # By commit, which is the folder's name: the branch can move on meanwhile.
+        # By commit, which is the folder's name: the branch can move meanwhile.
         folder = _download(repo, folder.name, [*SMALL_FILES, pattern], cached)
         if any(folder.glob(pattern)):
             break
@@ -102,20 +102,20 @@ def _download(repo: str, revision: str | None, patterns: list[str], cached: bool
 
 
 def _named_weights(folder: Path) -> str | None:
-    """Tell which weights decision.json is for: the others need not be fetched."""
+    """The weights that decision.json belongs to: the others need not be downloaded."""
     try:
         name = read_json(folder / DECISION_FILE)["weights"]["file"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # if it is broken, reading the folder says so
+        return None  # if it is broken, reading the folder reports it
     return name if name in WEIGHT_FILES else None
 
 
 def _broken_files(folder: Path) -> list[Path]:
-    """Name the files whose content is not what it was on the Hub.
+    """The files whose content is not what it was on the Hub.
 
     The cache keeps contents under their hashes, SHA-256 for large files and git's for others, and
     links to them by name. On a disk without links there is no such hash; the weights are still
-    compared with the one in decision.json.
+    checked against the one in decision.json.
     """
     broken = []
     for path in folder.iterdir():
@@ -135,7 +135,7 @@ def _broken_files(folder: Path) -> list[Path]:
 
 @contextmanager
 def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
-    """Turn whatever the Hub's client raises into a ModelError of one sentence."""
+    """Turn whatever the Hub's client raises into a one-sentence ModelError."""
     from httpx2 import HTTPError
     from huggingface_hub import constants, errors
 
@@ -144,7 +144,7 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise ModelError(
-            f"{wanted}: its owner gives access on request only; ask for it on "
+            f"{wanted}: its owner grants access on request only; ask for it on "
             f"https://huggingface.co/{repo}, then log in with `hf auth login`."
         ) from error
     except errors.RevisionNotFoundError as error:
@@ -166,11 +166,11 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
         raise ModelError(f"{wanted}: not a Hub id of the form owner/name.") from error
     except (HTTPError, ConnectionError, errors.EntryNotFoundError) as error:
         raise ModelError(
-            f"{wanted}: the Hub cannot be reached and this model was not downloaded whole before; "
+            f"{wanted}: the Hub cannot be reached, and the cache does not hold the whole model; "
             "connect to the network, or give the path of a model folder."
         ) from error
     except OSError as error:
         raise ModelError(
-            f"{wanted}: cannot be kept in {constants.HF_HUB_CACHE} ({error.strerror or error}); "
-            "make room, or set HF_HOME to a folder that can be written."
+            f"{wanted}: cannot be written to {constants.HF_HUB_CACHE} ({error.strerror or error}); "
+            "free some space, or set HF_HOME to a writable folder."
         ) from error

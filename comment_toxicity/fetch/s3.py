@@ -2,12 +2,12 @@
 
 finetune/publish/s3.py writes this:
 
-    PREFIX/versions/VERSION/…               the files of a model folder, never changed again
+    PREFIX/versions/VERSION/…               the files of a model folder, never changed later
     PREFIX/versions/VERSION/manifest.json   their names, sizes and SHA-256, written after them
     PREFIX/current.json                     {"version": VERSION}, written last
-    PREFIX/tags/TAG.json                    the same, for a version that somebody gave a name
+    PREFIX/tags/TAG.json                    the same, for a tagged version
 
-VERSION is the beginning of the manifest's SHA-256, so all that is read can be checked against it.
+VERSION is the start of the manifest's SHA-256, so everything that is read can be checked.
 """
 
 import hashlib
@@ -21,7 +21,13 @@ from typing import Any
 
 from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
-from comment_toxicity.fetch.s3_client import Place, one_sentence, read_small, s3_client, unreachable
+from comment_toxicity.fetch.s3_client import (
+    Place,
+    one_sentence,
+    read_small,
+    s3_client,
+    unreachable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +38,11 @@ FILE_NAME = re.compile(r"\w[\w.-]*\.(json|txt|md|model|codes|onnx|safetensors)",
 
 
 def s3_folder(uri: str) -> Path:
-    """Fetch a model and give its folder; what was fetched before is not fetched again.
+    """Download a model and return its folder; what is in the cache is not downloaded again.
 
-    Where the endpoint cannot be reached, the cached model is taken, and a warning is logged.
+    Where the endpoint cannot be reached, the cached model is used, and a warning is logged.
     Raises ModelError when there is no such model, no access to it, neither network nor cache, or
-    when a file is not what the manifest says.
+    when a file is not the one in the manifest.
     """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
@@ -48,7 +54,7 @@ def s3_folder(uri: str) -> Path:
         where = f"{client.meta.endpoint_url} {place.bucket} {place.prefix}"
         name = f"{place.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
         cache = Path(cached_assets_path("comment-toxicity", namespace="s3", subfolder=name))
-        known = cache / (f"{place.revision}.tag" if place.revision else "current.version")
+        pointer = cache / (f"{place.revision}.tag" if place.revision else "current.version")
         if place.revision and VERSION.fullmatch(place.revision) and _whole(cache / place.revision):
             return cache / place.revision
         try:
@@ -56,16 +62,16 @@ def s3_folder(uri: str) -> Path:
             folder = cache / version
             if not _whole(folder):
                 _download(client, place, version, folder)
-            known.write_text(version, encoding="utf-8")
+            pointer.write_text(version, encoding="utf-8")
             return folder
         except (Boto3Error, BotoCoreError, ClientError) as error:
             if not unreachable(error):
                 raise
-            folder = cache / known.read_text(encoding="utf-8") if known.is_file() else known
+            folder = cache / pointer.read_text(encoding="utf-8") if pointer.is_file() else pointer
             if not _whole(folder):
                 raise
         logger.warning(
-            "%s: %s cannot be reached; using what was fetched before (version %s).",
+            "%s: %s cannot be reached; using the cached model (version %s).",
             place,
             client.meta.endpoint_url,
             folder.name[:12],
@@ -74,7 +80,7 @@ def s3_folder(uri: str) -> Path:
 
 
 def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | None:
-    """Give the version that a pointer names, and the pointer's ETag; None where there is none."""
+    """The version that a pointer names, and the pointer's ETag; None where there is no pointer."""
     found = read_small(client, place, *parts)
     if found is None:
         return None
@@ -84,11 +90,11 @@ def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | No
             return version, found[1]
     except (ValueError, KeyError, TypeError):
         pass
-    raise ModelError(f"{place}: {'/'.join(parts)} there names no version; publish the model anew.")
+    raise ModelError(f"{place}: {'/'.join(parts)} there names no version; publish the model again.")
 
 
 def read_manifest(client: Any, place: Place, version: str) -> bytes | None:
-    """Give the manifest of a version, checked; None when there is none."""
+    """The manifest of a version, checked; None when there is none."""
     found = read_small(client, place, "versions", version, MANIFEST)
     if found is not None and not _is_of(found[0], version):
         raise ModelError(f"{place}: the manifest of {version} is not the one that was published.")
@@ -106,7 +112,7 @@ def _version(client: Any, place: Place) -> str:
         return found[0]
     if VERSION.fullmatch(place.revision):
         return place.revision
-    raise ModelError(f"{place}: the model there has no version and no tag of this name.")
+    raise ModelError(f"{place}: the model there has no such version or tag.")
 
 
 def _download(client: Any, place: Place, version: str, folder: Path) -> None:
@@ -121,34 +127,38 @@ def _download(client: Any, place: Place, version: str, folder: Path) -> None:
         broken = _broken_files(part)
         if broken:
             raise ModelError(
-                f"{place}: {broken[0]} there is not the file that was published; publish it anew."
+                f"{place}: {broken[0]} there is not the file that was published; publish the model "
+                "again."
             )
         shutil.rmtree(folder, ignore_errors=True)  # a broken one
         try:
             part.rename(folder)
         except OSError:
-            if not _whole(folder):  # else another process was quicker
+            if not _whole(folder):  # else another process was faster
                 raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _files(manifest: bytes, place: Place | Path) -> dict[str, str]:
-    """Read the names and hashes; a name cannot lead out of the folder, nor be a pickle's."""
+    """Names → SHA-256; a name cannot lead out of the folder, nor be a pickle's."""
     try:
         hashes = {name: file["sha256"] for name, file in json.loads(manifest)["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{place}: its manifest cannot be read; publish the model anew."
+            f"{place}: its manifest cannot be read; publish the model again."
         ) from error
-    foreign = [name for name in hashes if not FILE_NAME.fullmatch(name)]
-    if foreign:
-        raise ModelError(f"{place}: {foreign[0]!r} is no file of a model folder, so none is taken.")
+    unexpected = [name for name in hashes if not FILE_NAME.fullmatch(name)]
+    if unexpected:
+        raise ModelError(
+            f"{place}: {unexpected[0]!r} does not belong in a model folder, so nothing is "
+            "downloaded."
+        )
     return hashes
 
 
 def _broken_files(folder: Path) -> list[str]:
-    """Name the files of the manifest that are missing or have another content."""
+    """The files of the manifest that are missing or have other content."""
     hashes = _files((folder / MANIFEST).read_bytes(), folder)
     return [
         name

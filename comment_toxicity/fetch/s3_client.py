@@ -1,6 +1,6 @@
-"""S3, or what speaks its language: a place there, a client for it, and what goes wrong in words.
+"""S3 or an S3-compatible store: where a model is there, a client, and errors in words.
 
-Another endpoint than Amazon's is a setting of boto3's own: AWS_ENDPOINT_URL.
+For another endpoint than Amazon's, set boto3's own AWS_ENDPOINT_URL.
 """
 
 import functools
@@ -26,7 +26,7 @@ CREDENTIALS = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model lies: s3://BUCKET/PREFIX, with @REVISION (a version or a tag) or not."""
+    """Where a model is: s3://BUCKET/PREFIX, with or without @REVISION (a version or a tag)."""
 
     bucket: str
     prefix: str
@@ -34,7 +34,7 @@ class Place:
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """Read the form above; ModelError when it is not of that form."""
+        """Parse the form above. Raises ModelError for any other."""
         found = URI.fullmatch(uri)
         if not found:
             raise ModelError(f"{uri}: not of the form s3://BUCKET/PREFIX or …@REVISION.")
@@ -44,7 +44,7 @@ class Place:
         return f"s3://{self.bucket}/{self.prefix}" + (f"@{self.revision}" if self.revision else "")
 
     def key(self, *parts: str) -> str:
-        """Give the key of something below the prefix."""
+        """The key of an object below the prefix."""
         return "/".join([self.prefix, *parts])
 
 
@@ -61,8 +61,8 @@ def s3_client(anonymous: bool = False) -> Any:
     session = botocore.session.get_session()
     session.register_component("data_loader", _service_descriptions())
     credentials = s3_credentials(session)
-    # Checksums beyond what the protocol asks for are unknown to several S3-compatible stores, and
-    # of no use here: every file has a SHA-256 of its own.
+    # Several S3-compatible stores reject checksums beyond those the protocol requires. They are not
+    # needed here: every file has a SHA-256 of its own.
     settings: dict[str, Any] = {
         "connect_timeout": 10,
         "request_checksum_calculation": "when_required",
@@ -72,29 +72,29 @@ def s3_client(anonymous: bool = False) -> Any:
         settings["signature_version"] = UNSIGNED
     elsewhere = [os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
     if any(elsewhere) or "endpoint_url" in session.get_scoped_config():
-        settings["s3"] = {"addressing_style": "path"}  # a bucket has rarely its own host name there
+        settings["s3"] = {"addressing_style": "path"}  # a bucket rarely has its own host name there
     return boto3.Session(botocore_session=session).client("s3", config=Config(**settings))
 
 
 def s3_credentials(session: Any) -> Any:
-    """Give what AWS's usual settings have, None for nothing; ValueError where it is no key."""
+    """The credentials in AWS's usual settings, or None. Raises ValueError for malformed ones."""
     credentials = session.get_credentials()
     for part in credentials.get_frozen_credentials() if credentials else ():
         if part and not re.fullmatch(r"[\x21-\x7e]+", part):
-            raise ValueError("a blank or another odd sign in the credentials")
+            raise ValueError("a blank or another odd character in the credentials")
     return credentials
 
 
 @functools.cache
 def _service_descriptions() -> Any:
-    """Keep what botocore knows of S3's requests, which takes it half a second to read."""
+    """What botocore knows of S3's requests, kept: it takes half a second to read."""
     from botocore.loaders import create_loader
 
     return create_loader()
 
 
 def read_small(client: Any, place: Place, *parts: str) -> tuple[bytes, str] | None:
-    """Give a small object's content and ETag; None when there is no such object."""
+    """A small object's content and ETag; None when there is no such object."""
     from botocore.exceptions import ClientError
 
     try:
@@ -108,7 +108,7 @@ def read_small(client: Any, place: Place, *parts: str) -> tuple[bytes, str] | No
 
 
 def unreachable(error: Exception) -> bool:
-    """Whether nobody answers, or nothing of use, and not: somebody refuses."""
+    """Whether the endpoint did not answer properly, rather than refuse."""
     from boto3.exceptions import RetriesExceededError
     from botocore.exceptions import (
         ClientError,
@@ -125,7 +125,7 @@ def unreachable(error: Exception) -> bool:
 
 @contextmanager
 def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
-    """Turn whatever boto3 raises into an error of this kind and one sentence, without secrets."""
+    """Turn whatever boto3 raises into one sentence of the given type, without secrets."""
     from boto3.exceptions import Boto3Error, RetriesExceededError
     from botocore.exceptions import (
         BotoCoreError,
@@ -139,15 +139,15 @@ def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
         yield
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise kind(
-            f"{where}: there are no AWS credentials, or half of them; {CREDENTIALS}."
+            f"{where}: the AWS credentials are missing or incomplete; {CREDENTIALS}."
         ) from error
     except ParamValidationError as error:
-        raise kind(f"{where}: S3 allows no such bucket name.") from error
+        raise kind(f"{where}: S3 does not allow this bucket name.") from error
     except (BotoCoreError, RetriesExceededError) as error:
         if unreachable(error):
             raise kind(
-                f"{where}: the endpoint cannot be reached ({type(error).__name__}); try again "
-                "with a network, or set AWS_ENDPOINT_URL to the right one."
+                f"{where}: the endpoint cannot be reached ({type(error).__name__}); check the "
+                "network, or set AWS_ENDPOINT_URL to the right one."
             ) from error
         # Profiles, regions, single sign-on: it says well what is wrong.
         raise kind(f"{where}: {str(error).rstrip('.')}.") from error
@@ -156,18 +156,17 @@ def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
     except OSError as error:
         raise kind(
             f"{where}: {error.filename or 'a file'} cannot be read or written "
-            f"({error.strerror or error}); make room, or set HF_HOME to a folder that can be "
-            "written."
+            f"({error.strerror or error}); free some space, or set HF_HOME to a writable folder."
         ) from error
     except ValueError as error:
         raise kind(
-            f"{where}: the AWS settings cannot be used ({str(error).split(':')[0]}); mend "
-            f"AWS_ENDPOINT_URL, or, as to credentials, {CREDENTIALS}."
+            f"{where}: the AWS settings cannot be used ({str(error).split(':')[0]}); fix "
+            f"AWS_ENDPOINT_URL, or, for credentials, {CREDENTIALS}."
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Say what S3 refuses, and what to do."""
+    """What S3 refused, and what to do."""
     cause = error
     while not hasattr(cause, "response") and (cause.__cause__ or cause.__context__):
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
@@ -185,7 +184,7 @@ def _reason(error: Exception) -> str:
     if code in ("PermanentRedirect", "301", "IllegalLocationConstraintException"):
         return f"the bucket is in another region ({code}); set AWS_REGION to it"
     if code == "BucketAlreadyExists":
-        return "a bucket of this name belongs to somebody else; choose another name"
+        return "a bucket of this name belongs to someone else; choose another name"
     if code == "NoSuchBucket":
         return "there is no such bucket"
     return f"the endpoint answers with {code}" + (f" ({status})" if status else "")

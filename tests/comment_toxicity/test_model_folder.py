@@ -43,8 +43,8 @@ def test_a_folder_without_weights_is_refused(model_folder):
     [
         ({"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}, "2-of-2.*: missing"),
         ({}, "names no weight file"),
-        ({"a": "../model-1-of-2.safetensors"}, "does not lie beside it"),
-        ({"a": ["model-1-of-2.safetensors"]}, "missing|does not lie beside it"),
+        ({"a": "../model-1-of-2.safetensors"}, "is not beside it"),
+        ({"a": ["model-1-of-2.safetensors"]}, "missing|is not beside it"),
     ],
 )
 def test_weights_in_several_files_lacking_one_are_refused(model_folder, weight_map, said):
@@ -94,7 +94,7 @@ def test_a_decision_of_other_than_numbers_is_refused(model_folder, field, value)
 def test_a_label_count_that_does_not_match_is_refused(model_folder):
     (model_folder / "decision.json").unlink()
     edit(model_folder / "config.json", id2label={"0": "toxic", "1": "threat"})
-    with pytest.raises(ModelError, match=r"6 scores a text, .* 2 labels"):
+    with pytest.raises(ModelError, match=r"6 scores for a text, .* 2 labels"):
         load_classifier(model_folder)
 
 
@@ -103,10 +103,10 @@ def test_a_label_count_that_does_not_match_is_refused(model_folder):
     [
         ("config.json", {"id2label": dict.fromkeys("012345", "toxic")}, "'toxic' twice"),
         ("config.json", {"id2label": None}, "not a table of labels"),
-        ("config.json", {"max_position_embeddings": "512"}, "no length"),
-        ("tokenizer_config.json", {"model_max_length": "32"}, "no length"),
-        ("tokenizer_config.json", {"model_max_length": 2}, "no length"),  # would never end
-        ("tokenizer_config.json", {"model_max_length": -1}, "no length"),
+        ("config.json", {"max_position_embeddings": "512"}, "not a length"),
+        ("tokenizer_config.json", {"model_max_length": "32"}, "not a length"),
+        ("tokenizer_config.json", {"model_max_length": 2}, "not a length"),  # would never end
+        ("tokenizer_config.json", {"model_max_length": -1}, "not a length"),
         ("decision.json", {"weights": {"file": "model.onnx", "sha256": 5}}, "sha256"),
     ],
 )

@@ -484,7 +484,7 @@ def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypa
     with caplog.at_level(logging.WARNING, "comment_toxicity"):
         found = load_classifier(NAME)
     assert np.array_equal(found.score(TEXTS), expected)
-    assert "ann/first: the Hub cannot be reached; using what was fetched before" in caplog.text
+    assert "ann/first: the Hub cannot be reached; using the cached model" in caplog.text
 
 
 def test_without_the_hub_a_download_that_failed_does_not_hide_the_model_before_it(hub, model):
@@ -521,7 +521,7 @@ def test_a_file_spoilt_in_the_cache_is_named_where_there_is_no_network(hub, mode
     path = load_classifier(NAME).folder.path / "tokenizer.json"
     path.resolve().write_bytes(b"{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"tokenizer\.json: not the file that the Hub has"):
+    with pytest.raises(ModelError, match=r"tokenizer\.json: not the file that is on the Hub"):
         load_classifier(NAME)
 
 

@@ -140,17 +140,19 @@ def test_without_credentials_one_sentence_says_where_to_put_them(s3, model, monk
 
 def test_half_of_the_credentials_are_none(s3, model, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(PublishError, match="no AWS credentials, or half of them; put them into"):
+    with pytest.raises(
+        PublishError, match="AWS credentials are missing or incomplete; put them into"
+    ):
         publish(model, [NAME])
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("AWS_SECRET_ACCESS_KEY", "wJalr XUtn", "odd sign in the credentials"),
-        ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", "odd sign in the credentials"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalr XUtn", "odd character in the credentials"),
+        ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", "odd character in the credentials"),
         ("AWS_PROFILE", "nobody", "profile .nobody. could not be found"),
-        ("AWS_ENDPOINT_URL", "localhost", "mend AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL", "localhost", "fix AWS_ENDPOINT_URL"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "cannot be reached"),
     ],
 )
@@ -190,7 +192,7 @@ def test_read_only_credentials_are_said_for_large_files_too(published, s3, model
 
 def test_a_bucket_of_somebody_else_is_said(s3, model):
     s3.fail("PUT", "^/models$", (409, "BucketAlreadyExists"))
-    with pytest.raises(PublishError, match="belongs to somebody else; choose another name"):
+    with pytest.raises(PublishError, match="belongs to someone else; choose another name"):
         publish(model, [NAME])
 
 
@@ -282,7 +284,7 @@ def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, 
     with caplog.at_level(logging.WARNING, "comment_toxicity"):
         found = load_classifier(name)
     assert np.array_equal(found.score(TEXTS), expected)
-    assert "cannot be reached; using what was fetched before" in caplog.text
+    assert "cannot be reached; using the cached model" in caplog.text
 
 
 def test_a_tag_called_current_is_not_taken_for_the_newest(published, s3, model):
@@ -312,7 +314,7 @@ def test_where_files_stay_cut_short_the_cache_is_used_and_that_is_said(
         s3.fail("GET", "/metrics.json", "half")
     with caplog.at_level(logging.WARNING, "comment_toxicity"):
         assert load_classifier(NAME).calibrated
-    assert "cannot be reached; using what was fetched before" in caplog.text
+    assert "cannot be reached; using the cached model" in caplog.text
     assert not load_classifier(NAME).calibrated
 
 
@@ -359,7 +361,7 @@ def test_a_manifest_cannot_lead_elsewhere_nor_to_a_pickle(s3, model, tmp_path, n
     forged = hashlib.sha256(manifest).hexdigest()[:32]
     put(f"versions/{forged}/manifest.json", manifest)
     put("current.json", json.dumps({"version": forged}).encode())
-    with pytest.raises(ModelError, match="is no file of a model folder"):
+    with pytest.raises(ModelError, match="does not belong in a model folder"):
         load_classifier(NAME)
     assert list(tmp_path.rglob("evil.json")) == []
 
@@ -376,7 +378,7 @@ def test_a_pointer_that_names_no_version_is_refused(published, pointer):
     [
         ("s3://models/toxic/other", "no model is published there"),
         ("s3://no-such-bucket/first", "no model is published there"),
-        (f"{NAME}@v9", "no version and no tag of this name"),
+        (f"{NAME}@v9", "no such version or tag"),
         (f"{NAME}@{'0' * 32}", "there is no version"),
         ("s3://models", "not of the form s3://BUCKET/PREFIX"),
         ("s3://Models/x", "not of the form s3://BUCKET/PREFIX"),
