@@ -23,9 +23,9 @@ from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.fetch.s3_client import (
     Place,
-    one_sentence,
     read_small,
     s3_client,
+    translating_s3_errors,
     unreachable,
 )
 
@@ -49,7 +49,7 @@ def s3_folder(uri: str) -> Path:
     from huggingface_hub import cached_assets_path
 
     place = Place.parse(uri)
-    with one_sentence(str(place), ModelError):
+    with translating_s3_errors(str(place), ModelError):
         client = s3_client(anonymous=True)
         where = f"{client.meta.endpoint_url} {place.bucket} {place.prefix}"
         name = f"{place.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"

@@ -124,7 +124,7 @@ def unreachable(error: Exception) -> bool:
 
 
 @contextmanager
-def one_sentence(where: str, kind: type[UserError]) -> Iterator[None]:
+def translating_s3_errors(where: str, kind: type[UserError]) -> Iterator[None]:
     """Turn whatever boto3 raises into one sentence of the given type, without secrets."""
     from boto3.exceptions import Boto3Error, RetriesExceededError
     from botocore.exceptions import (

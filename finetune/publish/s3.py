@@ -15,10 +15,10 @@ from comment_toxicity.fetch.s3 import MANIFEST, POINTER, read_pointer
 from comment_toxicity.fetch.s3_client import (
     CREDENTIALS,
     Place,
-    one_sentence,
     read_small,
     s3_client,
     s3_credentials,
+    translating_s3_errors,
 )
 from finetune.publish.bundle import METRIC_FILES, Bundle, File
 from finetune.publish.target import Changed, Published
@@ -46,7 +46,7 @@ class S3Target:
         """Return who publishes. Raises PublishError if there are no credentials."""
         import botocore.session
 
-        with one_sentence(self.label, PublishError):
+        with translating_s3_errors(self.label, PublishError):
             credentials = s3_credentials(botocore.session.get_session())
         if credentials is None:
             raise PublishError(f"{self.label}: there are no AWS credentials; {CREDENTIALS}.")
@@ -54,7 +54,7 @@ class S3Target:
 
     def published(self) -> Published | None:
         """Return what readers get now; None if there is no bucket, or no model in it."""
-        with one_sentence(self.label, PublishError):
+        with translating_s3_errors(self.label, PublishError):
             client = self.client
             pointer = read_pointer(client, self.place, POINTER)
             if pointer is None:
@@ -81,7 +81,7 @@ class S3Target:
         )
         listing = File.of(bundle.files[0].path.with_name(MANIFEST), manifest)
         version = listing.sha256[:32]
-        with one_sentence(self.label, PublishError):
+        with translating_s3_errors(self.label, PublishError):
             client = self.client
             self._make_bucket(client)
             new_tags = [tag for tag in tags if not self._tag_exists(client, tag, version)]
