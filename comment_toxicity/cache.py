@@ -4,7 +4,7 @@
 
     classifier = shared_models().get("toxic-minilm")
 
-Nothing but models is kept: no text, no score.
+Only models are kept: no text, no score.
 """
 
 import functools
@@ -28,8 +28,8 @@ State = tuple[tuple[str, int, int], ...]
 
 
 def shared_models() -> "LoadedModels":
-    """Give the models that page and HTTP routes of this process share."""
-    with _FIRST:  # or many visitors at once on a fresh server would each get models of their own
+    """The models that the page and the HTTP routes of this process share."""
+    with _FIRST:  # else many visitors at once on a new server would each load models of their own
         return _shared_models()
 
 
@@ -37,38 +37,38 @@ def shared_models() -> "LoadedModels":
 def _shared_models() -> "LoadedModels":
     kept = os.environ.get(KEPT, "2")
     if not kept.isdecimal() or int(kept) < 1:
-        raise SettingsError(f"{KEPT} is {kept!r}; give a whole number from 1 on.")
+        raise SettingsError(f"{KEPT} is {kept!r}; set it to a whole number of at least 1.")
     return LoadedModels(int(kept))
 
 
 class LoadedModels:
-    """At most `kept` models; the one that was asked for longest ago makes room for another.
+    """At most `kept` models; the least recently used one makes room for another.
 
-    Loading goes one at a time: transformers imports parts of itself lazily and fails when two
-    threads do that at once. A model that is there already waits for no lock.
+    Models load one at a time: transformers imports parts of itself lazily and fails when two
+    threads do that at once. A loaded model waits for no lock.
     """
 
     def __init__(self, kept: int):
         self.kept = kept
         self._models: OrderedDict[str, tuple[State, classifier.Classifier]] = OrderedDict()
-        # Dropped ones that somebody still holds, such as the HTTP service: no second copy of them.
+        # Dropped models still in use, as by the HTTP service, are not loaded a second time.
         self._alive: WeakValueDictionary[str, classifier.Classifier] = WeakValueDictionary()
         self._states: dict[str, State] = {}
         self._table = threading.Lock()
         self._loading = threading.Lock()
 
     def get(self, name: str) -> "classifier.Classifier":
-        """Give the model that `name` means, loaded on the first call, or when its files changed.
+        """The model called `name`, loaded on the first call, and again when its files change.
 
         Raises what load_classifier raises; nothing is kept then.
         """
-        found = self._fresh(name)
-        if found is not None:
-            return found
+        model = self._fresh(name)
+        if model is not None:
+            return model
         with self._loading:
-            found = self._fresh(name)  # another thread may have loaded it meanwhile
-            if found is not None:
-                return found
+            model = self._fresh(name)  # another thread may have loaded it
+            if model is not None:
+                return model
             self._drop(name)
             model = self._in_use(name) or classifier.load_classifier(name)
             with self._table:
@@ -79,16 +79,16 @@ class LoadedModels:
         return model
 
     def version(self, name: str) -> State:
-        """Tell which files a model was read from: the key of anything computed with it."""
+        """The files that a model was read from: a cache key for anything computed with it."""
         return _state(self.get(name))
 
     def names(self) -> list[str]:
-        """Name the models in memory, the one that was asked for last at the end."""
+        """The names of the models in memory, the most recently used last."""
         with self._table:
             return list(self._models)
 
     def clear(self) -> None:
-        """Drop all, and load anew even what somebody still holds."""
+        """Drop all models, and load even those in use again when asked."""
         self._drop(*self.names())
         self._alive.clear()
 
@@ -112,13 +112,13 @@ class LoadedModels:
             dropped = [self._models.pop(name) for name in names if name in self._models]
         if dropped:
             del dropped
-            gc.collect()  # a torch model holds cycles; its memory would stay for long
+            gc.collect()  # a torch model holds cycles, which would stay in memory
 
 
 def _state(model: "classifier.Classifier") -> State:
-    """Path, size and time of the files that decide scores; a missing one is left out.
+    """Path, size and time of the files that decide scores; missing ones are left out.
 
-    A run that is trained again under its old name replaces them.
+    A run that is trained again under its name replaces them.
     """
     return tuple(_stamps(model.folder.path, model.folder.weights))
 

@@ -1,4 +1,4 @@
-"""What the commands share: one frame around their work, and the file that --output names.
+"""What the commands share: one frame around their work, and checks of --output.
 
 def main(arguments=None) -> int:
 flags = parser().parse_args(arguments)
@@ -22,7 +22,7 @@ def run(work: Callable[[], None], interrupted: str = "interrupted") -> int:
     """Do a command's work. Returns its exit code, 0 when all went well.
 
     An error that a user can fix becomes one line on standard error, never a traceback.
-    interrupted: what to say after Ctrl+C.
+    interrupted: printed after Ctrl+C.
     """
     try:
         work()
@@ -33,7 +33,7 @@ def run(work: Callable[[], None], interrupted: str = "interrupted") -> int:
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return EXIT_CODE_INTERRUPTED
-    except BrokenPipeError:  # the reader of our standard output has gone
+    except BrokenPipeError:  # the reader of standard output has gone
         discard_stdout()
         return EXIT_CODE_BROKEN_PIPE
     except OSError as error:
@@ -53,7 +53,7 @@ def ended_by_signals() -> Iterator[None]:
 
     def end(number: int, _: object) -> None:
         for other in caught:
-            signal.signal(other, signal.SIG_IGN)  # another one must not end the tidying up
+            signal.signal(other, signal.SIG_IGN)  # another signal must not interrupt the clean-up
         raise SystemExit(128 + number)
 
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # no SIGHUP: Windows
@@ -69,16 +69,16 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def discard_stdout() -> None:
-    """Discard what standard output still holds: Python would fail on it again at its exit."""
+    """Discard what standard output still buffers: Python would fail on it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check_output(path: Path | None) -> None:
     """Raise SettingsError where --output names a file that cannot be written, before the work."""
     if path and path.is_dir():
-        raise SettingsError(f"{path}: a folder; name a file in it for --output.")
+        raise SettingsError(f"{path}: is a folder; name a file in it for --output.")
     if path and not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path}: its folder does not exist; create it or change --output.")
+        raise SettingsError(f"{path}: its folder does not exist; create it, or change --output.")
 
 
 @contextmanager

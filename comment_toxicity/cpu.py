@@ -4,16 +4,16 @@ import math
 import os
 from pathlib import Path
 
-CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # Linux's control groups, version 2, within a container
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # Linux control groups v2, in a container
 
 
 def cores(quota: Path = CPU_MAX) -> int:
-    """Count the cores that this process may use, at least 1.
+    """The number of cores that this process may use, at least 1.
 
-    A container with `--cpus 2`, or a Space, sees all of its host's cores, and may use so much time
-    of them in all: a thread a core would use it up at once, and then stand still with the others.
+    A container with `--cpus 2`, or a Space, sees all of its host's cores, but may use only so much
+    of their time: a thread per core would spend it at once, and all of them would then stall.
 
-    quota: a file with the microseconds of a period that may be used, or max, and the period's.
+    quota: a file with the microseconds that may be used of each period, or max, and the period.
     """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
@@ -22,12 +22,12 @@ def cores(quota: Path = CPU_MAX) -> int:
     try:
         share, period = quota.read_text().split()
         return max(1, min(count, math.ceil(int(share) / int(period))))
-    except (OSError, ValueError, ZeroDivisionError):  # not Linux, an older one, or max
+    except (OSError, ValueError, ZeroDivisionError):  # not Linux, an older kernel, or max
         return count
 
 
 def keep_torch_to_cores() -> None:
-    """Let torch start no more threads than there are cores; by itself it goes by the host's."""
+    """Keep torch from starting more threads than cores; by default it counts the host's."""
     import torch
 
     torch.set_num_threads(min(torch.get_num_threads(), cores()))

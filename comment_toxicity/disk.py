@@ -1,7 +1,8 @@
-"""Files on disk: hashed, read as JSON, written whole, kept for one process."""
+"""Files on disk: hashed, read as JSON, written atomically; folders locked by one process."""
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 LOCK_NAME = ".lock"
-"""The file in a folder by which one process keeps it."""
+"""The file in a folder that is locked while a process uses it."""
 
 
 def sha256_of(path: Path) -> str:
@@ -57,15 +58,18 @@ def shortest_float(value: np.floating) -> float:
 
 @contextmanager
 def kept_for_this_process(folder: Path, busy: Exception) -> Iterator[None]:
-    """Keep an existing folder for this process meanwhile; the system releases it at its end.
+    """Lock an existing folder for this process; the system releases it when the process ends.
 
-    busy: raised when another process keeps it.
+    busy: raised when another process holds it.
     """
     with (folder / LOCK_NAME).open("a", encoding="utf-8") as stream:
         try:
             _lock(stream)
+            removed = os.fstat(stream.fileno()).st_nlink == 0
         except (BlockingIOError, PermissionError):  # the latter on Windows
             raise busy from None
+        if removed:  # with its folder, by the process that kept it until now
+            raise busy
         yield
 
 

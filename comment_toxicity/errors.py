@@ -3,8 +3,8 @@
 UserError
 ├── DataError       a table or a file of comments
 ├── ModelError      a model's name, folder or weights
-├── PublishError    a place to publish to: it cannot be reached, or refuses
-│   └── GateError   a model that does not meet the conditions for being published
+├── PublishError    a destination that cannot be reached, or refuses
+│   └── GateError   a model that does not meet the conditions for publishing
 └── SettingsError   a flag or a line of a config
 
 cli.run catches UserError, prints it on standard error and exits with its exit_code: 3 after a
@@ -27,14 +27,14 @@ class ModelError(UserError):
 
 
 class PublishError(UserError):
-    """A place to publish to cannot be reached, or does not let us write; nothing is half done."""
+    """A destination cannot be reached, or does not let us write; nothing is half done."""
 
 
 class GateError(PublishError):
-    """A model does not meet the conditions for being published; nothing was uploaded."""
+    """A model does not meet the conditions for publishing; nothing was uploaded."""
 
     exit_code = 3
 
 
 class SettingsError(UserError):
-    """A flag or a config line is wrong, or does not go with another."""
+    """A flag or a config line is wrong, or conflicts with another."""

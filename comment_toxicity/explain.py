@@ -1,8 +1,8 @@
 """Which parts of a comment move a label's score: leave each out, and score what remains.
 
-Occlusion (Zeiler and Fergus 2014), through Classifier.score itself: whatever the model, the effects
-are differences between scores that the page could show. They tell what the model looked at, not
-whether it was right to.
+Occlusion (Zeiler and Fergus 2014), through Classifier.score itself: for any model, the effects are
+differences between scores that the page could show. They show what the model looked at, not whether
+it was right to.
 """
 
 import re
@@ -19,15 +19,15 @@ from comment_toxicity.text import is_blank, sentences, without_lone_surrogates
 if TYPE_CHECKING:
     from comment_toxicity.classifier import Classifier
 
-PARTS_AT_MOST = 60  # it takes one scoring a part; of a text of more words sentences are left out
-PASSAGE = 2_000  # characters; of a longer text, the passage with the highest score is explained
+PARTS_AT_MOST = 60  # each takes one scoring; longer texts are explained by sentence
+PASSAGE = 2_000  # characters; of a longer text, the highest-scoring passage is explained
 
-SENTENCE_AT_MOST = 300  # characters; a longer one, or a text without full stops, is cut
+SENTENCE_AT_MOST = 300  # characters; longer ones, as in a text without full stops, are cut
 
 
 @dataclass(frozen=True)
 class Part:
-    """text[start:end] of an explanation's text, and by how much the score falls without it."""
+    """text[start:end] of an explanation's text, and how far the score falls without it."""
 
     start: int
     end: int
@@ -38,11 +38,11 @@ class Part:
 class Explanation:
     """What moves one label's score of a text.
 
-    text: what was explained: the whole text, or its passage with the highest score.
-    score: the text's. unit: "word" or "sentence"; "part", where there are so many of them that
-        neighbours go together.
-    parts: in the order of the text. An effect of 0.2 means that the score is 20 points of a
-        hundred lower without the part; below 0, that it is higher.
+    text: what was explained: the whole text, or its highest-scoring passage.
+    score: of that text. unit: "word" or "sentence"; "part", if there are so many that neighbours
+        are grouped.
+    parts: in text order. An effect of 0.2 means that the score is 0.2 lower without the part; a
+        negative one, that it is higher.
     """
 
     label: str
@@ -53,18 +53,18 @@ class Explanation:
     parts: list[Part]
 
     def strongest(self, least: float = 0.01, most: int = 10) -> list[Part]:
-        """Give the parts that move the score by `least` or more, the strongest first."""
+        """The parts that move the score by `least` or more, the strongest first."""
         moving = [part for part in self.parts if abs(part.effect) >= least]
         return sorted(moving, key=lambda part: -abs(part.effect))[:most]
 
 
 def explain(classifier: "Classifier", text: str, label: str) -> Explanation | None:
-    """Leave out each word, of a long text each sentence, and see what becomes of label's score.
+    """Leave out each word (of a long text, each sentence), and see how the label's score changes.
 
-    None where there is nothing to leave out: a blank text, or a single word.
+    None if there is nothing to leave out: a blank text, or a single word.
     """
-    place = classifier.labels.index(label)
-    passage = _passage(classifier, text, place)
+    column = classifier.labels.index(label)
+    passage = _passage(classifier, text, column)
     unit, spans = "word", [match.span() for match in re.finditer(r"\S+", passage)]
     if len(spans) > PARTS_AT_MOST:
         shorter = list(_short_sentences(passage))
@@ -80,7 +80,7 @@ def explain(classifier: "Classifier", text: str, label: str) -> Explanation | No
     if len(spans) < 2:
         return None
     remaining = [passage[:start] + passage[end:] for start, end in spans]
-    score, *without = (float(row[place]) for row in classifier.score([passage, *remaining]))
+    score, *without = (float(row[column]) for row in classifier.score([passage, *remaining]))
     parts = [
         Part(start, end, score - left) for (start, end), left in zip(spans, without, strict=True)
     ]
@@ -148,8 +148,8 @@ def report(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _passage(classifier: "Classifier", text: str, place: int) -> str:
-    """Give a short text as it is; of a long one, the run of sentences that scores highest."""
+def _passage(classifier: "Classifier", text: str, column: int) -> str:
+    """A short text as it is; of a long one, the run of sentences that scores highest."""
     if len(text) <= PASSAGE:
         return text
     passages, begin, end = [], 0, 0
@@ -162,11 +162,11 @@ def _passage(classifier: "Classifier", text: str, place: int) -> str:
     passages = [passage for passage in passages if passage.strip()]
     if not passages:
         return ""
-    return passages[int(np.argmax(classifier.score(passages)[:, place]))]
+    return passages[int(np.argmax(classifier.score(passages)[:, column]))]
 
 
 def _short_sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Give the spans of sentences; of one longer than SENTENCE_AT_MOST, of its parts."""
+    """The spans of sentences; those longer than SENTENCE_AT_MOST are cut."""
     for start, end in sentences(text):
         while end - start > SENTENCE_AT_MOST:
             cut = text.rfind(" ", start + 1, start + SENTENCE_AT_MOST)

@@ -1,4 +1,4 @@
-"""A tokenizer of transformers that exists in Python only, such as BERTweet's, for windows.py."""
+"""A pure-Python tokenizer of transformers, such as BERTweet's, for windows.py."""
 
 import threading
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ class SlowTokenizer:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase"):
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
-        tokenizer.model_max_length = 10**30  # else it warns of each text that needs windows
+        tokenizer.model_max_length = 10**30  # else it warns about each text that needs windows
 
     def no_truncation(self) -> None:
-        """Do nothing: encode() below cuts nothing."""
+        """Do nothing: encode() never truncates."""
 
     def no_padding(self) -> None:
-        """Do nothing: encode() below pads nothing."""
+        """Do nothing: encode() never pads."""
 
     def encode(self, text: str, add_special_tokens: bool = True) -> Encoding:
-        """Give a text's token ids."""
+        """A text's token ids."""
         with self._lock:
             return Encoding(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
     def encode_batch_fast(
         self, texts: Sequence[str], add_special_tokens: bool = True
     ) -> list[Encoding]:
-        """Give the token ids of several texts."""
+        """The token ids of several texts."""
         return [self.encode(text, add_special_tokens) for text in texts]

@@ -1,4 +1,4 @@
-"""What can be said of a text without a model: whether it is blank, and where its sentences are."""
+"""Text without a model: blank or not, its sentences, lone surrogates."""
 
 import re
 
@@ -8,27 +8,27 @@ SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s)|\n")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Give the begin and end of each sentence in characters, end exclusive, without outer space."""
-    found = []
+    """Start and end of each sentence in characters, end exclusive, without surrounding space."""
+    spans = []
     start = 0
     for stop in [*(match.end() for match in SENTENCE_END.finditer(text)), len(text)]:
         sentence = text[start:stop]
         if sentence.strip():
             begin = start + len(sentence) - len(sentence.lstrip())
-            found.append((begin, start + len(sentence.rstrip())))
+            spans.append((begin, start + len(sentence.rstrip())))
         start = stop
-    return found
+    return spans
 
 
 def is_blank(text: str | float | None) -> bool:
-    """Whether there is nothing to score: None, NaN, or nothing but white space."""
+    """Whether there is nothing to score: None, NaN, or only white space."""
     if isinstance(text, str):
         return not text.strip()
     return text is None or text != text
 
 
 def without_lone_surrogates(text: str) -> str:
-    """Replace lone surrogates, which JSON escapes can make, by �: tokenizers refuse them."""
+    """Replace lone surrogates, which JSON escapes can make, with �: tokenizers reject them."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""Texts → token ids, in windows that the model can take. Nothing is cut off.
+"""Texts → token ids, in windows that fit the model. Nothing is truncated.
 
 A text longer than a window becomes several, each overlapping the one before by a quarter, so that
-what stands at a border is read whole in one of them. Work and memory grow in step with the length.
+what is at a border is whole in one of them. Work and memory are linear in the length.
 """
 
 import re
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 TokenIds = NDArray[np.int64]
 
-# A tokenizer's result takes some 500 bytes a token: longer texts are tokenized in pieces.
+# A tokenizer's result takes some 500 bytes per token: longer texts are tokenized in pieces.
 PIECE = 20_000  # characters
 
 
 class Windows:
-    """Cuts texts into windows of at most `length` tokens, special tokens included."""
+    """Cuts texts into windows of at most `length` tokens, including special tokens."""
 
     def __init__(self, tokenizer: "Tokenizer", length: int):
         tokenizer.no_truncation()
@@ -35,7 +35,7 @@ class Windows:
         self._step = self._content - self._content // 4
 
     def cut(self, texts: Sequence[str]) -> list[list[TokenIds]]:
-        """Give each text's windows, (tokens,) int64 each, at least one a text."""
+        """Each text's windows, (tokens,) int64 each, at least one per text."""
         clean = [without_lone_surrogates(text) for text in texts]
         short = [text for text in clean if len(text) <= PIECE]
         encoded = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
@@ -62,16 +62,16 @@ class Windows:
 
 
 def _special_tokens(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
-    """Find the ids that the tokenizer puts before and after a text, such as [CLS] and [SEP]."""
+    """The ids that the tokenizer puts before and after a text, such as [CLS] and [SEP]."""
     content = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a").ids
     for start in range(len(whole) - len(content) + 1):
         end = start + len(content)
         if whole[start:end] == content:
             return whole[:start], whole[end:]
-    raise ModelError("the tokenizer changes a text's tokens where it adds its special ones")
+    raise ModelError("the tokenizer changes a text's tokens when it adds its special ones")
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut before white space, where no word and so no token is torn; hard only in a giant word."""
+    """Cut before white space, where no word is split; elsewhere only in a giant word."""
     yield from re.findall(rf"(?s).{{1,{PIECE}}}(?=\s|\Z)|.{{{PIECE}}}", text)

@@ -1,4 +1,4 @@
-"""Lines of CSV → rows of cells: none fills the memory, or swallows others unnoticed."""
+"""Lines of CSV → rows of cells: no row can fill the memory, or swallow others unnoticed."""
 
 import csv
 import re
@@ -11,25 +11,25 @@ MOST_CELLS = 100_000  # in a row
 MOST_BEFORE_HEADER = 1_000_000  # empty lines
 SEPARATORS = ",;\t"  # between cells; Excel writes semicolons where the comma is decimal
 
-# The quotation mark that ends a quoted cell, and what must stand behind it.
+# The quotation mark that ends a quoted cell, and what must follow it.
 _CLOSING = re.compile(r'(?<!")"(?:"")*+(?!")(?P<end> *(?:[,;\t\r\n]|\Z))?')
 
 
 class CsvRows(Iterator[list[str]]):
-    """CSV's rows of cells, from its lines: none fills the memory or swallows others unnoticed.
+    """CSV's rows of cells, from its lines: none can fill the memory or swallow others unnoticed.
 
-    csv.reader asks for another line within a row only while a quoted cell goes on. So it shows
-    here how long a row becomes, and when the file ends inside a cell.
+    csv.reader asks for another line within a row only while a quoted cell continues. So this class
+    sees how long a row becomes, and whether the file ends inside a cell.
 
-    line: the number of the line that was read last; `line` of them were read before.
+    line: the number of the last line read; `line` of them were read before.
     """
 
     def __init__(self, lines: Iterable[str], path: str, mark: str, line: int = 0):
         self.line = line
         self._path = path
         self._mark = mark
-        self._opened = 0  # the line where the cell begins that goes on now
-        self._characters = self._cells = 0  # of the row that goes on now
+        self._opened = 0  # the line where the current cell begins
+        self._characters = self._cells = 0  # of the current row
         self._reader = csv.reader(self._watched(lines), delimiter=mark)
 
     def __next__(self) -> list[str]:
@@ -42,21 +42,21 @@ class CsvRows(Iterator[list[str]]):
     def _watched(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             self.line += 1
-            goes_on = self._characters > 0
-            closing = _CLOSING.search(line) if goes_on else None
+            continues = self._characters > 0
+            closing = _CLOSING.search(line) if continues else None
             if closing and closing["end"] is None:
-                raise self._left_open(f"ends in line {self.line}, amid a cell")
-            if closing or not goes_on:
+                raise self._left_open(f"ends in line {self.line}, inside a cell")
+            if closing or not continues:
                 self._opened = self.line
             self._characters += len(line)
             if self._characters > LONGEST_CELL:
                 raise self._left_open(f"makes a row of more than {LONGEST_CELL:,} characters")
             if self._characters > MOST_CELLS:  # fewer do not hold so many cells
-                self._cells += _count_cells(line, self._mark, goes_on)
+                self._cells += _count_cells(line, self._mark, continues)
             if self._cells > MOST_CELLS:
                 raise DataError(
                     f"{self._path}: line {self.line}: the row has more than {MOST_CELLS:,} cells; "
-                    "one comment a row was expected."
+                    "expected one comment per row."
                 )
             yield line
         if self._characters:
@@ -65,12 +65,12 @@ class CsvRows(Iterator[list[str]]):
     def _left_open(self, what: str) -> DataError:
         return DataError(
             f"{self._path}: line {self._opened}: a quotation mark opens a cell that {what}; "
-            "close it, or double the mark where it is part of a comment."
+            "close it, or double the mark if it is part of a comment."
         )
 
 
 def header_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
-    """Take the header's lines, of which a quoted name can make several; count those before."""
+    """The header's lines (a quoted name can span several), and how many lines precede it."""
     taken: list[str] = []
 
     def take() -> Iterator[str]:
@@ -85,24 +85,24 @@ def header_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
         if rows.line == MOST_BEFORE_HEADER:
             raise DataError(
                 f"{path}: its first {MOST_BEFORE_HEADER:,} lines are empty; expected a header "
-                "line and one line a comment."
+                "line and one line per comment."
             )
         taken.clear()
     return taken, rows.line - len(taken)
 
 
 def separator(header: list[str]) -> str:
-    """Tell what parts the header's cells: commas if they do, else what makes more of them."""
+    """What separates the header's cells: commas if there are any, else the commonest mark."""
     line = _unquoted("".join(header), SEPARATORS)
-    found = {mark: line.count(mark) for mark in SEPARATORS}
-    return SEPARATORS[0] if found[SEPARATORS[0]] else max(found, key=found.__getitem__)
+    counts = {mark: line.count(mark) for mark in SEPARATORS}
+    return SEPARATORS[0] if counts[SEPARATORS[0]] else max(counts, key=counts.__getitem__)
 
 
-def _count_cells(line: str, separator: str, goes_on: bool) -> int:
-    """Count the cells that end in a line; goes_on: it begins inside of a quoted one."""
-    return _unquoted('"' * goes_on + line, separator).count(separator)
+def _count_cells(line: str, separator: str, continues: bool) -> int:
+    """Count the cells that end in a line; continues: it begins inside a quoted cell."""
+    return _unquoted('"' * continues + line, separator).count(separator)
 
 
 def _unquoted(line: str, separators: str) -> str:
-    """Leave out quoted cells: one begins with the line, or after any of these separators."""
+    """A line without its quoted cells, which begin at its start or after a separator."""
     return re.sub(rf'(?:\A|(?<=[{separators}]))"[^"]*(?:""[^"]*)*+(?:"|\Z)', "", line)

@@ -1,6 +1,6 @@
 """Files of comments, read in chunks: CSV and JSON lines (also .gz), Parquet, standard input.
 
-Every row keeps its place. One that cannot be scored carries the reason instead of a text.
+Every row is kept, in order. One that cannot be scored has a reason instead of a text.
 """
 
 import csv
@@ -29,10 +29,10 @@ STANDARD_STREAM = "-"
 TEXT_COLUMNS = ("comment_text", "text")
 BLANK = "blank"
 
-# A chunk ends with whichever it reaches first, so that memory stays constant.
+# A chunk ends at whichever it reaches first, so that memory stays constant.
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 4_000_000
-CHUNK_EMPTY = 100_000  # lines that are no rows
+CHUNK_EMPTY = 100_000  # empty lines, which are not rows
 MOST_VALUES = 200_000  # in a line of JSON; each takes a hundred bytes and more
 
 Bytes = IO[bytes] | gzip.GzipFile
@@ -44,8 +44,8 @@ class Chunk:
 
     columns: their names, in order.
     cells: the rows as they are: a table from Parquet, else one dict a row (column → cell).
-    texts: what to score, one a row; None where that is impossible.
-    reasons: why it is impossible, one a row; None where it is not.
+    texts: what to score, one per row; None where that is impossible.
+    reasons: why it is impossible, one per row; None where it is possible.
     """
 
     columns: list[str]
@@ -57,9 +57,9 @@ class Chunk:
 class Input(Protocol):
     """An open file of comments.
 
-    columns: those known from its head; later lines of JSON can have others.
+    columns: those known from its start; later lines of JSON can have others.
     text_column: the first of TEXT_COLUMNS that is there, or None.
-    rows: how many there are, where that is known beforehand.
+    rows: how many there are, if that is known beforehand.
     """
 
     columns: list[str]
@@ -67,11 +67,11 @@ class Input(Protocol):
     rows: int | None
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read on to the end: one chunk at least. The same file gives the same chunks each time."""
+        """Read to the end: at least one chunk. The same file yields the same chunks each time."""
 
 
 def file_format(path: str, stream_format: str) -> str:
-    """Tell "csv", "jsonl" or "parquet" by the ending; `stream_format` for a standard stream."""
+    """“csv”, “jsonl” or “parquet”, by the ending; `stream_format` for a standard stream."""
     if path == STANDARD_STREAM:
         return stream_format
     name = path.lower().removesuffix(".gz")
@@ -89,19 +89,19 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
 
     Raises DataError when it is missing, empty, or not what its ending says.
     """
-    kind = file_format(path, stream_format)
+    input_format = file_format(path, stream_format)
     try:
-        if kind == "parquet":
+        if input_format == "parquet":
             yield ParquetInput(path)
         else:
             with _open_bytes(path) as stream:
-                yield CsvInput(path, stream) if kind == "csv" else JsonlInput(path, stream)
+                yield CsvInput(path, stream) if input_format == "csv" else JsonlInput(path, stream)
     except FileNotFoundError as error:
         if error.filename != path:
             raise
         raise DataError(f"{path}: no such file.") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip data are broken ({error}); copy it anew.") from error
+        raise DataError(f"{path}: the gzip data are broken ({error}); copy it again.") from error
     except OSError as error:
         if error.filename not in (path, None) or isinstance(error, BrokenPipeError):
             raise
@@ -114,18 +114,18 @@ def parquet_package() -> AbstractContextManager[None]:
 
 
 def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
-    """Give `wanted`, or else the input's own; DataError if it is not there."""
+    """The column `wanted`, or else the input's own. Raises DataError if it is not there."""
     found = find_column(source.columns, [wanted]) if wanted else source.text_column
     if found is not None:
         return found
     raise DataError(
         f"{path}: no column {wanted or ' or '.join(TEXT_COLUMNS)} "
-        f"(found {', '.join(source.columns)}); name the comments' column with --text-column."
+        f"(found {', '.join(source.columns)}); name the column of comments with --text-column."
     )
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """Give the column called by the first of `names` that is there; else so, in whatever case."""
+    """The first of `names` that is a column; if none is, the first in any case."""
     for name in names:
         if name in columns:
             return name
@@ -139,7 +139,7 @@ def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
 class CsvInput:
     """CSV with a header, UTF-8. Cells are strings, verbatim.
 
-    Commas part the cells; where none parts those of the header, semicolons or tabs.
+    Commas separate the cells; if the header has none, semicolons or tabs.
     """
 
     def __init__(self, path: str, stream: Bytes):
@@ -147,21 +147,21 @@ class CsvInput:
         self._path = path
         csv.field_size_limit(LONGEST_CELL)
         # Bytes that are not UTF-8 become lone surrogates, and mark their row.
-        # Kept here, as it would close the stream on going.
+        # Kept here, as it closes the stream when it is collected.
         self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
         lines = _bounded_lines(self._text, path)
         head, skipped = header_lines(lines, path)
         self._rows = CsvRows(itertools.chain(head, lines), path, separator(head), skipped)
         self.columns = next(filter(None, self._rows), [])
         if not self.columns:
-            raise DataError(f"{path}: is empty; expected a header line and one line a comment.")
+            raise DataError(f"{path}: is empty; expected a header line and one line per comment.")
         if not all(map(_is_utf8, self.columns)):
             raise DataError(f"{path}: the header is not UTF-8; save the file as “CSV UTF-8”.")
         _refuse_equal(self.columns, path)
         self.text_column = find_column(self.columns, TEXT_COLUMNS)
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read on to the end. An empty line is a row only where there is one column."""
+        """Read to the end. An empty line is a row only if there is one column."""
         one = len(self.columns) == 1
         for rows in _grouped(
             self._row(fields or [""], text_column) if fields or one else None
@@ -185,12 +185,12 @@ class CsvInput:
 
 
 class JsonlInput:
-    """JSON lines: one object a line, UTF-8. Empty lines are none."""
+    """JSON lines: one object per line, UTF-8. Empty lines are skipped."""
 
     def __init__(self, path: str, stream: Bytes):
         self.rows: int | None = None
         self._lines = enumerate(_bounded_lines(stream, path), start=1)
-        self.text_column: str | None = None  # what the first row says holds for the others
+        self.text_column: str | None = None  # the first row's decides for all
         self._head: list[tuple[int, bytes]] = []
         columns: dict[str, None] = {}
         size = 0
@@ -203,12 +203,12 @@ class JsonlInput:
                 break
         self.columns = list(columns)
         if not any(line.strip() for _, line in self._head):
-            raise DataError(f"{path}: is empty; expected one JSON object a line.")
+            raise DataError(f"{path}: is empty; expected one JSON object per line.")
         if not self.columns:
             raise DataError(f"{path}: none of its first lines is a JSON object.")
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read on to the end."""
+        """Read to the end."""
         for rows in _grouped(self._rows(text_column)):
             columns = list(dict.fromkeys(name for row in rows for name in row.cells))
             yield Chunk(columns, [row.cells for row in rows], *_texts_and_reasons(rows))
@@ -240,7 +240,7 @@ class ParquetInput:
         if not Path(path).exists():
             raise DataError(f"{path}: no such file.")
         try:
-            # Else a row group is read as one piece, and all of a file can be one.
+            # Otherwise a row group is read at once, and a whole file can be one.
             self._file = pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
             self.columns = self._file.schema_arrow.names
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -250,7 +250,7 @@ class ParquetInput:
         self.rows: int | None = self._file.metadata.num_rows
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read on to the end."""
+        """Read to the end."""
         import pyarrow
 
         kind = self._file.schema_arrow.field(text_column).type
@@ -259,7 +259,7 @@ class ParquetInput:
         if str(kind) not in {"string", "large_string", "string_view", "null"}:
             raise DataError(
                 f"{self._path}: column {text_column} holds {kind}, not text; "
-                "name the comments' column with --text-column."
+                "name the column of comments with --text-column."
             )
         try:
             if self.rows == 0:
@@ -273,7 +273,7 @@ class ParquetInput:
     def _chunk(table: "pyarrow.Table", text_column: str) -> Chunk:
         import pyarrow
 
-        # As bytes, since one text that is not UTF-8 would spoil all of them.
+        # As bytes, since one text that is not UTF-8 would make all of them unreadable.
         raw = table[text_column].cast(pyarrow.large_string()).cast(pyarrow.large_binary())
         rows = []
         for cell in raw.to_pylist():
@@ -302,14 +302,14 @@ def _texts_and_reasons(rows: list[_Row]) -> tuple[list[str | None], list[str | N
 
 
 def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
-    """Cut rows into lists for a chunk each; None is an empty line. No rows give one empty list."""
+    """Cut rows into one list per chunk; None is an empty line. No rows make one empty list."""
     group: list[_Row] = []
     characters = empty = 0
     for row in rows:
         if (
             len(group) == CHUNK_ROWS
             or characters >= CHUNK_CHARACTERS
-            or empty == CHUNK_EMPTY  # so that whoever waits for a chunk can end the run
+            or empty == CHUNK_EMPTY  # so that a caller waiting for a chunk can end the run
         ):
             yield group
             group, characters, empty = [], 0, 0
@@ -317,19 +317,19 @@ def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
             empty += 1
             continue
         group.append(row)
-        characters += len(row.cells)  # empty ones take memory, too
+        characters += len(row.cells)  # empty cells take memory, too
         characters += sum(len(cell) for cell in row.cells.values() if isinstance(cell, str))
     yield group
 
 
 def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
-    """Give the object on a line of JSON; or an empty one, and why."""
+    """The object on a line of JSON; or an empty one, and the reason."""
     if has_many_values(line):
         return {}, f"more than {MOST_VALUES:,} commas and brackets"
     try:
         text = line.decode("utf-8-sig")
         cells = json.loads(text)
-        if "\\ud" in text.lower():  # an escape that can make half a character, see windows.py
+        if "\\ud" in text.lower():  # an escape that can make a lone surrogate, see text.py
             whole = json.dumps(cells, ensure_ascii=False).encode("utf-16", "surrogatepass")
             cells = json.loads(whole.decode("utf-16", "replace"))
     except UnicodeDecodeError:
@@ -340,7 +340,7 @@ def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
 
 
 def has_many_values(line: bytes) -> bool:
-    """Whether a line of JSON may fill the memory once it is parsed."""
+    """Whether a line of JSON could fill the memory once it is parsed."""
     return len(line) > MOST_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
@@ -351,7 +351,7 @@ def _refuse_equal(columns: list[str], path: str) -> None:
 
 
 def _bounded_lines(stream: io.TextIOWrapper | Bytes, path: str) -> Iterator[Any]:
-    """Read lines, none of which can fill the memory: a small .gz can hold an endless one."""
+    """Read lines of bounded length: a small .gz can hold an endless one."""
     for number in itertools.count(1):
         line = stream.readline(LONGEST_CELL)
         if not line:
@@ -359,7 +359,7 @@ def _bounded_lines(stream: io.TextIOWrapper | Bytes, path: str) -> Iterator[Any]
         if len(line) == LONGEST_CELL:
             raise DataError(
                 f"{path}: line {number} is longer than {LONGEST_CELL:,} characters; "
-                "one line a comment was expected."
+                "expected one line per comment."
             )
         yield line
 

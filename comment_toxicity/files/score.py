@@ -1,8 +1,8 @@
 """A file of comments → the same file with scores: in constant memory, whole or not at all.
 
-Scored chunks go to OUTPUT.part/, each written at one stroke; when all are there they are joined
-into OUTPUT. So an interrupted run leaves no half-written OUTPUT, and --resume goes on after the
-last whole chunk. OUTPUT.part/ holds
+Scored chunks go to OUTPUT.part/, each written atomically; when all are there they are joined into
+OUTPUT. So an interrupted run leaves no half-written OUTPUT, and --resume continues after the last
+whole chunk. OUTPUT.part/ holds
 
     job.json               what is scored with what, to be compared on --resume
     00000000.jsonl, …      the chunks; .parquet where OUTPUT is
@@ -47,7 +47,7 @@ from comment_toxicity.files.write import (
     standard_output,
 )
 
-FLAG_SEPARATOR = ";"  # not a blank, which labels of other models can hold
+FLAG_SEPARATOR = ";"  # not a space, which labels of other models can contain
 # Between two calls of on_rows. A large model takes seconds for so many texts or characters.
 WATCHED_ROWS, WATCHED_CHARACTERS = 50, 20_000
 
@@ -73,11 +73,13 @@ def score_file(
     if output == STANDARD_STREAM and kind == "parquet":
         raise SettingsError("Parquet cannot be written to standard output; give a file.")
     if resume and STANDARD_STREAM in (source, output):
-        raise SettingsError("--resume needs files: a standard stream cannot be read or sent again.")
+        raise SettingsError(
+            "--resume needs files: a standard stream cannot be read or written twice."
+        )
     if source != STANDARD_STREAM and Path(source).resolve() == Path(output).resolve():
-        raise SettingsError(f"{output}: is the input too; give another --output.")
+        raise SettingsError(f"{output}: is the input too; name another --output.")
     if Path(output).is_dir():
-        raise SettingsError(f"{output}: is a folder; give a file as --output.")
+        raise SettingsError(f"{output}: is a folder; name a file for --output.")
     labels = classifier.labels
     form: Output = ParquetOutput(labels) if kind == "parquet" else TextOutput(labels, kind)
 
@@ -111,7 +113,7 @@ def _score_chunks(
                 None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
                 for text, row in zip(chunk.texts, scores, strict=True)
             ]
-            with _writing(part):
+            with _translating_write_errors(part):
                 partial = part / "chunk.part"
                 form.write(partial, chunk, scores, flags)
                 partial.replace(part / f"{number:08d}{form.suffix}")
@@ -164,7 +166,7 @@ def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
     if output == STANDARD_STREAM:
         with standard_output() as stream:
             return form.join(chunks, stream)
-    with _writing(part):
+    with _translating_write_errors(part):
         whole = part / "joined.part"
         with whole.open("wb") as stream:
             if output.lower().endswith(".gz"):
@@ -189,13 +191,13 @@ def _refuse_taken(columns: list[str], labels: list[str], source: str) -> None:
     taken = [name for name in (*score_columns(labels), FLAGS, REASON) if name in columns]
     if taken:
         raise DataError(
-            f"{source}: has a column {taken[0]!r} already, which would hold the result; "
-            "rename it or leave it out."
+            f"{source}: has a column {taken[0]!r} already, which is needed for the result; "
+            "rename or remove it."
         )
 
 
 def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
-    """Describe what makes the chunks what they are, so that no two halves of two are joined."""
+    """What determines the chunks, so that halves of two different runs are never joined."""
     status = Path(source).stat()
     return {
         "input": {
@@ -216,30 +218,30 @@ def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
 def _part_folder(
     output: str, job: dict[str, Any] | None, resume: bool, suffix: str
 ) -> Iterator[Path]:
-    """Give the folder for chunks, and remove it after success, or when it cannot be of use."""
+    """The folder for chunks; removed after success, or when it is of no use."""
     if output == STANDARD_STREAM:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
         return
     part = Path(f"{output}.part")
-    with _writing(part):
+    with _translating_write_errors(part):
         part.mkdir(exist_ok=True)
     busy = DataError(
-        f"{part}: another process is at work on this output; wait for its end, or give another "
-        "--output."
+        f"{part}: another process is working on this output; wait for it to finish, or name "
+        "another --output."
     )
     with kept_for_this_process(part, busy):
-        begun = bool(files_in(part))
-        if begun and not resume:
+        started = bool(files_in(part))
+        if started and not resume:
             raise DataError(
-                f"{part}: an interrupted run lies there; add --resume to go on with it, or delete "
-                "it."
+                f"{part}: an interrupted run; add --resume to continue it, or delete it to start "
+                "over."
             )
-        if begun:
+        if started:
             _compare(part, job)
         try:
-            if not begun:
-                with _writing(part):
+            if not started:
+                with _translating_write_errors(part):
                     write_json(part / "job.json", job)
             yield part
         except BaseException as error:
@@ -248,34 +250,34 @@ def _part_folder(
                 shutil.rmtree(part, ignore_errors=True)
             raise
         shutil.rmtree(part, ignore_errors=os.name == "nt")
-    if os.name == "nt":  # which removes no file that is open, as the lock was until now
+    if os.name == "nt":  # which cannot remove an open file, as the lock was until now
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _compare(part: Path, job: dict[str, Any] | None) -> None:
     try:
-        begun = read_json(part / "job.json")
+        saved = read_json(part / "job.json")
     except (OSError, ValueError):
-        begun = None
+        saved = None
     now = json.loads(json.dumps(job))
-    if begun is None or now is None:
-        raise DataError(f"{part}: not a run that can be gone on with; delete it to start over.")
+    if saved is None or now is None:
+        raise DataError(f"{part}: cannot be resumed; delete it to start over.")
     for what, value in now.items():
-        if begun.get(what) != value:
+        if saved.get(what) != value:
             raise DataError(
-                f"{part}: was begun with another {what}; "
-                "give the same again to go on, or delete it to start over."
+                f"{part}: was started with another {what}; "
+                "use the same one to resume, or delete it to start over."
             )
 
 
 @contextmanager
-def _writing(where: Path | str) -> Iterator[None]:
+def _translating_write_errors(where: Path | str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise DataError(
-            f"{where}: writing failed ({error.strerror or error}); make room or mend the path and "
-            "try again, with --resume where OUTPUT.part/ is left."
+            f"{where}: writing failed ({error.strerror or error}); free some space or fix the "
+            "path, and try again, with --resume if OUTPUT.part/ is still there."
         ) from error

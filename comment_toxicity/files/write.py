@@ -1,7 +1,7 @@
-"""Scored chunks on disk, and their joining into one file of CSV, JSON lines or Parquet.
+"""Scored chunks on disk, and joining them into one file of CSV, JSON lines or Parquet.
 
-Which columns there are in all, and whether any row needs a reason, is known only at the end: so
-chunks lie apart until then, as JSON lines (for CSV too) or as Parquet, which keeps the types.
+All columns, and whether any row needs a reason, are known only at the end. Until then the chunks
+are separate files, as JSON lines (for CSV too) or as Parquet, which keeps the types.
 """
 
 import codecs
@@ -33,7 +33,7 @@ ROW_GROUP_BYTES = 64_000_000
 
 
 class UnfitError(DataError):
-    """Rows that no file of the wanted format can hold; going on would end in the same."""
+    """Rows that the wanted format cannot hold; resuming would fail in the same way."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +60,27 @@ class Output(Protocol):
 
 @contextmanager
 def standard_output() -> Iterator[IO[bytes]]:
-    """Give standard output to write to. DataError when it does not take all of it."""
+    """Standard output, to write bytes to. Raises DataError when it cannot take them all."""
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # nobody reads on: no mistake, and main() ends quietly
+    except BrokenPipeError:  # the reader has gone: not an error, and main() ends quietly
         raise
     except OSError as error:
         discard_stdout()
         raise DataError(
-            f"standard output: writing failed ({error.strerror or error}); make room or send it "
-            "elsewhere, and try again."
+            f"standard output: writing failed ({error.strerror or error}); free some space or send "
+            "it elsewhere, and try again."
         ) from error
 
 
 def score_columns(labels: Sequence[str]) -> list[str]:
-    """Name the columns of scores, in label order."""
+    """The names of the score columns, in label order."""
     return [f"{label}_score" for label in labels]
 
 
 class TextOutput:
-    """CSV or JSON lines. A chunk's first line tells its columns and what is in it."""
+    """CSV or JSON lines. A chunk's first line holds its columns and row counts."""
 
     suffix = ".jsonl"
 
@@ -100,8 +100,8 @@ class TextOutput:
             for row, values, flagged, reason in zip(
                 cells, scores, flags, chunk.reasons, strict=True
             ):
-                found = [None if reason else shortest_float(value) for value in values]
-                added = dict(zip(self._scores, found, strict=True)) | {FLAGS: flagged}
+                numbers = [None if reason else shortest_float(value) for value in values]
+                added = dict(zip(self._scores, numbers, strict=True)) | {FLAGS: flagged}
                 if reason:
                     added[REASON] = reason
                 stream.write(json.dumps(row | added, default=_plain) + "\n")
@@ -116,9 +116,9 @@ class TextOutput:
             unscored += head["unscored"]
         columns = [*names, *self._scores, FLAGS] + [REASON] * (unscored > 0)
 
-        text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, never closes the stream
+        text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, it never closes the stream
         if self._kind == "csv":
-            # With line ends of \n alone it would leave a cell's \r unquoted, which ends a line too.
+            # With \n alone as line end, it would leave a cell's \r unquoted, which ends a line too.
             line = io.StringIO(newline="")
             writer = csv.writer(line, lineterminator="\r\n")
             for cells in itertools.chain([columns], _csv_rows(paths, columns)):
@@ -142,7 +142,7 @@ class ParquetOutput:
 
     def __init__(self, labels: Sequence[str]):
         with parquet_package():
-            import pyarrow.parquet  # noqa: F401 - that it is missing shows before the work
+            import pyarrow.parquet  # noqa: F401 - report that it is missing before the work
         self._scores = score_columns(labels)
 
     def write(
@@ -158,7 +158,7 @@ class ParquetOutput:
             table = table.append_column(name, pyarrow.array(values, from_pandas=True))
         table = table.append_column(FLAGS, pyarrow.array(flags, pyarrow.string()))
         table = table.append_column(REASON, pyarrow.array(chunk.reasons, pyarrow.string()))
-        with _fitting():
+        with _translating_type_errors():
             pyarrow.parquet.write_table(table, path)
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
@@ -171,7 +171,7 @@ class ParquetOutput:
             reasons = read_table(path, columns=[REASON])[REASON]
             rows, unscored = rows + len(reasons), unscored + len(reasons) - reasons.null_count
         added = [*self._scores, FLAGS] + [REASON] * (unscored > 0)
-        with _fitting():
+        with _translating_type_errors():
             schema = pyarrow.unify_schemas(
                 [read_schema(path) for path in paths], promote_options="permissive"
             )
@@ -179,7 +179,7 @@ class ParquetOutput:
         order = own + added
         final = pyarrow.schema([schema.field(name) for name in order], metadata=schema.metadata)
 
-        with _fitting(), ParquetWriter(stream, final) as writer:
+        with _translating_type_errors(), ParquetWriter(stream, final) as writer:
             group = [final.empty_table()]
             for path in paths:
                 table = read_table(path)
@@ -192,16 +192,16 @@ class ParquetOutput:
 
 
 @contextmanager
-def _fitting() -> Iterator[None]:
-    """Turn what Arrow says of values that fit no column into one sentence."""
+def _translating_type_errors() -> Iterator[None]:
+    """Turn Arrow's errors about values that fit no column into one sentence."""
     import pyarrow
 
     try:
         yield
     except (pyarrow.ArrowException, OverflowError) as error:
         raise UnfitError(
-            f"A column holds what Parquet has no type for ({error}), such as values of different "
-            "types; write JSON lines or CSV instead."
+            f"A column holds values that Parquet has no type for ({error}), such as values of "
+            "different types; write JSON lines or CSV instead."
         ) from error
 
 
@@ -217,7 +217,7 @@ def _as_table(chunk: Chunk) -> "pyarrow.Table":
 
     if not isinstance(chunk.cells, list):
         return chunk.cells
-    with _fitting():
+    with _translating_type_errors():
         columns = {name: [row.get(name) for row in chunk.cells] for name in chunk.columns}
         return pyarrow.table(columns)
 
@@ -228,7 +228,7 @@ def _first_line(path: Path) -> str:
 
 
 def _rows(paths: Sequence[Path], json_only: bool = False) -> Iterator[dict[str, Any]]:
-    """Read the chunks' rows. json_only: null for NaN and infinity, for which JSON has no form."""
+    """The chunks' rows. json_only: null for NaN and infinity, which JSON cannot represent."""
     constant = (lambda _: None) if json_only else float
     for path in paths:
         with path.open(encoding="utf-8") as stream:
@@ -243,7 +243,7 @@ def _csv_rows(paths: Sequence[Path], columns: list[str]) -> Iterator[list[str]]:
 
 
 def _plain(value: Any) -> str:
-    """Write what JSON has no form for: dates, decimals, bytes."""
+    """Values that JSON cannot represent, as text: dates, decimals, bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 

@@ -62,8 +62,8 @@ def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
         ('n,text\n1,"a\nb","c\n', 3, "does not end"),
         ('n,text\n1,you\n2,"', 3, "does not end"),
         ('n,"text\n1,you\n', 1, "does not end"),
-        ('n,text\n1,"you\n2,go\n3,"you, too"\n', 2, "ends in line 4, amid a cell"),
-        ('n,text\n1,"you\n2,"""Go"" he said"\n', 2, "ends in line 3, amid a cell"),
+        ('n,text\n1,"you\n2,go\n3,"you, too"\n', 2, "ends in line 4, inside a cell"),
+        ('n,text\n1,"you\n2,"""Go"" he said"\n', 2, "ends in line 3, inside a cell"),
     ],
 )
 def test_a_quotation_mark_left_open_swallows_no_rows(tmp_path, score, content, line, what):

@@ -101,7 +101,7 @@ def test_a_run_keeps_others_from_its_output_until_it_is_done(tmp_path, tiny, mon
     output, seen = tmp_path / "out.csv", []
 
     def meanwhile(rows):
-        with pytest.raises(read.DataError, match="another process is at work on this output"):
+        with pytest.raises(read.DataError, match="another process is working on this output"):
             score_file(tiny, str(source), str(output), resume=resume)
         seen.append(rows)
 
