@@ -3,12 +3,12 @@
 #   docker build --target slim --tag comment-toxicity:slim .      without torch, for the embedded models
 
 FROM python:3.11-slim-bookworm AS install
-# `make install` knows where torch without CUDA is found. Debian keeps one version of make: no pin.
+# `make install` knows the index of torch without CUDA. Debian has one version of make: no pin.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends make
 WORKDIR /app
 COPY Makefile requirements.txt ./
-# The venv lies outside /app, so that a checkout mounted there (compose.yaml) does not hide it.
+# The venv is outside /app, so that a checkout mounted there (compose.yaml) does not hide it.
 # TORCH_INDEX= takes torch with CUDA.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN PIP_NO_CACHE_DIR=1 make install VENV=/venv TORCH_INDEX=$TORCH_INDEX \
@@ -41,7 +41,7 @@ FROM page AS slim
 COPY --from=install-slim /venv /venv
 COPY . .
 
-# The last stage is what a build without --target makes, a Space's too.
+# The last stage is what a build without --target makes, and what a Space runs.
 FROM page AS full
 COPY --from=install /venv /venv
 COPY . .

@@ -1,14 +1,14 @@
-# `make` alone lists what can be made here. Everything lives in .venv; nothing is installed elsewhere.
+# `make` alone lists the targets. Everything is installed in .venv, and nowhere else.
 
 PYTHON ?= python3
 PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 
-# Where Linux finds torch without CUDA: 0.2 GB to load instead of several. With an NVIDIA card, or with
-# `make install TORCH_INDEX=`, torch comes from the usual index, whose Linux build has CUDA.
+# The index of torch without CUDA for Linux: a download of 0.2 GB instead of several. With an NVIDIA
+# card, or with `make install TORCH_INDEX=`, torch comes from the default index, whose build has CUDA.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
-# `make lock UPGRADE=--upgrade` takes the newest versions; without it, pins that still fit stay.
+# `make lock UPGRADE=--upgrade` takes the newest versions; without it, pins that still fit are kept.
 UPGRADE ?=
 
 # `make test WORKERS=1` runs the tests in one process.
@@ -25,12 +25,12 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/installed ## make .venv with everything that runs: classifier, fine-tuning, page
+install: $(VENV)/installed ## create .venv with everything: classifier, fine-tuning, page
 
 app: install ## serve the page on http://localhost:$PORT (8501)
 	$(RUN) -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
-test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline once installed
+test: $(VENV)/installed-dev ## run every check and test: ruff, mypy, pytest; offline once installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -39,8 +39,8 @@ test: $(VENV)/installed-dev ## every check and test: ruff, mypy, pytest; offline
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear
 
-# Two teachers, then the model that learns from both, in four lessons. Needs the data that the configs name.
-model: install ## train the shipped model as it was trained, some seven hours on two cores
+# Two teachers, then the model that learns from both, in four steps. Needs the data that the configs name.
+model: install ## train the shipped model again, some seven hours on two cores
 	$(RUN) -m finetune --config configs/jigsaw-minilm-wide.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-narrow.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-student.toml --resume
@@ -53,17 +53,17 @@ bench: install ## print the speed tables of the README: scoring, cold start, tra
 	$(RUN) benchmarks/cold_start.py
 	$(RUN) benchmarks/training.py
 
-load: install ## print what the HTTP service bears: 64 callers, ten times too many, one alone
+load: install ## measure the HTTP service: 64 clients, ten times too many, one alone
 	$(RUN) benchmarks/load.py
 
-screenshots: $(VENV)/installed-dev ## take pictures of every page, wide and narrow, into docs/screenshots
+screenshots: $(VENV)/installed-dev ## take screenshots of every page, wide and narrow, into docs/screenshots
 	$(RUN) -m tests.browser.screenshots docs/screenshots
 
 lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
 	$(PIP) install --quiet uv==0.13.8
 	$(LOCK) pyproject.toml --extra all --group app --group train --output-file requirements.txt
-# torch names the CUDA packages it needs by exact version itself. Pinned here as well, they would be
-# loaded for its CPU build too.
+# torch itself requires its CUDA packages by exact version. Pinned here as well, they would be
+# downloaded for its CPU build too.
 	sed -i.bak -E '/^(cuda|nvidia)-|^triton=/d' requirements.txt && rm requirements.txt.bak
 	$(LOCK) pyproject.toml --extra files --extra serve --extra hub --group app \
 	  --constraints requirements.txt --output-file requirements-slim.txt
@@ -82,17 +82,17 @@ $(VENV)/pyvenv.cfg:
 	    "$$($(PYTHON) --version 2>/dev/null || echo missing): name another, as in make PYTHON=python3.12" >&2; \
 	  exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "error: $(PYTHON) comes without its venv module: install it" \
+	  echo "error: $(PYTHON) has no venv module: install it" \
 	    "(Debian, Ubuntu: sudo apt install python3-venv) and run make again" >&2; \
 	  exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 
-# The stamps make a second run quick: pip is asked again only after the pins have changed.
+# The stamp files make a second run fast: pip runs again only after the pins have changed.
 $(VENV)/installed: $(VENV)/pyvenv.cfg requirements.txt
 	@if [ -n "$(TORCH_INDEX)" ]; then \
 	  if $(RUN) -c 'import urllib.request as web; web.urlopen("$(TORCH_INDEX)/torch/", timeout=5)' 2>/dev/null; \
 	  then $(PIP) install --no-deps --index-url $(TORCH_INDEX) "$$(grep -o '^torch==[^ ]*' requirements.txt)"; \
-	  else echo "$(TORCH_INDEX) does not answer: taking torch from the usual index"; \
+	  else echo "$(TORCH_INDEX) does not answer: taking torch from the default index"; \
 	  fi; \
 	fi
 	$(PIP) install -r requirements.txt
