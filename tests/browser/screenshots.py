@@ -1,18 +1,23 @@
 """make screenshots: every page, wide and 390 pixels, light and dark, in a folder.
 
+And two cropped ones of the same height for the README.
+
 python -m tests.browser.screenshots docs/screenshots
 """
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.serving import ROOT, Served, browser_path, serve
 
 COMMENT = "Thanks for nothing, you absolute idiot. Do us all a favour and stop writing here."
 WIDTHS = {"wide": 1200, "phone": 390}
+README = {"wide": (1000, "light"), "phone": (390, "dark")}
 LARGEST = 300_000  # bytes of a screenshot
 HIGHEST = 2600  # pixels
 
@@ -44,8 +49,42 @@ def main(folder: Path) -> int:
                     save(page, folder / f"{name}-{width_name}-{scheme}.png", width)
                     page.close()
                 context.close()
+        readme_pair(browser, app, folder)
         browser.close()
     return 0
+
+
+def readme_pair(browser: Browser, app: Served, folder: Path) -> None:
+    """Take the README's two pictures: a comment and its result, wide and on a phone.
+
+    The wide one is from the comment's field to the end of the result; the phone's is the result
+    alone, to what the words say. The shorter one is filled up with the page's background.
+    """
+    shots = {}
+    for name, (width, scheme) in README.items():
+        page = browser.new_page(viewport={"width": width, "height": 2600}, color_scheme=scheme)
+        page.set_default_timeout(120_000)
+        score(page, app)
+        settle(page)
+        result = page.locator(".tox-sentence").bounding_box()
+        field = page.get_by_label("Comment", exact=True).bounding_box()
+        below = page.locator("[data-testid=stExpander]").first.bounding_box()
+        assert result and field and below
+        bottom = below["y"] + (below["height"] + 18 if name == "wide" else -4)
+        top = field["y"] - 40 if name == "wide" else result["y"] - 20
+        clip = {"x": field["x"] - 24, "y": top, "width": field["width"] + 48}
+        if name == "phone":
+            clip |= {"x": 0, "width": width}
+        shots[name] = page.screenshot(clip=clip | {"height": bottom - top})
+        page.close()
+    pictures = {name: Image.open(io.BytesIO(shot)).convert("RGB") for name, shot in shots.items()}
+    height = max(picture.height for picture in pictures.values())
+    for name, picture in pictures.items():
+        filled = Image.new("RGB", (picture.width, height), picture.getpixel((0, 0)))
+        filled.paste(picture)
+        path = folder / f"readme-{name}.png"
+        filled.save(path, optimize=True)
+        report(path)
 
 
 def score(page: Page, app: Served) -> None:
@@ -82,12 +121,22 @@ SCREENSHOTS = {"score": score, "file": file, "models": models, "train": train}
 
 def save(page: Page, path: Path, width: int) -> None:
     """Save the whole page, as far as HIGHEST, as a small PNG."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_timeout(2000)  # charts draw themselves, widgets fade in
+    settle(page)
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(int(height), HIGHEST)})
     page.wait_for_timeout(1000)
     page.screenshot(path=path)
+    report(path)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has run and drawn itself."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_timeout(2000)  # charts draw themselves, widgets fade in
+
+
+def report(path: Path) -> None:
+    """Print a picture's path and size. AssertionError when it is too large to track."""
     size = path.stat().st_size
     if size > LARGEST:
         raise AssertionError(f"{path}: {size:,} bytes, more than {LARGEST:,}")
