@@ -143,7 +143,7 @@ def test_tests_and_ci_lean_on_nothing_outside_the_repository():
     assert [path for path in others if outside.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_a_fork_writes_its_own_address_once_into_two_files_and_nowhere_else():
+def test_a_fork_writes_its_own_address_into_three_files_and_nowhere_else():
     address = re.compile(r"https://github\.com/(OWNER|YOU\w*)/[\w-]+", re.I)
     texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png"}]
     found = {
@@ -152,7 +152,18 @@ def test_a_fork_writes_its_own_address_once_into_two_files_and_nowhere_else():
         if path != Path(__file__)
     }
     places = {name: times for name, times in found.items() if times}
-    assert places == {"deploy/cloud-init.yaml": 1, "notebooks/finetune.ipynb": 1}
+    assert places == {
+        "README.md": 2,  # to clone and to install
+        "deploy/cloud-init.yaml": 1,
+        "notebooks/finetune.ipynb": 1,
+    }
+
+
+def test_the_readmes_pictures_have_one_height():
+    pictures = re.findall(r'<img src="(.+?)" height="(\d+)"', README)
+    assert len(pictures) == 2
+    sizes = {(ROOT / path).read_bytes()[20:24] for path, _ in pictures}  # PNG: the height
+    assert len(sizes) == len({height for _, height in pictures}) == 1
 
 
 # Importing does no work

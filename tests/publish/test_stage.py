@@ -101,16 +101,17 @@ def test_a_token_that_cannot_write_shows_before_training(hub, tmp_path, capsys, 
     assert not (tmp_path / "new").exists()
 
 
-def test_the_readmes_dry_run_works_without_a_network(capsys):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    [command] = re.findall(r"^python -m finetune (publish .* --dry-run)$", readme, re.M)
+DOCS = (Path(__file__).parents[2] / "docs" / "publish.md").read_text(encoding="utf-8")
+
+
+def test_the_dry_run_of_the_docs_works_without_a_network(capsys):
+    [command] = re.findall(r"^python -m finetune (publish .* --dry-run)$", DOCS, re.M)
     assert main(shlex.split(command)) == 0
     assert re.search(r"pass +roc_auc_mean >= 0\.97", capsys.readouterr().out)
 
 
-def test_the_readmes_section_is_one_that_a_config_can_have(tmp_path):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    [section] = re.findall(r"^```toml\n(\[publish\].*?)^```$", readme, re.M | re.S)
+def test_the_section_of_the_docs_is_one_that_a_config_can_have(tmp_path):
+    [section] = re.findall(r"^```toml\n(\[publish\].*?)^```$", DOCS, re.M | re.S)
     (tmp_path / "config.toml").write_text(section)
     settings = Settings(**from_toml(tmp_path / "config.toml"))
     settings.check()
