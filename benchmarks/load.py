@@ -1,12 +1,12 @@
-"""What the HTTP service bears: 64 callers at a rate and without pause, far too many, one alone.
+"""The HTTP service under load: 64 callers at a rate and without pause, ten times too many, one.
 
     python benchmarks/load.py --data FILE
 
-Starts `python -m comment_toxicity serve` in a process of its own and sends comments:analyze
-requests over kept connections. “64 callers, 100/s”: together they send at that rate, a minute long.
-“64 callers”: each sends its next comment when it has the answer to the last, so all 64 always wait.
-“10 × overload”: ten times as many callers send at ten times the rate that was just reached,
-whatever is answered; “after it”: 64 callers again. Callers and service share the machine's cores.
+Starts `python -m comment_toxicity serve` in its own process and sends comments:analyze requests
+over persistent connections. “64 callers, 100/s”: together they send at that rate for a minute.
+“64 callers”: each sends its next comment after the last answer, so all 64 always wait. “10 ×
+overload”: ten times as many callers send at ten times the rate that was just reached, whatever is
+answered. “after it”: 64 callers again. Callers and service share the machine's cores.
 """
 
 import argparse
@@ -17,30 +17,38 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
-from common import ROOT, count, flags_of, print_table, read_comments, run
+from common import (
+    ROOT,
+    count,
+    flags_of,
+    print_table,
+    read_comments,
+    resident_megabytes,
+    run,
+    wait_until_ready,
+)
 
 PATH = "/v1alpha1/comments:analyze?key=any"
-GIVE_UP = 5.0  # seconds without an answer
+TIMEOUT = 5.0  # seconds without an answer
 
 
 @dataclass
 class Tally:
-    """What callers saw: the seconds of each answer 200, and how many answers of each kind."""
+    """What callers saw: the seconds of each answer 200, and the number of each outcome."""
 
     seconds: list[float] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     without_retry_after: int = 0
 
 
 class Requests:
-    """Ready-made requests, in random order without end, each of them different."""
+    """An endless supply of requests in random order, all different."""
 
     def __init__(self, texts: list[str]):
         self._texts = texts
@@ -48,7 +56,7 @@ class Requests:
         self._number = 0
 
     def next(self) -> bytes:
-        """Give the bytes of a request. A number after the comment makes it one of its own."""
+        """The bytes of the next request. A number after the comment makes it unique."""
         self._number += 1
         text = f"{self._random.choice(self._texts)} {self._number}"
         body = json.dumps(
@@ -64,38 +72,38 @@ class Requests:
 
 
 class Caller:
-    """One kept connection."""
+    """One persistent connection."""
 
     def __init__(self, port: int, requests: Requests, tally: Tally):
         self._port, self._requests, self._tally = port, requests, tally
-        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def call(self) -> None:
         """Send a request and read the answer; count it."""
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(GIVE_UP):
+            async with asyncio.timeout(TIMEOUT):
                 status, retry_after = await self._exchange()
         except (OSError, EOFError, TimeoutError) as error:
-            self._tally.kinds[type(error).__name__] += 1
+            self._tally.outcomes[type(error).__name__] += 1
             self.close()
             return
-        self._tally.kinds[str(status)] += 1
+        self._tally.outcomes[str(status)] += 1
         if status == 200:
             self._tally.seconds.append(time.perf_counter() - started)
         elif not retry_after:
             self._tally.without_retry_after += 1
 
     def close(self) -> None:
-        """Hang up."""
-        if self._line:
-            self._line[1].close()
-        self._line = None
+        """Close the connection."""
+        if self._connection:
+            self._connection[1].close()
+        self._connection = None
 
     async def _exchange(self) -> tuple[int, bool]:
-        if not self._line:
-            self._line = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._line
+        if not self._connection:
+            self._connection = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._connection
         writer.write(self._requests.next())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
@@ -104,7 +112,7 @@ class Caller:
 
 
 async def closed_loop(port: int, requests: Requests, callers: int, seconds: float) -> Tally:
-    """Let each caller send its next request as soon as it has an answer."""
+    """Each caller sends its next request as soon as it has an answer."""
     tally = Tally()
     end = time.perf_counter() + seconds
 
@@ -121,7 +129,7 @@ async def closed_loop(port: int, requests: Requests, callers: int, seconds: floa
 async def open_loop(
     port: int, requests: Requests, callers: int, rate: float, seconds: float
 ) -> Tally:
-    """Send at a rate, whatever comes back; a caller that still waits misses its turn."""
+    """Send at a rate, whatever is answered; a caller that still waits misses its turn."""
     tally = Tally()
     start = time.perf_counter()
 
@@ -145,7 +153,7 @@ def main() -> int:
     parser.add_argument("--comments", type=count, default=2000, help="how many (%(default)s)")
     parser.add_argument("--connections", type=count, default=64, help="callers (%(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=60, help="for how long they call (%(default)s)"
+        "--seconds", type=float, default=60, help="length of each row's run (%(default)s)"
     )
     parser.add_argument(
         "--rate", type=float, default=100, help="requests a second in the first row (%(default)g)"
@@ -162,37 +170,36 @@ def fits(text: str) -> bool:
 
 
 def measure(flags: argparse.Namespace) -> None:
-    """Draw the comments, and call the service with them."""
+    """Read the comments, and send them to the service."""
     comments = read_comments(flags.data, flags.text_column, flags.comments)
     texts = [text for text in comments[flags.text_column].astype(str) if fits(text)]
     asyncio.run(call(flags, texts))
 
 
 async def call(flags: argparse.Namespace, texts: list[str]) -> None:
-    """Start the service, call it in five ways, and print what came of it."""
+    """Start the service, send five kinds of load, and print the table."""
     requests = Requests(texts)
-    port, seconds, callers = flags.port, flags.seconds, flags.connections
+    port, callers = flags.port, flags.connections
+    long, middle, short = flags.seconds, min(20, flags.seconds), min(10, flags.seconds)
     service = start(port, flags.workers, flags.model)
+    rows = []
+
+    async def measured(name: str, load: Coroutine[Any, Any, Tally], seconds: float) -> Tally:
+        before = resident_megabytes(service.pid)
+        tally = await load
+        rows.append(row(name, tally, seconds, before, resident_megabytes(service.pid)))
+        return tally
+
     try:
-        await closed_loop(port, requests, callers, min(5, seconds))  # all that is made once
-        rows = []
-        before = memory(service.pid)
-        paced = await open_loop(port, requests, callers, flags.rate, seconds)
-        name = f"{callers} callers, {flags.rate:g}/s"
-        rows.append(row(name, paced, seconds, before, memory(service.pid)))
-        before = memory(service.pid)
-        steady = await closed_loop(port, requests, callers, seconds)
-        rows.append(row(f"{callers} callers", steady, seconds, before, memory(service.pid)))
-        rate = 10 * len(steady.seconds) / seconds
-        before = memory(service.pid)
-        over = await open_loop(port, requests, 10 * callers, rate, min(20, seconds))
-        rows.append(row("10 × overload", over, min(20, seconds), before, memory(service.pid)))
-        before = memory(service.pid)
-        after = await closed_loop(port, requests, callers, min(10, seconds))
-        rows.append(row("after it", after, min(10, seconds), before, memory(service.pid)))
-        before = memory(service.pid)
-        alone = await closed_loop(port, requests, 1, min(10, seconds))
-        rows.append(row("1 caller", alone, min(10, seconds), before, memory(service.pid)))
+        await closed_loop(port, requests, callers, min(5, long))  # warm-up
+        paced = open_loop(port, requests, callers, flags.rate, long)
+        await measured(f"{callers} callers, {flags.rate:g}/s", paced, long)
+        steady = closed_loop(port, requests, callers, long)
+        rate = 10 * len((await measured(f"{callers} callers", steady, long)).seconds) / long
+        overload = open_loop(port, requests, 10 * callers, rate, middle)
+        over = await measured("10 × overload", overload, middle)
+        await measured("after it", closed_loop(port, requests, callers, short), short)
+        await measured("1 caller", closed_loop(port, requests, 1, short), short)
     finally:
         service.send_signal(signal.SIGTERM)
         service.wait(30)
@@ -211,10 +218,10 @@ async def call(flags: argparse.Namespace, texts: list[str]) -> None:
 def row(
     name: str, tally: Tally, seconds: float, before: float, after: float
 ) -> list[str | float | int]:
-    """Make a row of the table."""
+    """A row of the table."""
     times = np.array(tally.seconds or [np.nan]) * 1000
-    shed = tally.kinds["429"] + tally.kinds["503"]
-    errors = sum(tally.kinds.values()) - shed - tally.kinds["200"]
+    shed = tally.outcomes["429"] + tally.outcomes["503"]
+    errors = sum(tally.outcomes.values()) - shed - tally.outcomes["200"]
     p50, p99 = float(np.median(times)), float(np.quantile(times, 0.99))
     return [name, len(tally.seconds) / seconds, p50, p99, shed, errors, before, after]
 
@@ -227,33 +234,8 @@ def start(port: int, workers: int, model: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "comment_toxicity", "serve", "--port", str(port)]
     command += ["--workers", str(workers), "--model", model]
     service = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5).close()
-            return service
-        except OSError:
-            if service.poll() is not None:
-                sys.exit(f"error: the service did not start; is port {port} free? (--port)")
-            time.sleep(0.1)
-    service.kill()
-    sys.exit("error: the service did not get ready within a minute.")
-
-
-def memory(process: int) -> float:
-    """Give what a process and its workers hold, in MB (Linux; NaN elsewhere)."""
-    try:
-        return sum(_resident(number) for number in [process, *_children(process)])
-    except OSError:
-        return float("nan")
-
-
-def _resident(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024 / 1e6
-
-
-def _children(process: int) -> Iterator[int]:
-    yield from map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+    wait_until_ready(service, port, "/health/ready")
+    return service
 
 
 if __name__ == "__main__":

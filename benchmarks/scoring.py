@@ -1,8 +1,8 @@
-"""How fast comments are scored: ours beside three other ways, on the same comments in one run.
+"""How fast comments are scored: ours beside three other methods, on the same comments in one run.
 
     python benchmarks/scoring.py --data FILE
 
-The ways take turns, so that a busy moment of the machine hits all of them; each way's best round
+The methods take turns, so that a busy moment of the machine hits them all; each one's best round
 counts. A comment is tokenized, run through the model and turned into probabilities.
 """
 
@@ -39,16 +39,16 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = flags_of(__doc__)
     parser.add_argument("--comments", type=count, default=200, help="how many (%(default)s)")
-    parser.add_argument("--rounds", type=count, default=3, help="score all so often (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=3, help="times to score all (%(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=5, help="time each latency and rate so long (%(default)s)"
+        "--seconds", type=float, default=5, help="time for each latency and rate (%(default)s)"
     )
     parser.add_argument("--model", default="toxic-minilm", help="ours (%(default)s)")
     return run(parser, measure)
 
 
 def measure(flags: argparse.Namespace) -> None:
-    """Score the comments in every way, then one comment alone, then multiply matrices."""
+    """Score the comments with every method, then one comment alone, then multiply matrices."""
     from comment_toxicity import load_classifier
 
     comments = read_comments(flags.data, flags.text_column, flags.comments)
@@ -58,7 +58,7 @@ def measure(flags: argparse.Namespace) -> None:
         save_bert_base(bert_base)
         bert, bert_tokenizer = _torch_model(bert_base)
     model, tokenizer = _torch_model(ours.folder.path)
-    ways: dict[str, Callable[[list[str]], Any]] = {
+    methods: dict[str, Callable[[list[str]], Any]] = {
         OURS: ours.score,
         ONE_CALL: lambda texts: _one_call_a_text(bert, bert_tokenizer, texts),
         BATCHES: _pipeline(bert, bert_tokenizer),
@@ -68,16 +68,16 @@ def measure(flags: argparse.Namespace) -> None:
     tokens[OURS] = sum(len(window) for text in texts for window in ours.windows(text))
     tokens[OUR_TORCH] = _count_tokens(tokenizer, texts)
 
-    for way in ways.values():
-        way(texts[:2])  # makes what is made when first needed
-    best = dict.fromkeys(ways, np.inf)
+    for method in methods.values():
+        method(texts[:2])  # warm-up
+    best = dict.fromkeys(methods, np.inf)
     for _ in range(flags.rounds):
-        for name, way in ways.items():
+        for name, method in methods.items():
             started = perf_counter()
-            way(texts)
+            method(texts)
             best[name] = min(best[name], perf_counter() - started)
 
-    latencies = {name: _latencies(way, flags.seconds) for name, way in ways.items()}
+    latencies = {name: _latencies(method, flags.seconds) for name, method in methods.items()}
     print(
         f"{len(texts)} comments of {flags.data}, {tokens[OURS] / len(texts):.0f} tokens each on "
         "average. Latency in ms of one comment alone, median / 95th percentile.\n"
@@ -92,7 +92,7 @@ def measure(flags: argparse.Namespace) -> None:
                 best[ONE_CALL] / best[name],
                 *latencies[name],
             ]
-            for name in ways
+            for name in methods
         ],
     )
 
@@ -104,14 +104,14 @@ def measure(flags: argparse.Namespace) -> None:
     print_table(
         ["product", "billion operations/s", "ours is"],
         [
-            [kind, rate / 1e9, f"{work / rate:.0%}"]
-            for kind, rate in matrix_rates(flags.seconds).items()
+            [product, rate / 1e9, f"{work / rate:.0%}"]
+            for product, rate in matrix_rates(flags.seconds).items()
         ],
     )
 
 
 def _torch_model(folder: Any) -> tuple[Any, Any]:
-    """Build the model that a folder's config describes, with random weights, and its tokenizer."""
+    """The model that a folder's config describes, with random weights, and its tokenizer."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     config = AutoConfig.from_pretrained(folder)
@@ -120,7 +120,7 @@ def _torch_model(folder: Any) -> tuple[Any, Any]:
 
 
 def _one_call_a_text(model: Any, tokenizer: Any, texts: list[str]) -> list[Any]:
-    """Score as the original and its peers do."""
+    """Score as the original project and its peers do."""
     import torch
 
     scores = []
@@ -142,12 +142,12 @@ def _count_tokens(tokenizer: Any, texts: list[str]) -> int:
     return sum(map(len, tokenizer(texts, truncation=True)["input_ids"]))
 
 
-def _latencies(way: Callable[[list[str]], Any], seconds: float) -> list[str]:
-    """Time one text alone, at each length. Gives “median / 95th percentile” in ms."""
+def _latencies(method: Callable[[list[str]], Any], seconds: float) -> list[str]:
+    """“median / 95th percentile” of one text alone in ms, at each length."""
     shown = []
     for tokens in LATENCY_TOKENS:
         text = " ".join(["you"] * (tokens - 2))  # a token a word, [CLS] and [SEP]
-        taken = np.array(durations(lambda text=text: way([text]), seconds)) * 1000
+        taken = np.array(durations(lambda text=text: method([text]), seconds)) * 1000
         shown.append(f"{np.median(taken):.1f} / {np.quantile(taken, 0.95):.1f}")
     return shown
 

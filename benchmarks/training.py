@@ -5,7 +5,7 @@
 The original recipe: each comment tokenized when its turn comes and padded to 512 tokens, fp32.
 Ours: finetune with configs/jigsaw-bert.toml. Both with bert-base (random weights), 16 comments a
 step. Then MiniLM with configs/jigsaw-minilm-wide.toml, on 64 comments of 64 tokens a step, as a
-share of the machine's matrix rate. Twice as many steps are run of each; the second half counts.
+share of the machine's matrix rate. Each runs twice the steps; the second half counts.
 """
 
 import argparse
@@ -40,10 +40,10 @@ def main() -> int:
         "--steps",
         type=count,
         default=20,
-        help="time so many, of the original a tenth (%(default)s)",
+        help="steps to time; the original gets a tenth of them (%(default)s)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=5, help="time each matrix rate so long (%(default)s)"
+        "--seconds", type=float, default=5, help="time for each matrix rate (%(default)s)"
     )
     return run(parser, measure)
 
@@ -56,7 +56,7 @@ def measure(flags: argparse.Namespace) -> None:
 
 
 def measure_bert_base(flags: argparse.Namespace) -> None:
-    """Train on comments as the original recipe does, and as ours."""
+    """Train on comments by the original recipe, and by ours."""
     from comment_toxicity.errors import DataError
     from finetune.config import Settings, from_toml
 
@@ -103,7 +103,7 @@ def measure_minilm(flags: argparse.Namespace) -> None:
 
 
 def _original(rows: Any, settings: Any, steps: int) -> float:
-    """Train as the original project does; give examples/s."""
+    """Train as the original project does. Returns examples/s."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer
 
@@ -116,16 +116,16 @@ def _original(rows: Any, settings: Any, steps: int) -> float:
         def __len__(self) -> int:
             return len(texts)
 
-        def __getitem__(self, place: int) -> dict:
+        def __getitem__(self, index: int) -> dict:
             encoded = tokenizer(
-                texts[place],
+                texts[index],
                 padding="max_length",
                 truncation=True,
                 max_length=512,
                 return_tensors="pt",
             )
             item = {name: values[0] for name, values in encoded.items()}
-            return item | {"labels": torch.tensor(targets[place])}
+            return item | {"labels": torch.tensor(targets[index])}
 
     arguments = _arguments(settings, steps, bf16=False)
     trainer = Trainer(model=model, args=arguments, train_dataset=RowByRow())
@@ -142,7 +142,7 @@ def _tokenized(rows: Any, settings: Any) -> Any:
 
 
 def _targets(rows: Any, settings: Any) -> Any:
-    """Give labels that say nothing: a step takes the same time whatever they are."""
+    """Labels of zeros: a step takes the same time whatever they are."""
     import numpy as np
 
     return np.zeros((len(rows), len(settings.labels)), dtype=np.float32)
@@ -156,7 +156,7 @@ def _random_examples(count: int) -> list[dict]:
 
 
 def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, int]:
-    """Train as finetune does; give examples/s, and the parameters of the encoder."""
+    """Train as finetune does. Returns examples/s and the encoder's parameters."""
     import numpy as np
 
     from finetune.train.base import load_base
@@ -167,8 +167,9 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     keep_freed_memory()
     arguments = _arguments(settings, steps, bf16=is_faster_in_bf16(_device()))
     tokenizer, model = load_base(settings)
-    lengths = np.array([len(examples[place]["input_ids"]) for place in range(len(examples))])
-    targets = np.stack([examples[place]["labels"].numpy() for place in range(len(examples))])
+    items = [examples[index] for index in range(len(examples))]
+    lengths = np.array([len(item["input_ids"]) for item in items])
+    targets = np.stack([item["labels"].numpy() for item in items])
     trainer = CommentTrainer(
         SimilarLengthSampler(lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
@@ -208,7 +209,7 @@ def _arguments(settings: Any, steps: int, bf16: bool) -> Any:
 
 
 def _examples_per_second(trainer: Any, batch_size: int, steps: int) -> float:
-    """Train; give the rate of the second half, as the first pays for what is made once."""
+    """Train. Returns the rate of the second half, because the first pays for the warm-up."""
     from transformers import TrainerCallback
 
     ends: list[float] = []

@@ -1,6 +1,7 @@
-"""benchmarks/: each explains itself, and the quick one prints its tables. Speed is no test."""
+"""benchmarks/: each has its help, and prints its tables of small models. No speed is tested."""
 
 import argparse
+import functools
 
 import pandas as pd
 import pytest
@@ -17,6 +18,21 @@ def common(monkeypatch):
     return common
 
 
+@pytest.fixture
+def small_bert_base(monkeypatch):
+    """What the benchmarks call bert-base has one narrow layer."""
+    import transformers
+
+    small = functools.partial(
+        transformers.BertConfig,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    monkeypatch.setattr(transformers, "BertConfig", small)
+
+
 @pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions"])
 def test_each_benchmark_explains_itself(name):
     answer = python(f"benchmarks/{name}.py", "--help")
@@ -26,11 +42,17 @@ def test_each_benchmark_explains_itself(name):
     assert "--" in answer.stdout
 
 
-def test_scoring_prints_a_row_a_way_and_the_matrix_rates(tiny_base):
-    few = ("--comments", "2", "--rounds", "1", "--seconds", "0")
-    answer = python("benchmarks/scoring.py", "--model", tiny_base, *few)
-    assert answer.returncode == 0, answer.stderr
-    rows = [line.split("|")[1].strip() for line in answer.stdout.splitlines() if line[:1] == "|"]
+def test_scoring_prints_a_row_for_each_method_and_the_matrix_rates(
+    common, small_bert_base, tiny_base, monkeypatch, capsys
+):
+    import scoring
+
+    few = ["--comments", "2", "--rounds", "1", "--seconds", "0"]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["scoring.py", "--model", str(tiny_base), *few])
+    assert scoring.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split("|")[1].strip() for line in lines if line[:1] == "|"]
     assert rows[2:6] == [
         "ours",
         "bert-base, one call a text",
@@ -74,19 +96,20 @@ def test_a_start_is_timed_and_weighed(common):
 
 
 def test_a_table_is_markdown_with_its_columns_aligned(common, capsys):
-    common.print_table(["way", "texts/s"], [["ours", 1234.5], ["theirs", 6.789]])
+    common.print_table(["method", "texts/s"], [["ours", 1234.5], ["theirs", 6.789]])
     assert capsys.readouterr().out.splitlines() == [
-        "| way    | texts/s |",
+        "| method | texts/s |",
         "|--------|--------:|",
         "| ours   |   1,234 |",
         "| theirs |    6.79 |",
     ]
 
 
-def test_training_minilm_is_a_share_of_the_matrix_rate(common, capsys):
-    from training import measure_minilm
+def test_training_minilm_is_a_share_of_the_matrix_rate(common, monkeypatch, capsys):
+    import training
 
-    measure_minilm(argparse.Namespace(steps=1, seconds=0))
+    monkeypatch.setattr(training, "MINILM_TOKENS", 4)
+    training.measure_minilm(argparse.Namespace(steps=1, seconds=0))
     header, _, row = [line for line in capsys.readouterr().out.splitlines() if line[:1] == "|"]
     assert header.split("|")[-2].strip() == "share"
     assert 0 < float(row.split("|")[-2]) < 2
