@@ -1,6 +1,8 @@
-"""The notebook, run cell by cell in a kernel of its own, with settings for a tiny model."""
+"""The notebook, run cell by cell with settings for a tiny model."""
 
 import ast
+import sys
+from copy import copy
 from pathlib import Path
 
 import nbformat
@@ -49,22 +51,26 @@ def test_no_logic_lives_in_the_notebook(notebook):
             ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::ResourceWarning")
-def test_the_notebook_runs_from_data_to_push(notebook, tiny_base, tmp_path, monkeypatch):
-    from nbclient import NotebookClient
+def test_the_notebook_runs_from_data_to_push(notebook, tiny_base, tmp_path, monkeypatch, capsys):
+    """Cell by cell in IPython, in this process, which has imported torch already."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     monkeypatch.setenv("MPLBACKEND", "agg")
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.chdir(PATH.parent)  # as Jupyter starts it
     [settings] = [cell for cell in notebook.cells if "settings" in cell.metadata.get("tags", [])]
     settings.source += TINY.format(
         comments=str(ROOT / "data" / "sample.csv"), base=str(tiny_base), run=str(tmp_path / "run")
     )
-    here = {"metadata": {"path": str(PATH.parent)}}  # as Jupyter starts it
-    NotebookClient(notebook, timeout=300, resources=here).execute()
+    for name in ("displayhook", "excepthook", "path"):  # the shell sets them
+        monkeypatch.setattr(sys, name, copy(getattr(sys, name)))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    for cell in code_cells(notebook):
+        capsys.readouterr()
+        shell.run_cell(cell.source).raise_error()
     assert (tmp_path / "run" / "model" / "README.md").is_file()
-    printed = "".join(
-        output.text for output in code_cells(notebook)[-1].outputs if output.get("name") == "stdout"
-    )
+    printed = capsys.readouterr().out
     assert "model.safetensors" in printed
     assert "Nothing was sent" in printed
