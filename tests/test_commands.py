@@ -177,6 +177,7 @@ CHECKS = {
     "cp": nothing_more,
     "curl": check_curl,
     "docker": check_docker,
+    "gh": nothing_more,
     "git": nothing_more,
     "hf": lambda words: check_flags((str(BIN / "hf"),), words),
     "journalctl": check_unit,
