@@ -1,6 +1,6 @@
 """make screenshots: every page, wide and 390 pixels, light and dark, in a folder.
 
-And two cropped ones of the same height for the README.
+Two more, cropped and of the same height, are for the README.
 
 python -m tests.browser.screenshots docs/screenshots
 """
@@ -55,10 +55,10 @@ def main(folder: Path) -> int:
 
 
 def readme_pair(browser: Browser, app: Served, folder: Path) -> None:
-    """Take the README's two pictures: a comment and its result, wide and on a phone.
+    """Take the README's two screenshots: a comment and its result, wide and on a phone.
 
-    The wide one is from the comment's field to the end of the result; the phone's is the result
-    alone, to what the words say. The shorter one is filled up with the page's background.
+    The wide one shows the comment's field and the result; the phone's the result alone. The shorter
+    one is padded with the page's background.
     """
     shots = {}
     for name, (width, scheme) in README.items():
@@ -77,13 +77,13 @@ def readme_pair(browser: Browser, app: Served, folder: Path) -> None:
             clip |= {"x": 0, "width": width}
         shots[name] = page.screenshot(clip=clip | {"height": bottom - top})
         page.close()
-    pictures = {name: Image.open(io.BytesIO(shot)).convert("RGB") for name, shot in shots.items()}
-    height = max(picture.height for picture in pictures.values())
-    for name, picture in pictures.items():
-        filled = Image.new("RGB", (picture.width, height), picture.getpixel((0, 0)))
-        filled.paste(picture)
+    images = {name: Image.open(io.BytesIO(shot)).convert("RGB") for name, shot in shots.items()}
+    height = max(image.height for image in images.values())
+    for name, image in images.items():
+        padded = Image.new("RGB", (image.width, height), image.getpixel((0, 0)))
+        padded.paste(image)
         path = folder / f"readme-{name}.png"
-        filled.save(path, optimize=True)
+        padded.save(path, optimize=True)
         report(path)
 
 
@@ -136,7 +136,7 @@ def settle(page: Page) -> None:
 
 
 def report(path: Path) -> None:
-    """Print a picture's path and size. AssertionError when it is too large to track."""
+    """Print a screenshot's path and size. AssertionError when it is too large to track."""
     size = path.stat().st_size
     if size > LARGEST:
         raise AssertionError(f"{path}: {size:,} bytes, more than {LARGEST:,}")
