@@ -179,6 +179,13 @@ def test_an_unreadable_file_gets_one_sentence(serve):
     assert page.file_uploader
 
 
+def test_after_a_refused_upload_the_next_file_is_taken(serve):
+    page = upload(serve("file", a=FixedScores()), b"", "empty.csv")
+    page = upload(page, b"text\nhello\n", "good.csv")
+    assert not page.error
+    assert button(page, "Score the file")
+
+
 def test_a_column_named_like_a_result_is_refused_without_paths_of_the_server(
     serve, with_weights, tmp_path
 ):

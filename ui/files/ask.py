@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from comment_toxicity.errors import DataError
 from finetune.checkout import ROOT
 from ui.files.upload import MEGABYTES, Source, look_into, save_upload
 from ui.text import in_markdown
@@ -26,6 +27,7 @@ def ask_for_upload(key: str, help: str = LAYOUT) -> Source | None:
     """
     # With another key it is another, empty widget, and Streamlit releases its copy of the file.
     count = st.session_state.get(key, 0)
+    refusal = st.session_state.pop(f"{key} refusal", None)
     upload = st.file_uploader(
         f"CSV, Parquet or JSON lines, up to {MEGABYTES} MB",
         type=["csv", "gz", "jsonl", "parquet"],
@@ -33,11 +35,18 @@ def ask_for_upload(key: str, help: str = LAYOUT) -> Source | None:
         key=f"{key} {count}",
         help=help,
     )
+    if refusal is not None:
+        raise refusal
     if upload is None:
         return None
     st.session_state[key] = count + 1
-    with st.spinner("Reading the file …"):
-        return save_upload(upload, upload.name, workspace().new_folder())
+    try:
+        with st.spinner("Reading the file …"):
+            return save_upload(upload, upload.name, workspace().new_folder())
+    except DataError as error:
+        # The new widget must be on the page before another file is given to this one and lost.
+        st.session_state[f"{key} refusal"] = error
+        st.rerun()
 
 
 def ask_for_labelled(key: str, help: str) -> tuple[Source, str] | None:
