@@ -73,7 +73,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_start_with_one_line(tmp_path):
     (folder / "decision.json").unlink()  # it knows the weights by their sum
     (folder / "model.onnx").write_bytes(b"no weights")
     line = refused_start(TOXICITY_MODEL=str(folder))
-    assert "cannot be loaded by ONNX Runtime" in line
+    assert "ONNX Runtime cannot load it" in line
 
 
 STOPPED_SERVER = """

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STANDARD_STREAM = "-"
 TEXT_COLUMNS = ("comment_text", "text")
 BLANK = "blank"
+NAME_COLUMN = "name the column of comments with --text-column"
 
 # A chunk ends at whichever it reaches first, so that memory stays constant.
 CHUNK_ROWS = 1000
@@ -120,7 +121,7 @@ def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
         return found
     raise DataError(
         f"{path}: no column {wanted or ' or '.join(TEXT_COLUMNS)} "
-        f"(found {', '.join(source.columns)}); name the column of comments with --text-column."
+        f"(found {', '.join(source.columns)}); {NAME_COLUMN}."
     )
 
 
@@ -258,8 +259,7 @@ class ParquetInput:
             kind = kind.value_type
         if str(kind) not in {"string", "large_string", "string_view", "null"}:
             raise DataError(
-                f"{self._path}: column {text_column} holds {kind}, not text; "
-                "name the column of comments with --text-column."
+                f"{self._path}: column {text_column} holds {kind}, not text; {NAME_COLUMN}."
             )
         try:
             if self.rows == 0:

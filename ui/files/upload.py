@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.files.read import Chunk, file_format, has_many_values, open_input
+from comment_toxicity.files.read import NAME_COLUMN, Chunk, file_format, has_many_values, open_input
 from ui.files.parquet import SAMPLED_ROWS, larger_than, longest_text_column
 
 MEGABYTES = 200
@@ -41,9 +41,7 @@ class Source:
     def relabelled(self, message: str) -> str:
         """A command's error for the page: without the server's folder, and without flags."""
         message = message.replace(f"{self.path.parent}/", "")
-        return message.replace(
-            "name the comments' column with --text-column", "choose another column"
-        )
+        return message.replace(NAME_COLUMN, "choose another column")
 
 
 def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
