@@ -48,7 +48,7 @@ model: install ## train the shipped model again, some seven hours on two cores
 	$(RUN) -m finetune --config configs/jigsaw-minilm-third.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm.toml --resume
 
-bench: install ## print the speed tables of the README: scoring, cold start, training
+bench: install ## print the speed tables of docs/benchmarks.md: scoring, cold start, training
 	$(RUN) benchmarks/scoring.py
 	$(RUN) benchmarks/cold_start.py
 	$(RUN) benchmarks/training.py

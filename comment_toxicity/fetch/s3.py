@@ -22,7 +22,7 @@ from typing import Any
 from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.fetch.s3_client import (
-    Place,
+    S3Location,
     read_small,
     s3_client,
     translating_s3_errors,
@@ -48,20 +48,24 @@ def s3_folder(uri: str) -> Path:
     from botocore.exceptions import BotoCoreError, ClientError
     from huggingface_hub import cached_assets_path
 
-    place = Place.parse(uri)
-    with translating_s3_errors(str(place), ModelError):
+    location = S3Location.parse(uri)
+    with translating_s3_errors(str(location), ModelError):
         client = s3_client(anonymous=True)
-        where = f"{client.meta.endpoint_url} {place.bucket} {place.prefix}"
-        name = f"{place.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+        where = f"{client.meta.endpoint_url} {location.bucket} {location.prefix}"
+        name = f"{location.bucket}-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
         cache = Path(cached_assets_path("comment-toxicity", namespace="s3", subfolder=name))
-        pointer = cache / (f"{place.revision}.tag" if place.revision else "current.version")
-        if place.revision and VERSION.fullmatch(place.revision) and _whole(cache / place.revision):
-            return cache / place.revision
+        pointer = cache / (f"{location.revision}.tag" if location.revision else "current.version")
+        if (
+            location.revision
+            and VERSION.fullmatch(location.revision)
+            and _whole(cache / location.revision)
+        ):
+            return cache / location.revision
         try:
-            version = _version(client, place)
+            version = _version(client, location)
             folder = cache / version
             if not _whole(folder):
-                _download(client, place, version, folder)
+                _download(client, location, version, folder)
             pointer.write_text(version, encoding="utf-8")
             return folder
         except (Boto3Error, BotoCoreError, ClientError) as error:
@@ -72,16 +76,16 @@ def s3_folder(uri: str) -> Path:
                 raise
         logger.warning(
             "%s: %s cannot be reached; using the cached model (version %s).",
-            place,
+            location,
             client.meta.endpoint_url,
             folder.name[:12],
         )
         return folder
 
 
-def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | None:
+def read_pointer(client: Any, location: S3Location, *parts: str) -> tuple[str, str] | None:
     """The version that a pointer names, and the pointer's ETag; None where there is no pointer."""
-    found = read_small(client, place, *parts)
+    found = read_small(client, location, *parts)
     if found is None:
         return None
     try:
@@ -90,45 +94,51 @@ def read_pointer(client: Any, place: Place, *parts: str) -> tuple[str, str] | No
             return version, found[1]
     except (ValueError, KeyError, TypeError):
         pass
-    raise ModelError(f"{place}: {'/'.join(parts)} there names no version; publish the model again.")
+    raise ModelError(
+        f"{location}: {'/'.join(parts)} there names no version; publish the model again."
+    )
 
 
-def read_manifest(client: Any, place: Place, version: str) -> bytes | None:
+def read_manifest(client: Any, location: S3Location, version: str) -> bytes | None:
     """The manifest of a version, checked; None when there is none."""
-    found = read_small(client, place, "versions", version, MANIFEST)
+    found = read_small(client, location, "versions", version, MANIFEST)
     if found is not None and not _is_of(found[0], version):
-        raise ModelError(f"{place}: the manifest of {version} is not the one that was published.")
+        raise ModelError(
+            f"{location}: the manifest of {version} is not the one that was published."
+        )
     return found and found[0]
 
 
-def _version(client: Any, place: Place) -> str:
-    if place.revision is None:
-        found = read_pointer(client, place, POINTER)
+def _version(client: Any, location: S3Location) -> str:
+    if location.revision is None:
+        found = read_pointer(client, location, POINTER)
         if found is None:
-            raise ModelError(f"{place}: no model is published there ({POINTER} is missing).")
+            raise ModelError(f"{location}: no model is published there ({POINTER} is missing).")
         return found[0]
-    found = read_pointer(client, place, "tags", f"{place.revision}.json")
+    found = read_pointer(client, location, "tags", f"{location.revision}.json")
     if found is not None:
         return found[0]
-    if VERSION.fullmatch(place.revision):
-        return place.revision
-    raise ModelError(f"{place}: the model there has no such version or tag.")
+    if VERSION.fullmatch(location.revision):
+        return location.revision
+    raise ModelError(f"{location}: the model there has no such version or tag.")
 
 
-def _download(client: Any, place: Place, version: str, folder: Path) -> None:
-    manifest = read_manifest(client, place, version)
+def _download(client: Any, location: S3Location, version: str, folder: Path) -> None:
+    manifest = read_manifest(client, location, version)
     if manifest is None:
-        raise ModelError(f"{place}: there is no version {version}.")
+        raise ModelError(f"{location}: there is no version {version}.")
     part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
         (part / MANIFEST).write_bytes(manifest)
-        for name in _files(manifest, place):
-            client.download_file(place.bucket, place.key("versions", version, name), part / name)
+        for name in _files(manifest, location):
+            client.download_file(
+                location.bucket, location.key("versions", version, name), part / name
+            )
         broken = _broken_files(part)
         if broken:
             raise ModelError(
-                f"{place}: {broken[0]} there is not the file that was published; publish the model "
-                "again."
+                f"{location}: {broken[0]} there is not the file that was published; publish the "
+                "model again."
             )
         shutil.rmtree(folder, ignore_errors=True)  # a broken one
         try:
@@ -140,18 +150,18 @@ def _download(client: Any, place: Place, version: str, folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _files(manifest: bytes, place: Place | Path) -> dict[str, str]:
+def _files(manifest: bytes, location: S3Location | Path) -> dict[str, str]:
     """Names → SHA-256; a name cannot lead out of the folder, nor be a pickle's."""
     try:
         hashes = {name: file["sha256"] for name, file in json.loads(manifest)["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{place}: its manifest cannot be read; publish the model again."
+            f"{location}: its manifest cannot be read; publish the model again."
         ) from error
     unexpected = [name for name in hashes if not FILE_NAME.fullmatch(name)]
     if unexpected:
         raise ModelError(
-            f"{place}: {unexpected[0]!r} does not belong in a model folder, so nothing is "
+            f"{location}: {unexpected[0]!r} does not belong in a model folder, so nothing is "
             "downloaded."
         )
     return hashes

@@ -25,7 +25,7 @@ CREDENTIALS = (
 
 
 @dataclass(frozen=True)
-class Place:
+class S3Location:
     """Where a model is: s3://BUCKET/PREFIX, with or without @REVISION (a version or a tag)."""
 
     bucket: str
@@ -93,12 +93,12 @@ def _service_descriptions() -> Any:
     return create_loader()
 
 
-def read_small(client: Any, place: Place, *parts: str) -> tuple[bytes, str] | None:
+def read_small(client: Any, location: S3Location, *parts: str) -> tuple[bytes, str] | None:
     """A small object's content and ETag; None when there is no such object."""
     from botocore.exceptions import ClientError
 
     try:
-        answer = client.get_object(Bucket=place.bucket, Key=place.key(*parts))
+        answer = client.get_object(Bucket=location.bucket, Key=location.key(*parts))
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
             return None

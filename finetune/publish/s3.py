@@ -14,7 +14,7 @@ from comment_toxicity.errors import PublishError
 from comment_toxicity.fetch.s3 import MANIFEST, POINTER, read_pointer
 from comment_toxicity.fetch.s3_client import (
     CREDENTIALS,
-    Place,
+    S3Location,
     read_small,
     s3_client,
     s3_credentials,
@@ -32,10 +32,10 @@ class S3Target:
     """s3://BUCKET/PREFIX. A bucket that does not exist is created, private by S3's default."""
 
     def __init__(self, uri: str):
-        self.place = Place.parse(uri)
-        if self.place.revision:
+        self.location = S3Location.parse(uri)
+        if self.location.revision:
             raise PublishError(f"{uri}: a version is named after its content; leave out the @.")
-        self.name = self.label = str(self.place)
+        self.name = self.label = str(self.location)
 
     @functools.cached_property
     def client(self) -> Any:
@@ -56,12 +56,12 @@ class S3Target:
         """Return what readers get now; None if there is no bucket, or no model in it."""
         with translating_s3_errors(self.label, PublishError):
             client = self.client
-            pointer = read_pointer(client, self.place, POINTER)
+            pointer = read_pointer(client, self.location, POINTER)
             if pointer is None:
                 return None
             version, etag = pointer
             files = {
-                name: read_small(client, self.place, "versions", version, name)
+                name: read_small(client, self.location, "versions", version, name)
                 for name in METRIC_FILES
             }
         return Published.read(etag, {name: file[0] for name, file in files.items() if file})
@@ -87,7 +87,7 @@ class S3Target:
             new_tags = [tag for tag in tags if not self._tag_exists(client, tag, version)]
             for file in (*bundle.files, listing):
                 self._send(client, version, file)
-            current = read_pointer(client, self.place, POINTER)
+            current = read_pointer(client, self.location, POINTER)
             if (current and current[1]) != (before and before.state):
                 raise Changed
             if current is None or current[0] != version:
@@ -101,7 +101,7 @@ class S3Target:
         from botocore.exceptions import ClientError
 
         try:
-            client.head_bucket(Bucket=self.place.bucket)
+            client.head_bucket(Bucket=self.location.bucket)
             return
         except ClientError as error:
             if _code(error) not in ("404", "NoSuchBucket"):
@@ -112,7 +112,7 @@ class S3Target:
             location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         for attempt in range(ATTEMPTS):
             try:
-                client.create_bucket(Bucket=self.place.bucket, **location)
+                client.create_bucket(Bucket=self.location.bucket, **location)
             except ClientError as error:
                 if _code(error) == "BucketAlreadyOwnedByYou":
                     return
@@ -120,11 +120,11 @@ class S3Target:
                     raise
                 time.sleep(attempt)  # somebody else is creating it right now
             else:
-                print(f"   created the bucket {self.place.bucket}")
+                print(f"   created the bucket {self.location.bucket}")
                 return
 
     def _tag_exists(self, client: Any, tag: str, version: str) -> bool:
-        pointer = read_pointer(client, self.place, "tags", f"{tag}.json")
+        pointer = read_pointer(client, self.location, "tags", f"{tag}.json")
         if pointer is not None and pointer[0] != version:
             raise PublishError(f"{self.label}: the tag {tag} exists already; choose another --tag.")
         return pointer is not None
@@ -133,9 +133,9 @@ class S3Target:
         """Upload a file, unless an interrupted upload has done so already."""
         from botocore.exceptions import ClientError
 
-        key = self.place.key("versions", version, file.name)
+        key = self.location.key("versions", version, file.name)
         try:
-            there = client.head_object(Bucket=self.place.bucket, Key=key)
+            there = client.head_object(Bucket=self.location.bucket, Key=key)
             if (there["ContentLength"], there["Metadata"].get("sha256")) == (
                 file.size,
                 file.sha256,
@@ -147,11 +147,11 @@ class S3Target:
         metadata = {"sha256": file.sha256}
         if file.content is None:
             client.upload_file(
-                str(file.path), self.place.bucket, key, ExtraArgs={"Metadata": metadata}
+                str(file.path), self.location.bucket, key, ExtraArgs={"Metadata": metadata}
             )
         else:
             client.put_object(
-                Bucket=self.place.bucket, Key=key, Body=file.content, Metadata=metadata
+                Bucket=self.location.bucket, Key=key, Body=file.content, Metadata=metadata
             )
 
     def _point(
@@ -161,8 +161,8 @@ class S3Target:
         from botocore.exceptions import ClientError
 
         pointer = {
-            "Bucket": self.place.bucket,
-            "Key": self.place.key(*parts),
+            "Bucket": self.location.bucket,
+            "Key": self.location.key(*parts),
             "Body": json.dumps({"version": version}).encode(),
         }
         try:
@@ -173,7 +173,7 @@ class S3Target:
                 return
             if _code(error) not in CONFLICTS:
                 raise
-            current = read_pointer(client, self.place, *parts)
+            current = read_pointer(client, self.location, *parts)
             if current is None or current[0] != version:  # else only the answer was lost
                 raise Changed from error
 
