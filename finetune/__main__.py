@@ -5,15 +5,17 @@ python -m finetune publish MODEL --to TARGET [--require CONDITION] publishes a m
 
 import argparse
 import dataclasses
+import os
 import shutil
 import sys
 from pathlib import Path
 
 from comment_toxicity import cli
 from comment_toxicity.disk import files_in
-from comment_toxicity.errors import GateError, SettingsError
+from comment_toxicity.errors import GateError, SettingsError, UserError
 from finetune import progress, record
-from finetune.config import Settings, add_flags, checked, from_flags, from_toml
+from finetune.config import Settings, add_flags, from_flags, from_toml
+from finetune.data.split import with_labels
 from finetune.processes import failure_ends_others, is_first_process, wait_for_first
 from finetune.stages import STAGES, run_stages
 
@@ -48,11 +50,12 @@ def _run(flags: argparse.Namespace) -> None:
         import finetune.train.train  # noqa: F401 - takes seconds, and the first is not ready yet
 
         wait_for_first()
-        run_stages(["train"], _settings(flags), resume=flags.resume)
+        folder = Path(_settings(flags).output_dir)
+        run_stages(["train"], Settings(**record.recorded_settings(folder)), resume=flags.resume)
 
 
 def _run_stages(flags: argparse.Namespace) -> None:
-    settings = _settings(flags)
+    settings = with_labels(_settings(flags))
     asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
     names = [name for name in STAGES if name in asked]
     if "publish" in names:
@@ -60,8 +63,15 @@ def _run_stages(flags: argparse.Namespace) -> None:
     run_folder = Path(settings.output_dir)
     with record.alone(run_folder):
         _open_run(settings, names, resume=flags.resume, clear=flags.clear)
-    with record.alone(run_folder), progress.of_run(run_folder):  # --clear has made another folder
-        run_stages(names, settings, resume=flags.resume)
+    with record.alone(run_folder):  # --clear has made another folder
+        try:
+            with progress.of_run(run_folder):
+                run_stages(names, settings, resume=flags.resume)
+        except UserError:
+            # Nothing of use is there yet, and the corrected command should not need --clear.
+            if "data" not in record.load(run_folder):
+                shutil.rmtree(run_folder, ignore_errors=os.name == "nt")  # where the lock is open
+            raise
 
 
 def _publish(flags: argparse.Namespace) -> None:
@@ -167,14 +177,13 @@ def _settings(flags: argparse.Namespace) -> Settings:
     if flags.config:
         return from_flags(flags, from_toml(flags.config))
     folder = Path(getattr(flags, "output_dir", Settings.output_dir))
+    if flags.clear:
+        return from_flags(flags, {})
     if not record.holds_run(folder):
         if flags.resume and "train_data" not in flags:
             raise record.no_run(folder)
         return from_flags(flags, {})
-    if flags.clear and "output_dir" not in flags:
-        return from_flags(flags, {})
-    recorded = record.load(folder)["settings"]
-    return from_flags(flags, checked(recorded, str(folder / record.FILE_NAME)))
+    return from_flags(flags, record.recorded_settings(folder))
 
 
 def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> None:

@@ -58,7 +58,7 @@ class Settings:
     )
     labels: list[str] = setting(
         "learn these labels, in this order; without label_column each is a column of 0, 1, or "
-        "-1 or empty for unknown",
+        "-1 or empty for unknown; with it, they are by default the values of that column, sorted",
         JIGSAW_LABELS,
     )
     label_column: str = setting(
@@ -221,6 +221,11 @@ class Settings:
     publish_private: bool = setting("make a new repository on the Hub private", False)
     publish_tags: list[str] = setting("give what is published these names, such as v1.2", [])
 
+    def __post_init__(self) -> None:
+        """Leave labels empty where label_column is to name them: the default names columns."""
+        if self.label_column and self.labels == JIGSAW_LABELS:
+            self.labels = []
+
     @property
     def single_label(self) -> bool:
         """Whether each comment has exactly one class (softmax), not any number of labels."""
@@ -292,10 +297,12 @@ class Settings:
                 f"formats is {', '.join(self.formats) or 'empty'}; "
                 f"choose from {', '.join(FORMATS)}."
             )
-        if len(self.labels) != len(set(self.labels)) or not self.labels:
+        if len(self.labels) != len(set(self.labels)) or not (self.labels or self.single_label):
             raise SettingsError("labels must name at least one label, and each only once.")
-        if self.single_label and len(self.labels) < 2:
+        if self.single_label and len(self.labels) == 1:
             raise SettingsError("label_column is set, so labels must name at least two classes.")
+        if self.label_mapping and not self.labels:
+            raise SettingsError("label_mapping gives indices in labels, so set labels too.")
         if self.label_mapping and not self.single_label:
             raise SettingsError("label_mapping is set without label_column; set label_column too.")
         for source, times in self.mix.items():

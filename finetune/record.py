@@ -11,7 +11,7 @@ from typing import Any
 
 from comment_toxicity.disk import kept_for_this_process, read_json, write_json
 from comment_toxicity.errors import SettingsError
-from finetune.config import AFTER_TRAINING, REMOVED, Settings
+from finetune.config import AFTER_TRAINING, REMOVED, Settings, checked
 
 PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "onnx", "scikit-learn", "pandas")
 FILE_NAME = "run.json"
@@ -71,6 +71,11 @@ def load(run_folder: Path) -> dict[str, Any]:
         raise SettingsError(
             f"{path}: cannot be read ({error!r}); start over with --clear."
         ) from None
+
+
+def recorded_settings(run_folder: Path) -> dict[str, Any]:
+    """The settings of a recorded run, by name; SettingsError where one of them cannot be used."""
+    return checked(load(run_folder)["settings"], str(run_folder / FILE_NAME))
 
 
 def save(record: dict[str, Any], run_folder: Path) -> None:

@@ -2,9 +2,10 @@
 
 A Layout says which column is what. Clean rows are a DataFrame with the text column first, then (if
 the layout names them) id and weight, then one column a label: 1, 0 or NaN for unknown. With a class
-column there is that one instead: the class's index in the layout's labels, or NaN.
+column there is that one instead: the class's label, or None.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from comment_toxicity.errors import DataError
 from comment_toxicity.text import is_blank
 from finetune.data.tables import read_table
+
+UNKNOWN_CLASS = ("", "-1")
+MOST_CLASSES = 100  # a column of more different values holds something else
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,9 @@ def label_matrix(rows: pd.DataFrame, layout: Layout) -> NDArray[np.float32]:
     """Targets of clean rows, (rows × labels) float32 in the layout's order: 1, 0 or NaN."""
     if layout.class_column is None:
         return rows[list(layout.labels)].to_numpy(dtype=np.float32)
-    indices = rows[layout.class_column].to_numpy(dtype=float)
+    # Rows of a split that an earlier version wrote have indices, which class_indices knows too.
+    index_of = class_indices(layout.labels)
+    indices = rows[layout.class_column].map(cell_text).map(index_of).to_numpy(dtype=float)
     targets = np.full((len(rows), len(layout.labels)), np.nan, dtype=np.float32)
     known = ~np.isnan(indices)
     targets[known] = np.eye(len(layout.labels), dtype=np.float32)[indices[known].astype(int)]
@@ -146,6 +152,21 @@ def class_indices(labels: Iterable[str]) -> dict[str, int]:
     return indices | {str(index): index for index in indices.values()}
 
 
+def classes_in(column: pd.Series, source: str) -> list[str]:
+    """The classes that a column names, sorted, numbers by their value; -1 and empty are none.
+
+    Raises DataError for fewer than two, or for more than MOST_CLASSES.
+    """
+    classes = set(column.map(class_text)) - set(UNKNOWN_CLASS)
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        raise DataError(
+            f"{source}: column {column.name} has {len(classes)} different values, and labels is "
+            f"not set; give labels, or another label_column (2 to {MOST_CLASSES} classes)."
+        )
+    numeric = all(re.fullmatch(r"-?\d+", name) for name in classes)
+    return sorted(classes, key=int) if numeric else sorted(classes)
+
+
 def need_columns(table: pd.DataFrame, columns: Iterable[str], source: str) -> None:
     """Raise DataError where the table lacks one of the columns."""
     missing = [column for column in columns if column not in table]
@@ -168,18 +189,24 @@ def cell_text(value: object) -> str:
     return str(value).strip()
 
 
+def class_text(value: object) -> str:
+    """A cell of a class column: as cell_text has it, and a whole number such as 1.0 as 1."""
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", cell_text(value))
+
+
 def _classes(column: pd.Series, layout: Layout, source: str) -> pd.Series:
-    """Map the class column's values to indices in labels; -1 and empty become NaN."""
+    """Map the class column's values to labels; -1 and empty become None."""
     mapping = dict(layout.mapping) or class_indices(layout.labels)
-    values = column.map(cell_text)
-    indices = values.map(mapping).astype(float)
-    wrong = indices.isna() & ~values.isin(["", "-1"])
+    label_of = {value: layout.labels[index] for value, index in mapping.items()}
+    values = column.map(class_text)
+    labels = values.map(label_of).astype(object)
+    wrong = labels.isna() & ~values.isin(UNKNOWN_CLASS)
     if wrong.any():
         raise DataError(
             f"{source}: column {column.name} has {values[wrong].iloc[0]!r}, which is not in "
             f"label_mapping ({', '.join(mapping)})."
         )
-    return indices
+    return labels.where(labels.notna(), None)
 
 
 def _numbers(texts: pd.Series) -> pd.Series:

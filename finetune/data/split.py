@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from comment_toxicity.errors import DataError
+from comment_toxicity.errors import DataError, SettingsError
 from finetune.config import Settings
 from finetune.data.labels import (
     Layout,
     cell_text,
+    classes_in,
     clean_rows,
     label_matrix,
     need_columns,
@@ -32,8 +33,21 @@ class Split:
     """Share of each label in the natural mix of comments: weighted where a weight column is."""
 
 
+def with_labels(settings: Settings) -> Settings:
+    """The settings, with the labels that label_column holds where none are set."""
+    if settings.labels:
+        return settings
+    table = read_table(settings.train_data)
+    need_columns(table, [settings.label_column], settings.train_data)
+    labels = classes_in(table[settings.label_column], settings.train_data)
+    print(f"   labels of column {settings.label_column}: {', '.join(labels)}")
+    return replace(settings, labels=labels)
+
+
 def make_split(settings: Settings) -> Split:
     """Read, clean, sample and divide the rows that the settings name."""
+    if not settings.labels:
+        raise SettingsError("labels is empty; with_labels takes them from label_column.")
     layout = settings.layout
     rows, only_for_training = _read_train(settings)
     validation = test = None

@@ -65,7 +65,7 @@ def test_extra_rows_of_a_single_label_model_need_the_label_column(tmp_path: Path
     given = {"label_column": "mood", "labels": ["bad", "good"], "label_mapping": {"n": 0, "p": 1}}
     given |= {"extra_data": [str(blog)]}
     train = split_of(main, **given).train
-    assert train[train.source == "blog"].mood.tolist() == [1, 0, 1, 0]
+    assert train[train.source == "blog"].mood.tolist() == ["good", "bad", "good", "bad"]
     more.drop(columns="mood").to_parquet(blog)
     with pytest.raises(DataError, match=r"blog.*no column mood"):
         split_of(main, **given)
