@@ -8,6 +8,7 @@ foreign; of 331 comments and 88 slang phrases written for this, none.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,7 +51,9 @@ class LanguageDetector:
 
     def detect(self, text: str) -> list[str]:
         """Return the language of a text: a list of one ISO 639-1 code, or of none without words."""
-        words = WORD.findall(NOISE.sub(" ", text[:MAX_CHARACTERS]).lower())
+        # As the model reads it: styled letters (bold, full-width, circled) are plain ones.
+        plain = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS]
+        words = WORD.findall(NOISE.sub(" ", plain).lower())
         if not words:
             return []
         likely = self._predict(" ".join(words))

@@ -77,3 +77,30 @@ def test_served_languages_are_preferred_in_doubt():
 
 def test_lone_surrogates_and_nul_do_not_disturb_detection(english):
     assert english.detect("you \ud800 are \x00 an idiot") == ["en"]
+
+
+STYLES = {
+    "bold": (0x1D400, 0x1D41A),
+    "script": (0x1D4D0, 0x1D4EA),
+    "full-width": (0xFF21, 0xFF41),
+    "circled": (0x24B6, 0x24D0),
+    "squared": (0x1F130, 0x1F130),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("text", ["you are such a worthless clown", "nobody asked you, fool"])
+def test_english_in_styled_letters_is_english(english, style, text):
+    upper, lower = STYLES[style]
+    styled = "".join(
+        chr((upper if c.isupper() else lower) + ord(c.lower()) - ord("a")) if c.isalpha() else c
+        for c in text
+    )
+    assert styled != text
+    assert english.detect(styled) == ["en"]
+
+
+def test_another_language_in_styled_letters_stays_another(english):
+    text = "Du bist ein Idiot und niemand mag dich"
+    bold = "".join(chr(0x1D41A + ord(c) - ord("a")) if c.islower() else c for c in text)
+    assert english.detect(bold) == ["de"]
