@@ -234,7 +234,7 @@ class Map:
         entries = value or {}
         for key, entry in entries.items():
             if entry is not None and not isinstance(entry, dict):
-                raise _wrong(f"{name}[{_printable(key)}]", "TYPE_MESSAGE")
+                raise _wrong(name, "TYPE_MESSAGE", f"[{_printable(key)}]")
         return {key: entry or {} for key, entry in entries.items()}
 
 
@@ -274,8 +274,9 @@ def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
-def _wrong(name: str, proto_type: str) -> ApiError:
-    return invalid(f"Invalid value at '{_snake(name)}' ({proto_type})")
+def _wrong(name: str, proto_type: str, entry: str = "") -> ApiError:
+    """Name a field in snake_case; entry: a map's key in brackets, as it was sent."""
+    return invalid(f"Invalid value at '{_snake(name)}{entry}' ({proto_type})")
 
 
 def _printable(key: str) -> str:

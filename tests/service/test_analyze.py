@@ -278,6 +278,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(running, body):
         ({"spanAnnotations": "yes"}, "span_annotations"),
         ({"languages": [1]}, "languages"),
         ({"requestedAttributes": ["TOXICITY"]}, "requested_attributes"),
+        ({"requestedAttributes": {"TOXICITY": []}}, "requested_attributes[TOXICITY]"),
         ({"requestedAttributes": {"TOXICITY": {"scoreThreshold": "much"}}}, "score_threshold"),
         (
             {"requestedAttributes": {"TOXICITY": {"scoreThreshold": float("nan")}}},
