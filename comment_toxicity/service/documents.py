@@ -76,6 +76,7 @@ ERRORS = {
     "403": "An API key is missing",
     "408": "The body did not arrive",
     "413": "The body is too large",
+    "415": "The body's Content-Encoding is not gzip, deflate or identity",
     "429": "The caller's rate limit is reached; Retry-After says for how long",
     "503": "Overloaded, starting or stopping; Retry-After says for how long",
 }

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
+from comment_toxicity.service.compression import Decompressor
 from comment_toxicity.service.endpoints import endpoints
 from comment_toxicity.service.errors import ApiError, too_large
 from comment_toxicity.service.service import Service
@@ -151,18 +152,19 @@ async def _body(request: Request, service: Service, until_sent: ExitStack) -> by
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
+    decompressor = Decompressor(request.headers.get("content-encoding", ""), limit)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
+            async for packed in request.stream():
+                part = decompressor.unpack(packed)
                 if size <= LARGE < size + len(part):
                     until_sent.enter_context(service.large())
                 size += len(part)
-                if size > limit:
-                    raise too_large(limit)
                 parts.append(part)
     except TimeoutError:
         message = f"The request's body did not arrive within {BODY_SECONDS} seconds."
         raise ApiError(408, message, headers={"Connection": "close"}) from None
+    decompressor.finish()
     return b"".join(parts)
 
 
