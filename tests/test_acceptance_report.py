@@ -146,7 +146,7 @@ def test_the_class_of_a_single_label_model_is_read_from_one_column(tmp_path, mon
         (["--sample", "2", "--seed", "-1"], "--seed is -1"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, capsys, arguments, message):
+def test_an_invalid_argument_ends_in_one_clear_error(tmp_path, capsys, arguments, message):
     data = [] if "--data" in arguments else ["--data", write(tmp_path / "rows.csv")]
     assert test_model.main([*data, *arguments]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
@@ -155,7 +155,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path, capsys, arguments, 
     assert message in lines[0]
 
 
-def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+def test_an_unwritable_report_ends_in_one_clear_error(tmp_path, capsys):
     (tmp_path / "report.json.part").mkdir()
     assert run(tmp_path, "--data", write(tmp_path / "rows.csv")) == (2, None)
     (line,) = capsys.readouterr().err.strip().splitlines()

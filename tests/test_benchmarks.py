@@ -62,7 +62,7 @@ def test_scoring_prints_a_row_for_each_method_and_the_matrix_rates(
     assert rows[8:] == ["fp32", "bf16", "int8"]
 
 
-def test_an_unknown_model_ends_in_one_sentence():
+def test_an_unknown_model_ends_in_one_clear_error():
     answer = python("benchmarks/scoring.py", "--model", "no/such/model")
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: ")
@@ -78,7 +78,7 @@ def test_an_unknown_model_ends_in_one_sentence():
         (["scoring.py", "--rounds", "0"], "0 is too few"),
     ],
 )
-def test_what_cannot_be_measured_ends_in_one_sentence(tmp_path, flags, message):
+def test_unusable_input_ends_in_one_clear_error(tmp_path, flags, message):
     (tmp_path / "few.csv").write_text("comment_text\nhello\nthank you\n")  # no labels are needed
     script, *others = [str(tmp_path / flag) if flag == "few.csv" else flag for flag in flags]
     answer = python(f"benchmarks/{script}", *others)
@@ -87,7 +87,7 @@ def test_what_cannot_be_measured_ends_in_one_sentence(tmp_path, flags, message):
     assert "Traceback" not in answer.stderr
 
 
-def test_a_start_is_timed_and_weighed(common):
+def test_a_process_start_has_a_time_and_a_peak_memory(common):
     from cold_start import start
 
     seconds, peak = start("held = bytearray(50_000_000)")

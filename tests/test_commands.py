@@ -207,7 +207,7 @@ def all_of(program):
 
 
 @pytest.mark.parametrize("command", EACH, ids=" ".join)
-def test_a_command_shown_works(command):
+def test_each_command_in_the_documents_works(command):
     program, words = Path(command[0]).name, list(command[1:])
     assert program in CHECKS, f"{program}: say in this file how it is checked"
     for word in words:
@@ -221,7 +221,7 @@ SCORING = [words for words in all_of("python") if words[:3] == ["-m", "comment_t
 
 
 @pytest.mark.parametrize("words", SCORING, ids=" ".join)
-def test_a_command_shown_scores_a_file(words, tmp_path):
+def test_each_scoring_command_in_the_documents_scores_a_file(words, tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "data")
     answer = run(sys.executable, *words, cwd=tmp_path, PYTHONPATH=str(ROOT))
     assert answer.returncode == 0, answer.stderr

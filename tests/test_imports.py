@@ -46,7 +46,7 @@ def test_nothing_imports_upwards():
     assert [(a, b) for a in IMPORTS for b in IMPORTS[a] if layer(b) > layer(a)] == []
 
 
-def test_a_stage_of_a_run_imports_only_what_comes_before_it():
+def test_a_stage_imports_only_earlier_stages():
     def stage(name):
         parts = name.split(".")
         return STAGES.index(parts[1]) if parts[0] == "finetune" and parts[1:2][0] in STAGES else -1
@@ -55,14 +55,14 @@ def test_a_stage_of_a_run_imports_only_what_comes_before_it():
     assert [(a, b) for a in rooms for b in IMPORTS[a] if stage(b) > stage(a)] == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_there_is_no_import_cycle():
     try:
         TopologicalSorter(IMPORTS).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(error.args[1]))
 
 
-def test_nothing_of_the_product_imports_tests_or_benchmarks():
+def test_the_product_imports_neither_tests_nor_benchmarks():
     outside = {"tests", "benchmarks"}
     assert [
         name for name, found in ALL_IMPORTS.items() if {f.split(".")[0] for f in found} & outside

@@ -36,12 +36,12 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_notebook_is_kept_without_outputs(notebook):
+def test_the_notebook_is_stored_without_outputs(notebook):
     nbformat.validate(notebook)
     assert all(not cell.outputs and cell.execution_count is None for cell in code_cells(notebook))
 
 
-def test_no_logic_lives_in_the_notebook(notebook):
+def test_the_notebook_defines_no_logic(notebook):
     """It calls and shows: nothing is defined, and nothing decided but where it runs."""
     logic = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.Try, ast.If)
     for cell in code_cells(notebook):

@@ -46,7 +46,7 @@ DOCUMENTS = [path for path in shipped_files() if path.suffix == ".md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_a_document_links_to_is_there(document):
+def test_the_links_of_each_document_work(document):
     links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text(encoding="utf-8"))
     for path, anchor in links:
         target = document.parent / path if path else document
@@ -54,7 +54,7 @@ def test_what_a_document_links_to_is_there(document):
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
-def test_everything_in_the_readmes_tree_is_there():
+def test_every_path_in_the_readmes_tree_exists():
     tree = README.split("## The tree")[1].split("```")[1]
     names = re.findall(r"^(\S+)", tree, re.M)
     assert {"app.py", "comment_toxicity/", "finetune/", "test_model.py"} <= set(names)
@@ -91,7 +91,7 @@ def test_every_package_is_pinned_once(lock):
     assert len(pins(lock)) == len(names_of(pins(lock)))
 
 
-def test_the_locks_hold_what_pyproject_asks_for():
+def test_the_locks_have_every_requirement_of_pyproject():
     project, groups = PROJECT["project"], PROJECT["dependency-groups"]
     extras = project["optional-dependencies"]
     slim = [*project["dependencies"], *groups["app"]]
@@ -134,7 +134,7 @@ def test_no_pickle_is_shipped():
     assert [path for path in shipped_files() if path.suffix in pickles] == []
 
 
-def test_tests_and_ci_lean_on_nothing_outside_the_repository():
+def test_tests_and_ci_use_no_path_outside_the_repository():
     outside = re.compile(r"\.\./shared|/(home|root|work|Users)/(?!ann/)\w")  # Ann is made up
     lean = [".ci", ".github", "Makefile", "tests"]
     files = [path for path in shipped_files() if path.relative_to(ROOT).parts[0] in lean]
@@ -143,7 +143,7 @@ def test_tests_and_ci_lean_on_nothing_outside_the_repository():
     assert [path for path in others if outside.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_a_fork_writes_its_own_address_into_three_files_and_nowhere_else():
+def test_only_three_files_have_the_address_of_the_repository():
     address = re.compile(r"https://github\.com/(OWNER|YOU\w*)/[\w-]+", re.I)
     texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png"}]
     found = {
@@ -159,7 +159,7 @@ def test_a_fork_writes_its_own_address_into_three_files_and_nowhere_else():
     }
 
 
-def test_the_readmes_pictures_have_one_height():
+def test_the_images_of_the_readme_have_one_height():
     pictures = re.findall(r'<img src="(.+?)" height="(\d+)"', README)
     assert len(pictures) == 2
     sizes = {(ROOT / path).read_bytes()[20:24] for path, _ in pictures}  # PNG: the height

@@ -27,14 +27,14 @@ MEANS = TEST["means"]
 SENTIMENT = read("sentiment-minilm", "metrics.json")["test"]
 
 
-def test_two_models_ship_and_can_be_picked_the_embedded_one_first():
+def test_both_shipped_models_are_listed_the_embedded_one_first():
     listed = available_models()
     assert listed[0] == NAMES[0]
     assert NAMES[1] in listed
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_folder_is_whole_and_small(name):
+def test_a_shipped_model_folder_is_complete_and_small(name):
     folder = ROOT / "models" / name
     wanted = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"}
     wanted |= {"decision.json", "metrics.json", "run.json", "README.md"}
@@ -46,7 +46,7 @@ def test_a_shipped_folder_is_whole_and_small(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_card_is_written_from_its_folder(name):
+def test_a_shipped_card_equals_the_one_rendered_from_its_folder(name):
     folder = ROOT / "models" / name
     assert (folder / "README.md").read_text(encoding="utf-8") == render_card(folder, name)
 
@@ -111,7 +111,7 @@ def test_the_sentiment_model_tells_praise_from_blame():
         ),
     ],
 )
-def test_a_metric_in_the_documents_is_the_shipped_models(what, metrics):
+def test_metrics_in_the_documents_are_those_of_the_shipped_model(what, metrics):
     row = re.compile(rf"^\| {re.escape(what)}[^|]*\| ([^|*]+) \| [^|]*\|$", re.M)
     assert row.search(QUALITY)  # has them all; the README a few
     for shown in row.findall(QUALITY + README):
@@ -124,7 +124,7 @@ def test_the_largest_calibration_error_is_that_of_toxic():
     assert max(errors, key=errors.__getitem__) == "toxic"
 
 
-def test_the_worst_identity_term_is_told_before_anything_else():
+def test_the_readme_has_the_rate_of_the_worst_identity_term():
     [report] = [report for report in AUDIT["identity"] if report["source"] == "madlibs"]
     rates = [100 * term["false_positive_rate"] for term in report["terms"] if term["term"]]
     [told] = re.findall(r"flags at most ([\d.]+) % for any of (\d+) terms", README)
@@ -132,7 +132,7 @@ def test_the_worst_identity_term_is_told_before_anything_else():
     assert shown == told[::-1] == (str(len(rates)), f"{max(rates):.1f}")
 
 
-def test_the_scores_that_moved_are_those_of_the_model_that_ships():
+def test_moved_scores_csv_has_the_scores_of_the_shipped_model():
     def table(name):
         with (ROOT / name).open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))

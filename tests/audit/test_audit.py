@@ -34,20 +34,20 @@ def test_the_main_results_have_a_row_each(audit, folder):
     assert ["HateCheck: ROC-AUC of identity_hate", "0.7500", ""] in rows
 
 
-def test_a_result_that_only_one_of_two_models_has_is_a_dash_for_the_other(audit):
+def test_a_result_that_one_model_lacks_is_shown_as_a_dash(audit):
     only_function = Audit(audit.weights, function=audit.function)
     both = comparison_table({"one": headlines(audit), "two": headlines(only_function)}).cells()
     assert ["Civil Comments: mean ROC-AUC", "1.0000", "–"] in both
     assert ["HateCheck: judged right by identity_hate", "66.7 %", "66.7 %"] in both
 
 
-def test_a_metric_that_the_rows_cannot_give_is_a_dash():
+def test_an_undefined_metric_is_shown_as_a_dash():
     only_hate = measure_function("HateCheck", "hate", ["slur"], [1], [0.9], 0.5)
     audit = Audit(Weights("model.onnx", "00"), function=only_hate)
     assert ["HateCheck: ROC-AUC of hate", "–", ""] in headline_table(headlines(audit)).cells()
 
 
-def test_no_term_is_called_the_worst_where_no_harmless_sentence_is_flagged(audit):
+def test_no_worst_term_is_named_if_no_harmless_sentence_is_flagged(audit):
     about = {each.name: each.about for each in headlines(audit)}
     assert about["templates: identity_hate: highest false-positive rate"] == ""
 
@@ -69,7 +69,7 @@ def rates(audit, label):
     return {row[0]: dict(zip(titles, row[1:], strict=True)) for row in table.rows}
 
 
-def test_one_table_has_what_other_thresholds_give_and_marks_the_models_own(audit):
+def test_the_threshold_table_marks_the_threshold_of_the_model(audit):
     toxic = rates(audit, "toxic")
     assert toxic["0.5000 (its own)"]["worst term: madlibs"] == 1  # “gay” at 0.5
     assert toxic["0.6000"]["worst term: madlibs"] == 0
@@ -80,6 +80,6 @@ def test_one_table_has_what_other_thresholds_give_and_marks_the_models_own(audit
     assert hate["0.9500"]["HateCheck judged right"] == pytest.approx(1 / 3, abs=1e-5)
 
 
-def test_a_label_of_which_nothing_is_measured_at_other_thresholds_has_no_table(audit):
+def test_a_label_without_operating_points_has_no_threshold_table(audit):
     assert trade_off(audit, "threat") is None
     assert trade_off_labels(audit) == ["toxic", "identity_hate"]

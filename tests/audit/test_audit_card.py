@@ -18,7 +18,7 @@ def test_the_section_lists_the_worst_first(audit):
     assert "0.5000: 0.1667 / 1.0000 / 54.5 %" in text
 
 
-def test_the_card_has_the_section_only_for_the_weights_that_were_measured(audit, folder):
+def test_the_card_leaves_out_an_audit_of_other_weights(audit, folder):
     assert TITLE in render_card(folder, "m")
     decision = {
         "weights": {"file": "model.onnx", "sha256": "00"},
@@ -31,5 +31,5 @@ def test_the_card_has_the_section_only_for_the_weights_that_were_measured(audit,
     assert TITLE not in render_card(folder, "m")
 
 
-def test_without_measures_there_is_no_section():
+def test_an_empty_audit_has_no_section():
     assert audit_section(Audit(Weights("model.onnx", "00"))) == []

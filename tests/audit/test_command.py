@@ -14,7 +14,7 @@ from finetune.audit.audit import Audit
 from tests.running import ROOT
 
 
-def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
+def test_every_measure_with_a_file_is_run(audit):
     reports = {(report.source, report.label): report for report in audit.identity}
     assert len(reports) == 5
     gay = reports["madlibs", "toxic"].highest_false_positive_rate
@@ -33,13 +33,13 @@ def test_every_measure_is_taken_when_there_is_a_file_for_it(audit):
     assert set(audit.data) == {"data", "madlibs", "hatecheck", "davidson", "dynahate", "civil"}
 
 
-def test_another_measure_of_the_same_weights_keeps_the_rest(audit, folder, files):
+def test_running_one_measure_again_keeps_the_others(audit, folder, files):
     start = files.index("--hatecheck")
     assert main(["function", *files[start : start + 2], "--save", "--summary"]) == 0
     assert Audit.load(folder) == audit
 
 
-def test_repeating_a_measure_keeps_what_other_files_gave(audit, folder, files):
+def test_repeating_a_measure_keeps_the_results_of_other_files(audit, folder, files):
     start = files.index("--davidson")
     assert main(["identity", "transfer", *files[start : start + 2], "--save", "--summary"]) == 0
     again = Audit.load(folder)
@@ -56,14 +56,14 @@ def test_results_of_other_weights_are_discarded(audit, folder):
     assert Audit.load(folder).function is None
 
 
-def test_a_model_of_which_nothing_is_measured_gets_no_audit(folder, capsys):
+def test_a_model_without_any_measured_label_gets_no_audit(folder, capsys):
     flags = ["--toxic-label", "rude", "--hate-label", "cruel", "--threat-label", "menace"]
     assert main([*flags, "--save"]) == 0
     assert "nothing measured" in capsys.readouterr().out
     assert not (folder / "audit.json").exists()
 
 
-def test_a_file_on_which_no_label_is_measured_is_not_recorded(folder, files, tmp_path):
+def test_a_file_without_any_measured_label_is_not_recorded(folder, files, tmp_path):
     output = tmp_path / "audit.json"
     flags = [*files, "--toxic-label", "rude", "--hate-label", "cruel", "--output", str(output)]
     assert main(flags) == 0
@@ -73,7 +73,7 @@ def test_a_file_on_which_no_label_is_measured_is_not_recorded(folder, files, tmp
     }
 
 
-def test_one_label_for_both_is_judged_as_the_one_for_toxicity(folder, files, tmp_path, capsys):
+def test_one_label_for_toxicity_and_hate_is_judged_as_toxicity(folder, files, tmp_path, capsys):
     output = tmp_path / "audit.json"
     assert main([*files, "--hate-label", "toxic", "--output", str(output)]) == 0
     audit = Audit.from_dict(json.loads(output.read_text(encoding="utf-8"))["embedded"])
@@ -84,7 +84,7 @@ def test_one_label_for_both_is_judged_as_the_one_for_toxicity(folder, files, tmp
     assert capsys.readouterr().out.count("toxic at other thresholds") == 1
 
 
-def test_nothing_is_written_unless_asked_for(folder, files):
+def test_no_file_is_written_without_save_or_output(folder, files):
     assert main([*files, "--summary"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.onnx"]
 
@@ -97,7 +97,7 @@ def test_every_report_names_its_rows(folder, files, capsys):
     assert "DynaHate identity_hate" in " ".join(shown.split())
 
 
-def test_several_models_stand_side_by_side(folder, tmp_path, capsys):
+def test_several_models_are_compared_side_by_side(folder, tmp_path, capsys):
     output = tmp_path / "both.json"
     flags = ["--summary", "--model", "one", "--model", "two", "--output", str(output)]
     assert main(["identity", *flags]) == 0
@@ -105,7 +105,7 @@ def test_several_models_stand_side_by_side(folder, tmp_path, capsys):
     assert re.search(r"^result +one +two$", capsys.readouterr().out, re.M)
 
 
-def test_a_model_without_the_label_is_measured_in_the_rest(folder, files, capsys):
+def test_a_model_that_lacks_a_label_is_measured_on_the_others(folder, files, capsys):
     assert main([*files, "--summary", "--hate-label", "hateful"]) == 0
     shown = capsys.readouterr().out
     assert "HateCheck" not in shown
@@ -157,14 +157,14 @@ def test_a_closed_output_pipe_is_not_an_error(command, files):
         (["transfer", "--data", "rows.csv"], "give --davidson or --dynahate or --civil."),
     ],
 )
-def test_a_wrong_argument_is_one_sentence_and_exit_code_2(folder, capsys, arguments, message):
+def test_an_invalid_argument_ends_in_one_clear_error(folder, capsys, arguments, message):
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert message in line
 
 
-def test_a_file_that_cannot_be_written_is_one_sentence(folder, tmp_path, capsys):
+def test_an_unwritable_output_ends_in_one_clear_error(folder, tmp_path, capsys):
     (tmp_path / "audit.json.part").mkdir()
     assert main(["identity", "--summary", "--output", str(tmp_path / "audit.json")]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()

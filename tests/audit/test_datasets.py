@@ -17,12 +17,12 @@ def path(tmp_path):
     return tmp_path / "rows.csv"
 
 
-def test_madlibs_are_bad_or_not(path):
+def test_madlibs_labels_become_zeros_and_ones(path):
     file = write(path, Text=["a nice cat", "a bad cat"], Label=["NOT_BAD", "BAD"])
     assert datasets.read_madlibs(file).bad.tolist() == [0, 1]
 
 
-def test_hatecheck_cases_about_nobody_have_a_dash_for_a_target(path):
+def test_a_hatecheck_case_without_a_target_shows_a_dash(path):
     file = write(
         path,
         functionality=["threat_dir_h", "target_obj_nh"],
@@ -35,7 +35,7 @@ def test_hatecheck_cases_about_nobody_have_a_dash_for_a_target(path):
     assert rows.target.tolist() == ["women", "–"]
 
 
-def test_of_davidsons_classes_two_are_toxic_and_one_is_hate(path):
+def test_two_of_davidsons_three_classes_are_toxic_and_one_is_hate(path):
     file = write(path, tweet=["a", "b", "c"], **{"class": [0, 1, 2]})
     rows = datasets.read_davidson(file, "toxic", "hate")
     assert rows.toxic.tolist() == [1, 1, 0]
@@ -43,7 +43,7 @@ def test_of_davidsons_classes_two_are_toxic_and_one_is_hate(path):
     assert datasets.read_davidson(file, "bad", "bad").bad.tolist() == [1, 1, 0]
 
 
-def test_of_dynahate_the_test_rows_are_read(path):
+def test_only_the_test_rows_of_dynahate_are_read(path):
     file = write(path, text=["a", "b"], label=["hate", "nothate"], split=["train", "test"])
     rows = datasets.read_dynahate(file, "hate")
     assert rows.text.tolist() == ["b"]
@@ -60,7 +60,7 @@ def test_labelled_rows_keep_their_weights_and_unknown_labels(path):
     assert "other" not in rows
 
 
-def test_classes_that_exclude_each_other_are_read_from_a_column_label(path):
+def test_single_label_rows_are_read_from_a_column_called_label(path):
     file = write(path, text=["a", "b", "c"], label=["fine", "rude", 1])
     rows = datasets.read_labelled(file, ["fine", "rude"], exclusive=True)
     assert rows[["fine", "rude"]].to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
@@ -69,7 +69,7 @@ def test_classes_that_exclude_each_other_are_read_from_a_column_label(path):
         datasets.read_labelled(file, ["fine", "rude"])
 
 
-def test_rows_that_weigh_nothing_are_left_out(path):
+def test_rows_of_weight_zero_are_left_out(path):
     file = write(path, text=["a", "b", "c"], toxic=[1, 0, 0], weight=[0, 2, 1])
     assert datasets.read_labelled(file, ["toxic"]).text.tolist() == ["b", "c"]
     file = write(path, text=["a", "b", "c"], toxic=[1, 0, 0], weight=["false", "true", "true"])
@@ -109,12 +109,12 @@ def test_rows_that_weigh_nothing_are_left_out(path):
         ),
     ],
 )
-def test_a_file_of_another_form_is_one_sentence(path, read, columns, message):
+def test_a_file_in_another_layout_ends_in_one_clear_error(path, read, columns, message):
     with pytest.raises(DataError, match=message) as raised:
         read(write(path, **columns))
     assert str(path) in str(raised.value)
 
 
-def test_a_missing_file_is_one_sentence(tmp_path):
+def test_a_missing_file_ends_in_one_clear_error(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         datasets.read_hatecheck(str(tmp_path / "none.csv"))

@@ -9,7 +9,7 @@ FUNCTIONS = ["threat", "threat", "praise", "praise", "mixed", "mixed"]
 HATEFUL = [1, 1, 0, 0, 1, 0]
 
 
-def test_the_share_judged_right_is_counted_by_functionality():
+def test_accuracy_is_computed_for_each_functionality():
     report = measure_function(
         "cases", "hate", FUNCTIONS, HATEFUL, [0.9, 0.2, 0.1, 0.8, 0.7, 0.1], 0.5, ["x"] * 6
     )
@@ -28,7 +28,7 @@ def test_the_share_judged_right_is_counted_by_functionality():
         ([0.5] * 6, 0.5, 1.0),
     ],
 )
-def test_the_best_threshold_is_found_whatever_the_models_own_is(scores, accuracy, threshold):
+def test_the_best_threshold_does_not_depend_on_the_models_own(scores, accuracy, threshold):
     report = measure_function("cases", "hate", FUNCTIONS, HATEFUL, scores, 0.95)
     assert report.best_accuracy == accuracy
     assert report.best_threshold == threshold

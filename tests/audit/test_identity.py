@@ -65,7 +65,7 @@ def test_a_term_with_too_few_bad_rows_has_no_false_negative_rate_and_no_auc():
     assert term.false_positive_rate is not None
 
 
-def test_rows_that_name_nobody_are_the_background_and_have_rates_of_their_own():
+def test_rows_without_a_term_are_the_background_and_get_their_own_rates():
     report = measure_identity("rows", "toxic", BAD, BAD * 0.9, 0.5, {"A": ABOUT_A})
     background = report.terms[0]
     assert (background.term, background.negatives, background.positives) == ("", 5, 5)
@@ -80,7 +80,7 @@ def test_unknown_and_blank_rows_are_left_out():
     assert by_term(report)["A"].negatives == 4
 
 
-def test_kinds_of_sentences_are_counted_by_whether_they_should_be_flagged():
+def test_each_kind_of_sentence_is_counted_as_harmless_or_bad():
     kinds = ["insult" if bad else "praise" for bad in BAD]
     kinds[0] = "insult"  # not bad
     report = identity(np.where(np.arange(20) % 5 == 0, 0.9, 0.1), kinds=kinds)

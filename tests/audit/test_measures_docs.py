@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
 
 
-def test_every_flag_and_measure_that_the_docs_name_is_in_the_help(capsys):
+def test_every_flag_and_measure_in_the_docs_is_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out

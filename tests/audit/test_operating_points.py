@@ -26,7 +26,7 @@ def test_operating_points_count_rows_by_their_weights():
     assert threat.chosen.precision == 1
 
 
-def test_rows_that_weigh_nothing_are_not_counted():
+def test_rows_of_weight_zero_are_not_counted():
     report = measure_operating_points(
         "rows", LABELS, TARGETS, SCORES, {"toxic": 0.5, "threat": 0.5}, weights=[1, 0, 0, 1]
     )

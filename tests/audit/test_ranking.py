@@ -14,7 +14,7 @@ def test_the_power_mean_is_near_the_lowest():
     assert power_mean([]) is None
 
 
-def test_roc_auc_is_scikit_learns_with_weights_and_equal_scores():
+def test_roc_auc_equals_that_of_scikit_learn_with_weights_and_ties():
     generator = np.random.default_rng(7)
     truth, scores = generator.integers(0, 2, 300), generator.integers(0, 20, 300) / 20
     weights = generator.random(300)
@@ -23,6 +23,6 @@ def test_roc_auc_is_scikit_learns_with_weights_and_equal_scores():
     assert roc_auc(truth, scores, weights) == pytest.approx(weighted)
 
 
-def test_a_ranking_of_one_class_is_none():
+def test_roc_auc_of_one_class_is_none():
     assert roc_auc([1, 1], [0.2, 0.3]) is None
     assert roc_auc([0, 1], [0.2, 0.3], [1, 2]) == 1

@@ -7,7 +7,7 @@ from finetune.audit.robustness import DISGUISES, HELD_OUT, disguise, draw_rows, 
 from finetune.data.noise import KINDS
 
 
-def test_losses_are_clean_minus_disguised_with_rows_by_their_weights():
+def test_the_loss_is_clean_minus_disguised_and_weighted():
     targets = np.array([[1.0], [0.0], [0.0]])
     clean, noisy = np.array([[0.9], [0.1], [0.2]]), np.array([[0.15], [0.1], [0.2]])
     report = measure_robustness(
@@ -21,7 +21,7 @@ def test_losses_are_clean_minus_disguised_with_rows_by_their_weights():
     assert (kind.worst_label, report.mean_roc_auc_lost) == ("toxic", kind.roc_auc_lost)
 
 
-def test_held_out_disguises_have_a_mean_of_their_own():
+def test_held_out_disguises_are_averaged_separately():
     assert not set(HELD_OUT) & set(KINDS)
     targets, clean = np.array([[1.0], [0.0]]), np.array([[0.9], [0.1]])
     noisy = {"case": clean, "glued_words": clean[::-1]}
@@ -40,7 +40,7 @@ def test_a_disguise_changes_texts_and_repeats_with_its_seed(kind):
 
 
 @pytest.mark.parametrize("text", ["", "a", "🙂?!", "no"])
-def test_a_text_without_words_to_disguise_stays(text):
+def test_a_text_without_words_to_disguise_is_unchanged(text):
     for change in HELD_OUT.values():
         assert change(text, np.random.default_rng(1)) == text
 
@@ -51,7 +51,7 @@ def test_dropped_vowels_keep_the_ends_of_a_word():
     assert change("idiot", np.random.default_rng(1)) == "idt"
 
 
-def test_rows_drawn_keep_rare_labels_and_stand_for_all():
+def test_drawn_rows_keep_rare_labels_and_the_total_weight():
     generator = np.random.default_rng(5)
     targets = np.zeros((5000, 2))
     targets[:20, 1] = 1

@@ -15,20 +15,20 @@ def rows(templates):
     return templates.rows()
 
 
-def test_everybody_is_in_every_kind_of_sentence(rows):
+def test_every_identity_is_in_every_kind_of_sentence(rows):
     counts = rows[rows.term != ""].groupby(["kind", "term"]).size().unstack()
     assert counts.notna().all(axis=None)
     assert (counts.nunique(axis=1) == 1).all()
     assert len(rows) > 3000
 
 
-def test_each_term_has_harmless_and_hateful_sentences_enough_to_be_measured(rows):
+def test_each_term_has_enough_harmless_and_hateful_sentences(rows):
     for _, of_term in rows[rows.kind.isin(["neutral", "positive", "hateful"])].groupby("term"):
         assert (of_term.is_toxic == 0).sum() >= 10
         assert (of_term.is_toxic == 1).sum() >= 10
 
 
-def test_no_sentence_is_there_twice_and_none_has_an_open_place(rows):
+def test_no_sentence_is_repeated_or_has_an_unfilled_slot(rows):
     assert not rows.text.str.lower().duplicated().any()
     assert not rows.text.str.contains(r"[{}]").any()
 
@@ -46,7 +46,7 @@ def test_a_row_names_its_own_term(templates, rows):
         assert mentions[term][own.index].all(), term
 
 
-def test_background_sentences_name_nobody_and_leave_identity_hate_open(templates, rows):
+def test_background_sentences_name_nobody_and_have_no_identity_hate_label(templates, rows):
     background = rows[rows.term == ""]
     assert templates.mentions(background.text.tolist()) == {}
     assert background[background.kind == "hateful"].is_identity_hate.isna().all()
@@ -68,7 +68,7 @@ def test_other_spellings_are_the_same_term(templates):
     assert {"millennial", "nonbinary", "middle aged"} <= set(found)
 
 
-def test_sentences_for_measuring_are_not_among_those_for_training():
+def test_no_audit_sentence_is_among_the_training_sentences():
     ours = {line.strip(' ",') for line in FILE.read_text(encoding="utf-8").splitlines()}
     training = FILE.with_name("templates.toml").read_text(encoding="utf-8").splitlines()
     longer = {text for text in (line.strip(' ",') for line in training) if len(text) > 20}
@@ -77,13 +77,13 @@ def test_sentences_for_measuring_are_not_among_those_for_training():
 
 
 @pytest.mark.parametrize("content", ["not toml", "[adjectives]\n", "adjectives = 3"])
-def test_a_file_of_another_form_is_one_sentence(tmp_path, content):
+def test_a_file_in_another_layout_ends_in_one_clear_error(tmp_path, content):
     path = tmp_path / "templates.toml"
     path.write_text(content)
     with pytest.raises(DataError, match=r"templates\.toml: not a file of identity templates"):
         load_templates(path)
 
 
-def test_a_missing_file_is_one_sentence(tmp_path):
+def test_a_missing_file_ends_in_one_clear_error(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         load_templates(tmp_path / "none.toml")

@@ -50,7 +50,7 @@ def test_two_models_are_never_loaded_at_the_same_time(monkeypatch, tiny):
     assert most == [1, 1, 1, 1]
 
 
-def test_a_model_that_is_there_is_given_while_another_is_loaded(monkeypatch, tiny):
+def test_a_loaded_model_is_returned_while_another_one_loads(monkeypatch, tiny):
     models, go_on = LoadedModels(2), threading.Event()
     monkeypatch.setattr(classifier, "load_classifier", lambda name: tiny)
     models.get("quick")
@@ -68,7 +68,7 @@ def test_a_model_that_is_there_is_given_while_another_is_loaded(monkeypatch, tin
     thread.join()
 
 
-def test_the_model_asked_for_longest_ago_makes_room(monkeypatch, tiny):
+def test_the_least_recently_used_model_is_dropped(monkeypatch, tiny):
     monkeypatch.setattr(classifier, "load_classifier", lambda name: tiny)
     models = LoadedModels(2)
     for name in ("a", "b", "a", "c"):
@@ -76,7 +76,7 @@ def test_the_model_asked_for_longest_ago_makes_room(monkeypatch, tiny):
     assert models.names() == ["a", "c"]
 
 
-def test_a_dropped_model_that_somebody_still_holds_is_not_loaded_a_second_time(exported):
+def test_a_dropped_model_that_is_still_in_use_is_not_loaded_again(exported):
     models = LoadedModels(1)
     held = models.get(str(exported))
     models.get("toxic-minilm")
@@ -84,7 +84,7 @@ def test_a_dropped_model_that_somebody_still_holds_is_not_loaded_a_second_time(e
     assert models.get(str(exported)) is held
 
 
-def test_a_model_that_was_trained_anew_under_its_name_is_loaded_anew(model_folder, exported):
+def test_a_model_whose_files_changed_is_loaded_again(model_folder, exported):
     models = LoadedModels(2)
     first = models.get(str(model_folder))
     assert models.get(str(model_folder)) is first
@@ -93,7 +93,7 @@ def test_a_model_that_was_trained_anew_under_its_name_is_loaded_anew(model_folde
     assert len(models.names()) == 1
 
 
-def test_of_a_model_that_cannot_be_loaded_nothing_is_kept(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_not_cached(tmp_path):
     models = LoadedModels(2)
     with pytest.raises(ModelError):
         models.get(str(tmp_path))
@@ -107,7 +107,7 @@ def fresh_process():
     _shared_models.cache_clear()
 
 
-def test_visitors_who_come_first_at_once_share_their_models(monkeypatch, fresh_process):
+def test_the_first_visitors_share_one_cache_when_they_arrive_together(monkeypatch, fresh_process):
     init = LoadedModels.__init__
 
     def slowly(self, kept):
@@ -120,7 +120,7 @@ def test_visitors_who_come_first_at_once_share_their_models(monkeypatch, fresh_p
     assert all(models is found[0] for models in found)
 
 
-def test_how_many_are_kept_is_a_setting(monkeypatch, fresh_process):
+def test_the_environment_sets_how_many_models_are_kept(monkeypatch, fresh_process):
     monkeypatch.setenv(KEPT, "none")
     with pytest.raises(SettingsError, match=r"^TOXICITY_MODELS_KEPT is 'none'"):
         shared_models()

@@ -25,7 +25,7 @@ from tests.comment_toxicity.tables import fails, read_csv, write_csv
         ("text\nyou\n", ["text"], ["you"]),
     ],
 )
-def test_semicolons_or_tabs_part_cells_where_commas_do_not(
+def test_semicolons_or_tabs_separate_cells_when_commas_do_not(
     tmp_path, score, content, columns, first
 ):
     source = tmp_path / "in.csv"
@@ -40,7 +40,7 @@ def test_semicolons_or_tabs_part_cells_where_commas_do_not(
         assert row["toxic_score"]
 
 
-def test_a_line_keeps_its_number_whatever_lies_before_the_header(tmp_path, score):
+def test_line_numbers_count_the_lines_before_the_header(tmp_path, score):
     source = tmp_path / "in.csv"
     source.write_text('\n\n"a\nb";text\n1;you\n1;2;3\n')
     score(source, "--output", tmp_path / "out.csv")
@@ -48,7 +48,7 @@ def test_a_line_keeps_its_number_whatever_lies_before_the_header(tmp_path, score
 
 
 @pytest.mark.usefixtures("short_cells")
-def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
+def test_an_unclosed_quotation_mark_does_not_fill_the_memory(tmp_path, score):
     source = tmp_path / "in.csv"
     source.write_text('text\nyou\n"open ' + "you\n" * 1000)
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
@@ -66,7 +66,9 @@ def test_a_quotation_mark_left_open_does_not_fill_the_memory(tmp_path, score):
         ('n,text\n1,"you\n2,"""Go"" he said"\n', 2, "ends in line 3, inside a cell"),
     ],
 )
-def test_a_quotation_mark_left_open_swallows_no_rows(tmp_path, score, content, line, what):
+def test_an_unclosed_quotation_mark_is_reported_and_swallows_no_rows(
+    tmp_path, score, content, line, what
+):
     source = tmp_path / "in.csv"
     source.write_text(content)
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
@@ -77,7 +79,7 @@ def test_a_quotation_mark_left_open_swallows_no_rows(tmp_path, score, content, l
 @pytest.mark.parametrize(
     "cell", ['"a\n""b""\n\nc"', '"a"b', 'a"b', '"a\n"""', '"\n" ', '""', '"a\r\n,"']
 )
-def test_every_other_quotation_mark_is_read_as_csv_reads_it(tmp_path, cell, end):
+def test_closed_quotation_marks_are_read_as_the_csv_module_reads_them(tmp_path, cell, end):
     source = tmp_path / "in.csv"
     source.write_text(f"n,text\n1,{cell}\n2,{cell}{end}", newline="")
     with source.open(newline="") as stream:
@@ -90,14 +92,14 @@ def test_every_other_quotation_mark_is_read_as_csv_reads_it(tmp_path, cell, end)
 
 @pytest.mark.parametrize("head", ["", "text,n\n", "text;n\n"])
 @pytest.mark.parametrize("row", ["ab," * 200_000, ("," * 30_000 + '"\n",') * 9])
-def test_a_row_of_cells_without_end_does_not_fill_the_memory(tmp_path, score, head, row):
+def test_a_row_with_very_many_cells_does_not_fill_the_memory(tmp_path, score, head, row):
     source = tmp_path / "in.csv"
     source.write_text(head + (row.replace(",", ";") if ";" in head else row))
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
     assert "the row has more than 100,000 cells" in said
 
 
-def test_commas_in_a_quoted_comment_are_no_cells(tmp_path):
+def test_commas_in_a_quoted_comment_do_not_separate_cells(tmp_path):
     text = 'a,"b",\n' * 50_000 + "," * 200_000
     source = write_csv(tmp_path / "in.csv", [["n", "text"], ["1", text]])
     with read.open_input(str(source), "csv") as rows:

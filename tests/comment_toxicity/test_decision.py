@@ -22,19 +22,19 @@ def test_a_score_equal_to_its_threshold_is_flagged_by_the_model_and_by_the_repor
     assert report.labels["label0"].recall == 1
 
 
-def test_every_threshold_of_a_slider_is_reached_by_the_same_score():
+def test_a_score_equal_to_any_slider_position_reaches_it():
     assert reaches(np.array(HUNDREDTHS, dtype=np.float32), HUNDREDTHS).all()
     just_below = np.nextafter(np.array(HUNDREDTHS, dtype=np.float32), np.float32(0))
     assert not reaches(just_below, HUNDREDTHS).any()
 
 
-def test_thresholds_of_the_caller_take_the_place_of_the_models_own():
+def test_thresholds_of_the_caller_replace_those_of_the_model():
     scores = np.array([[0.5, 0.5]], dtype=np.float32)
     assert decision(0.4, 0.6).flags(scores).tolist() == [[True, False]]
     assert decision(0.4, 0.6).flags(scores, {"label0": 0.9}).tolist() == [[False, False]]
 
 
-def test_a_row_without_scores_is_flagged_for_nothing():
+def test_a_row_without_scores_has_no_flags():
     blank = np.full((1, 2), np.nan, dtype=np.float32)
     assert not decision(0.0, 0.0).flags(blank).any()
     assert not Decision.uncalibrated(["good", "bad"], "softmax").flags(blank).any()
@@ -48,7 +48,7 @@ def test_a_single_label_model_flags_the_likeliest_class_of_each_row():
 
 
 @pytest.mark.parametrize("lower", [0.0, 0.1, 0.3, 0.7])
-def test_a_threshold_midway_parts_even_neighbouring_scores(lower):
+def test_a_midway_threshold_separates_neighbouring_float32_scores(lower):
     low = np.float32(lower)
     for high in (np.nextafter(low, np.float32(1)), np.float32(0.9)):
         assert reaches([low, high], midway(low, high)).tolist() == [False, True]

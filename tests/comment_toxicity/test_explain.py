@@ -33,7 +33,7 @@ def parts(found, least=0.01):
     return [found.text[part.start : part.end] for part in found.strongest(least)]
 
 
-def test_the_word_that_makes_the_score_is_found():
+def test_the_word_that_raises_the_score_is_found():
     found = explain(Counts(), "oh you fool, listen", "rude")
     assert found.unit == "word"
     assert parts(found) == ["fool,"]
@@ -47,7 +47,7 @@ def test_each_word_is_left_out_once_and_all_in_one_call():
     assert model.asked == ["one two\tthree", " two\tthree", "one \tthree", "one two\t"]
 
 
-def test_of_a_longer_text_sentences_are_left_out():
+def test_a_longer_text_is_explained_by_its_sentences():
     text = "A calm sentence of seven plain words. " * 20 + "You fool! And then it went on."
     found = explain(Counts(), text, "rude")
     assert found.unit == "sentence"
@@ -55,7 +55,7 @@ def test_of_a_longer_text_sentences_are_left_out():
     assert found.whole
 
 
-def test_of_a_very_long_text_the_passage_that_scores_highest_is_explained():
+def test_a_very_long_text_is_explained_by_its_highest_scoring_passage():
     text = "A calm sentence of plain words. " * 500 + "You fool! " + "It went on. " * 500
     found = explain(Counts(), text, "rude")
     assert not found.whole
@@ -65,21 +65,21 @@ def test_of_a_very_long_text_the_passage_that_scores_highest_is_explained():
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "fool"])
-def test_there_is_nothing_to_leave_out_of_a_word_or_less(text):
+def test_one_word_or_less_has_no_explanation(text):
     assert explain(Counts(), text, "rude") is None
 
 
 @pytest.mark.parametrize(
     "text", ["x" * 30_000, "word " * 20_000, "\n" * 30_000 + "a b", "!? " * 10_000, "🏳️‍🌈 " * 400]
 )
-def test_strange_texts_take_a_bounded_number_of_scorings(text):
+def test_strange_texts_need_a_bounded_number_of_scorings(text):
     model = Counts()
     explain(model, text, "rude")
     assert len(model.asked) < 1200
 
 
 @pytest.mark.parametrize("text", ["I. a! " * 330, "I a " * 70, "so\n" * 660])
-def test_of_many_short_sentences_or_words_neighbours_go_together(text):
+def test_many_short_sentences_or_words_are_grouped_with_their_neighbours(text):
     model = Counts()
     found = explain(model, text + "fool", "rude")
     assert found.unit == "part"
@@ -87,7 +87,7 @@ def test_of_many_short_sentences_or_words_neighbours_go_together(text):
     assert [part.endswith("fool") for part in parts(found)] == [True]
 
 
-def test_another_comment_waits_for_a_few_windows_of_a_long_one(monkeypatch):
+def test_another_comment_is_scored_between_the_windows_of_a_long_one(monkeypatch):
     engine = load_classifier()._engine
     done = []
 
@@ -107,7 +107,7 @@ def test_another_comment_waits_for_a_few_windows_of_a_long_one(monkeypatch):
     assert len(done) == 100 * cores() + 2
 
 
-def test_the_spans_lie_in_the_text_in_order():
+def test_explained_parts_are_in_the_order_of_the_text():
     text = "First one. Second…   third?\nFourth without an end " + "long " * 200
     found = explain(Counts(), text, "rude")
     ends = [0, *(part.end for part in found.parts)]
@@ -152,7 +152,7 @@ def test_the_command_reads_standard_input_and_prints_json(monkeypatch, capsys):
     ("given", "said"),
     [(b" \n", "the text is blank"), (b"\xff", "not UTF-8"), (b"you " * 5_000_000, "more than")],
 )
-def test_what_the_command_cannot_explain_ends_in_one_sentence(monkeypatch, capsys, given, said):
+def test_an_unexplainable_comment_ends_in_one_clear_error(monkeypatch, capsys, given, said):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), "utf-8"))
     assert main(["explain"]) == 2
     error = capsys.readouterr().err
@@ -161,6 +161,6 @@ def test_what_the_command_cannot_explain_ends_in_one_sentence(monkeypatch, capsy
 
 
 @pytest.mark.parametrize("text", ["idiot", "\ud83d idiot"])
-def test_the_command_takes_one_word_and_lone_surrogates(capsys, text):
+def test_the_command_accepts_one_word_and_lone_surrogates(capsys, text):
     assert main(["explain", text]) == 0
     assert "flagged" in capsys.readouterr().out

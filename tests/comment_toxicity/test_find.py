@@ -46,7 +46,7 @@ def test_an_installed_package_finds_the_model_inside_it_and_none_beside_it(tmp_p
     assert find.find_model("toxic-minilm").parent.parent == tmp_path / "site/comment_toxicity"
 
 
-def test_an_unknown_name_lists_the_names_there_are(tmp_path, monkeypatch):
+def test_the_error_for_an_unknown_model_lists_the_known_ones(tmp_path, monkeypatch):
     for folder in ("models/zebra", "models/toxic-minilm", "runs/mine/model", "runs/failed"):
         (tmp_path / folder).mkdir(parents=True)
         if folder != "runs/failed":
@@ -59,17 +59,17 @@ def test_an_unknown_name_lists_the_names_there_are(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["~nobody-here/model", "x" * 300])
-def test_a_path_that_cannot_be_gives_one_clear_sentence(name):
+def test_an_impossible_path_ends_in_one_clear_error(name):
     with pytest.raises(ModelError, match=r"^No model '[~x]"):
         load_classifier(name)
 
 
 @pytest.mark.parametrize("name", ["someone/something", "someone/something@v1.0"])
-def test_a_hub_model_that_cannot_be_fetched_gives_one_clear_sentence(name):
+def test_an_unreachable_hub_model_ends_in_one_clear_error(name):
     with pytest.raises(ModelError, match=f"^{name}: the Hub cannot be reached"):
         load_classifier(name)
 
 
-def test_no_path_is_derived_from_where_a_source_file_is():
+def test_no_module_derives_a_path_from_its_own_file():
     sources = (ROOT / "comment_toxicity").rglob("*.py")
     assert [path for path in sources if "__file__" in path.read_text(encoding="utf-8")] == []

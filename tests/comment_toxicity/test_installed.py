@@ -105,7 +105,7 @@ def test_a_bare_installation_explains_a_comment(installed):
         (["score", "-", "--output", "-", "--model", "s3://bucket/model"], '"comment-toxicity[s3]"'),
     ],
 )
-def test_what_lacks_an_extra_names_the_command_that_adds_it(installed, words, install):
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(installed, words, install):
     (installed.work / "in.parquet").touch()
     answer = installed("comment-toxicity", *words)
     assert answer.returncode == 2
@@ -131,7 +131,7 @@ for name in sys.argv[1:]:
 """
 
 
-def test_every_module_imports_where_there_is_nothing_of_posix():
+def test_every_module_imports_without_posix_modules():
     answer = run(sys.executable, "-c", LIKE_WINDOWS, *MODULES)
     assert answer.returncode == 0, answer.stderr
 

@@ -47,7 +47,7 @@ def test_a_folder_without_weights_is_refused(model_folder):
         ({"a": ["model-1-of-2.safetensors"]}, "missing|is not beside it"),
     ],
 )
-def test_weights_in_several_files_lacking_one_are_refused(model_folder, weight_map, said):
+def test_sharded_weights_with_a_missing_or_invalid_file_are_refused(model_folder, weight_map, said):
     for name in ("model.onnx", "decision.json"):
         (model_folder / name).unlink()
     (model_folder / "model-1-of-2.safetensors").touch()
@@ -57,7 +57,7 @@ def test_weights_in_several_files_lacking_one_are_refused(model_folder, weight_m
         load_classifier(model_folder)
 
 
-def test_weights_that_are_no_model_are_refused(model_folder):
+def test_weights_that_onnx_runtime_cannot_load_are_refused(model_folder):
     (model_folder / "decision.json").unlink()
     (model_folder / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelError, match="ONNX Runtime"):
@@ -83,7 +83,7 @@ def test_a_decision_for_another_file_is_refused(model_folder, named):
     ("field", "value"),
     [("slope", "1"), ("slope", None), ("intercept", math.nan), ("threshold", 50), ("recall", [1])],
 )
-def test_a_decision_of_other_than_numbers_is_refused(model_folder, field, value):
+def test_a_decision_with_invalid_numbers_is_refused(model_folder, field, value):
     labels = json.loads((model_folder / "decision.json").read_text())["labels"]
     labels["toxic"][field] = value
     edit(model_folder / "decision.json", labels=labels)
@@ -117,13 +117,13 @@ def test_a_file_with_odd_values_is_refused(model_folder, file, changes, said):
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "decision.json"])
-def test_a_file_of_endless_brackets_is_refused(model_folder, file):
+def test_deeply_nested_json_is_refused(model_folder, file):
     (model_folder / file).write_text("[" * 100_000)
     with pytest.raises(ModelError, match=file):
         load_classifier(model_folder)
 
 
-def test_labels_without_names_are_counted(model_folder):
+def test_unnamed_labels_are_numbered(model_folder):
     (model_folder / "decision.json").unlink()
     config = json.loads((model_folder / "config.json").read_text())
     config.pop("id2label")
@@ -136,7 +136,7 @@ def test_labels_without_names_are_counted(model_folder):
                 load_classifier(model_folder)
 
 
-def test_a_label_judged_by_itself_needs_a_threshold(model_folder):
+def test_a_label_of_a_multi_label_model_needs_a_threshold(model_folder):
     labels = json.loads((model_folder / "decision.json").read_text())["labels"]
     labels["threat"]["threshold"] = None
     edit(model_folder / "decision.json", labels=labels)
@@ -144,7 +144,7 @@ def test_a_label_judged_by_itself_needs_a_threshold(model_folder):
         load_classifier(model_folder)
 
 
-def test_labels_other_than_the_decisions_are_refused(model_folder):
+def test_labels_that_differ_from_the_decision_are_refused(model_folder):
     edit(model_folder / "config.json", id2label={"0": "toxic", "1": "threat"})
     with pytest.raises(ModelError, match="made for the labels"):
         load_classifier(model_folder)
@@ -196,14 +196,14 @@ def test_a_planted_pickle_is_refused_and_does_not_run(torch_folder, tmp_path, fo
     assert trace.exists()
 
 
-def test_a_config_of_a_wrong_type_is_refused_by_a_sentence(torch_folder):
+def test_a_config_value_of_the_wrong_type_ends_in_one_clear_error(torch_folder):
     edit(torch_folder / "config.json", hidden_size="wide")
     with pytest.raises(ModelError, match="cannot load this model"):
         load_classifier(torch_folder)
 
 
 @pytest.mark.parametrize("kind", ["model_folder", "torch_folder"])
-def test_a_tokenizer_of_another_model_is_said_to_be_one(kind, request):
+def test_a_tokenizer_of_another_model_is_reported(kind, request):
     folder = request.getfixturevalue(kind)
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
@@ -213,7 +213,7 @@ def test_a_tokenizer_of_another_model_is_said_to_be_one(kind, request):
         load_classifier(folder).score(["please help"])
 
 
-def test_an_honest_bin_is_read(torch_folder, tiny_base):
+def test_a_harmless_bin_file_is_read(torch_folder, tiny_base):
     import torch
     from safetensors.torch import load_file
 
@@ -248,7 +248,7 @@ def test_a_base_without_a_trained_head_is_refused(torch_folder, capfd):
     assert capfd.readouterr().err == ""  # the sentence is enough, without transformers' own report
 
 
-def test_labels_that_exclude_each_other_take_the_likeliest(torch_folder):
+def test_a_single_label_model_takes_the_most_likely_label(torch_folder):
     edit(torch_folder / "config.json", problem_type="single_label_classification")
     model = load_classifier(torch_folder)
     scores = model.score(["you idiot", "thanks " * 60])

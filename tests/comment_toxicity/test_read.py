@@ -16,7 +16,7 @@ from comment_toxicity.files import read
 from tests.comment_toxicity.tables import SCORES, fails, read_csv, write_csv
 
 
-def test_unreadable_csv_rows_keep_their_place_and_say_why(tmp_path, score):
+def test_unreadable_csv_rows_keep_their_position_with_a_reason(tmp_path, score):
     source = tmp_path / "in.csv"
     source.write_bytes(
         b'\xef\xbb\xbfcomment_text,n\nyou,1\n\nidi\xffot,2\ngo\ngo,away,3\n"a\nb\0",4\n'
@@ -37,26 +37,26 @@ def test_unreadable_csv_rows_keep_their_place_and_say_why(tmp_path, score):
 
 
 @pytest.mark.parametrize("name", ["Comment_Text", "TEXT"])
-def test_the_comments_column_is_found_in_whatever_case(tmp_path, score, name):
+def test_the_comment_column_is_found_ignoring_case(tmp_path, score, name):
     source = write_csv(tmp_path / "in.csv", [["id", name], ["1", "you"]])
     assert score(source, "--output", tmp_path / "out.csv")[0] == 0
     assert read_csv(tmp_path / "out.csv")[0][name] == "you"
 
 
-def test_a_column_of_the_very_name_comes_first(tmp_path):
+def test_a_column_in_the_same_case_is_preferred(tmp_path):
     source = write_csv(tmp_path / "in.csv", [["Comment_Text", "text"], ["1", "you"]])
     with read.open_input(str(source), "csv") as rows:
         assert read.choose_text_column(rows, str(source), None) == "text"
 
 
-def test_json_lines_may_name_their_comments_later_than_in_the_first(tmp_path, score):
+def test_the_comment_key_may_be_missing_in_the_first_json_line(tmp_path, score):
     source = tmp_path / "in.jsonl"
     source.write_text('{"id": 1}\n{"id": 2, "text": "you"}\n')
     assert score(source, "--output", tmp_path / "out.csv")[0] == 0
     assert [row["reason"] for row in read_csv(tmp_path / "out.csv")] == ["blank", ""]
 
 
-def test_json_lines_keep_their_values_and_unreadable_ones_their_place(tmp_path, score, tiny):
+def test_json_lines_keep_their_values_and_unreadable_lines_their_position(tmp_path, score, tiny):
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl.gz"
     source.write_bytes(
         b'{"id": 1, "text": "you", "more": {"a": [1.5, null]}}\nnot json\n[1]\n{"text": 3}\n'
@@ -91,7 +91,7 @@ def test_a_parquet_text_that_is_not_utf8_does_not_spoil_the_others(tmp_path, sco
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
-def test_a_missing_or_empty_file_ends_in_one_sentence(tmp_path, score, ending):
+def test_a_missing_or_empty_file_ends_in_one_clear_error(tmp_path, score, ending):
     source, output = tmp_path / f"in.{ending}", tmp_path / "out.csv"
     assert "no such file" in fails(score, tmp_path, source, "--output", output)
     source.write_bytes(b"")
@@ -107,19 +107,19 @@ def test_a_missing_or_empty_file_ends_in_one_sentence(tmp_path, score, ending):
         ("text,text\nyou,1\n", "more than one column is called 'text'"),
     ],
 )
-def test_columns_that_cannot_do_end_in_one_sentence(tmp_path, score, content, said):
+def test_unusable_columns_end_in_one_clear_error(tmp_path, score, content, said):
     source = tmp_path / "in.csv"
     source.write_text(content)
     assert said in fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
 
 
-def test_a_named_column_that_is_not_there_lists_those_that_are(tmp_path, score):
+def test_the_error_for_an_unknown_column_lists_the_columns(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text", "n"], ["you", "1"]])
     said = fails(score, tmp_path, source, "--text-column", "body", "--output", tmp_path / "o.csv")
     assert "no column body (found text, n)" in said
 
 
-def test_files_that_are_not_what_they_are_called_end_in_one_sentence(tmp_path, score):
+def test_a_file_that_does_not_match_its_suffix_ends_in_one_clear_error(tmp_path, score):
     output = tmp_path / "out.csv"
     for name in ("in.parquet", "in.csv.gz", "in.jsonl"):
         (tmp_path / name).write_bytes(b"text\nyou\n")
@@ -134,14 +134,14 @@ def test_files_that_are_not_what_they_are_called_end_in_one_sentence(tmp_path, s
 @pytest.mark.parametrize(
     ("ending", "head"), [("csv", "text,id\nyou,1\n"), ("jsonl", '{"text": "you"}\n')]
 )
-def test_a_run_over_empty_lines_can_be_ended(tmp_path, ending, head):
+def test_reading_empty_lines_can_be_interrupted(tmp_path, ending, head):
     source = tmp_path / f"in.{ending}"
     source.write_text(head + "\n" * 250_000 + head.splitlines()[-1])
     with read.open_input(str(source), "csv") as rows:
         assert [chunk.texts for chunk in rows.chunks("text")] == [["you"], [], ["you"]]
 
 
-def test_the_column_of_texts_is_what_the_first_object_calls_it(tmp_path):
+def test_the_comment_column_is_guessed_from_the_first_json_object(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text('{"text": "you"}\n{"text": "go", "comment_text": "x"}\n')
     with read.open_input(str(source), "csv") as rows:
@@ -149,7 +149,7 @@ def test_the_column_of_texts_is_what_the_first_object_calls_it(tmp_path):
         assert read.choose_text_column(rows, str(source), "comment_text") == "comment_text"
 
 
-def test_a_line_of_json_with_values_without_end_keeps_its_place_and_is_not_parsed(tmp_path):
+def test_a_json_line_with_very_many_values_is_not_parsed_and_keeps_its_position(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text('{"text": "you"}\n{"text": "go", "n": [' + "{}," * 200_000 + "{}]}\n")
     with read.open_input(str(source), "csv") as rows:
@@ -159,7 +159,7 @@ def test_a_line_of_json_with_values_without_end_keeps_its_place_and_is_not_parse
 
 @pytest.mark.usefixtures("short_cells")
 @pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
-def test_a_line_without_end_does_not_fill_the_memory(tmp_path, score, ending):
+def test_an_endless_line_does_not_fill_the_memory(tmp_path, score, ending):
     source = tmp_path / f"in.{ending}"
     source.write_bytes(gzip.compress(b"text" * 1_000_000))
     said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
@@ -167,7 +167,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path, score, ending):
 
 
 @pytest.mark.parametrize(("ending", "line"), [("csv", "you\n"), ("jsonl", '{"text": "you"}\n')])
-def test_a_file_without_end_is_read_chunk_by_chunk(tmp_path, ending, line):
+def test_an_endless_file_is_read_chunk_by_chunk(tmp_path, ending, line):
     source = tmp_path / f"in.{ending}"
     os.mkfifo(source)
 
@@ -186,7 +186,7 @@ def test_a_file_without_end_is_read_chunk_by_chunk(tmp_path, ending, line):
     assert not writer.is_alive()
 
 
-def test_a_parquet_file_of_one_row_group_does_not_lie_in_memory(tmp_path):
+def test_a_parquet_file_with_one_row_group_is_not_loaded_whole(tmp_path):
     texts = [os.urandom(1000).hex() for _ in range(10_000)]  # 20 MB
     source = tmp_path / "in.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"text": texts}), source, row_group_size=10_000)
@@ -197,14 +197,14 @@ def test_a_parquet_file_of_one_row_group_does_not_lie_in_memory(tmp_path):
     assert max(taken) < 10_000_000
 
 
-def test_a_parquet_file_with_two_columns_of_a_name_is_refused(tmp_path, score):
+def test_a_parquet_file_with_a_duplicate_column_name_is_refused(tmp_path, score):
     table = pyarrow.table([pyarrow.array(["you"])] * 2, names=["text", "text"])
     pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
     said = fails(score, tmp_path, tmp_path / "in.parquet", "--output", tmp_path / "out.csv")
     assert "more than one column is called 'text'" in said
 
 
-def test_a_path_through_a_file_ends_in_one_sentence(tmp_path, score):
+def test_a_path_below_a_file_ends_in_one_clear_error(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     said = fails(score, tmp_path, source / "in.csv", "--output", tmp_path / "out.csv")
     assert "cannot be read (Not a directory)" in said

@@ -33,7 +33,7 @@ def test_the_public_names_are_these_six():
     ]
 
 
-def test_scores_are_one_float32_probability_a_text_and_label(tiny):
+def test_scores_are_float32_with_one_probability_per_text_and_label(tiny):
     scores = tiny.score(TEXTS)
     assert scores.shape == (5, 6)
     assert scores.dtype == np.float32
@@ -60,7 +60,7 @@ def test_neither_torch_nor_transformers_nor_pandas_is_imported_to_score(exported
 
 
 @pytest.mark.parametrize("folder", ["exported", "tiny_base"])
-def test_a_text_has_the_same_scores_whatever_batch_it_is_in(folder, request):
+def test_scores_do_not_depend_on_the_batch(folder, request):
     model = load_classifier(request.getfixturevalue(folder))
     together = model.score(TEXTS)
     alone = np.concatenate([model.score([text]) for text in TEXTS])

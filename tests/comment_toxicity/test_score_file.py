@@ -40,7 +40,7 @@ def killed(*_):
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_an_interrupted_run_leaves_no_output_and_goes_on_to_the_same_one(
+def test_an_interrupted_command_leaves_no_output_and_resumes_to_the_same_result(
     tmp_path, tiny, monkeypatch, ending
 ):
     monkeypatch.setattr(read, "CHUNK_ROWS", 2)
@@ -77,7 +77,7 @@ def test_an_interrupted_run_leaves_no_output_and_goes_on_to_the_same_one(
 
 
 @pytest.mark.parametrize("changed", ["input", "text column", "model"])
-def test_a_run_is_not_gone_on_with_after_a_change(tmp_path, tiny, tiny_base, monkeypatch, changed):
+def test_a_command_is_not_resumed_after_a_change(tmp_path, tiny, tiny_base, monkeypatch, changed):
     from comment_toxicity import load_classifier
 
     source = write_csv(tmp_path / "in.csv", [["text", "other"], ["you", "go"]])
@@ -95,7 +95,7 @@ def test_a_run_is_not_gone_on_with_after_a_change(tmp_path, tiny, tiny_base, mon
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_run_keeps_others_from_its_output_until_it_is_done(tmp_path, tiny, monkeypatch, resume):
+def test_two_commands_cannot_write_the_same_output(tmp_path, tiny, monkeypatch, resume):
     monkeypatch.setattr(read, "CHUNK_ROWS", 2)
     source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 5])
     output, seen = tmp_path / "out.csv", []
@@ -118,7 +118,7 @@ def test_long_texts_are_scored_in_shorter_slices_so_that_a_watcher_can_cancel():
     assert [text for few in slices(texts) for text in few] == texts
 
 
-def test_a_watched_file_gets_the_same_scores(tmp_path, tiny):
+def test_on_rows_does_not_change_the_scores(tmp_path, tiny):
     source = write_csv(tmp_path / "in.csv", [["text"], *[[f"you {n}"] for n in range(120)]])
     watched, seen = tmp_path / "watched.csv", []
     score_file(tiny, str(source), str(tmp_path / "out.csv"))
@@ -128,16 +128,14 @@ def test_a_watched_file_gets_the_same_scores(tmp_path, tiny):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_run_that_came_to_nothing_but_its_folder_keeps_none_from_its_output(
-    tmp_path, tiny, resume
-):
+def test_an_empty_folder_of_an_earlier_command_does_not_block_its_output(tmp_path, tiny, resume):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     (tmp_path / "out.csv.part").mkdir()
     score_file(tiny, str(source), str(tmp_path / "out.csv"), resume=resume)
     assert sorted(tmp_path.iterdir()) == [source, tmp_path / "out.csv"]
 
 
-def test_chunks_of_which_one_is_missing_are_not_joined(tmp_path, tiny, monkeypatch):
+def test_chunks_are_not_joined_if_one_is_missing(tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(read, "CHUNK_ROWS", 2)
     source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 7])
     output, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
@@ -158,7 +156,7 @@ def test_chunks_of_which_one_is_missing_are_not_joined(tmp_path, tiny, monkeypat
         (signal.SIGHUP, signal.SIG_IGN),
     ],
 )
-def test_a_run_that_is_told_to_end_leaves_no_temporary_files(tmp_path, exported, number, before):
+def test_a_terminated_command_leaves_no_temporary_files(tmp_path, exported, number, before):
     """With SIGHUP ignored, as by nohup, it goes on."""
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -207,14 +205,14 @@ def test_the_input_is_not_overwritten(tmp_path, score):
     assert "is the input too" in fails(score, tmp_path, source, "--output", source)
 
 
-def test_an_unknown_model_ends_in_one_sentence(tmp_path, capsys):
+def test_an_unknown_model_ends_in_one_clear_error(tmp_path, capsys):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     code = main(["score", str(source), "--output", str(tmp_path / "o.csv"), "--model", "nobody"])
     assert code == 2
     assert capsys.readouterr().err.startswith("error: No model 'nobody'. There are: ")
 
 
-def test_a_full_disk_ends_in_one_sentence_and_keeps_what_was_done(tmp_path, exported):
+def test_a_full_disk_ends_in_one_clear_error_and_keeps_finished_chunks(tmp_path, exported):
     source = write_csv(tmp_path / "in.csv", [["text"], *[["you idiot " * 20]] * 3000])
 
     def limit():  # like a full disk after the chunks, for this process alone
@@ -233,7 +231,7 @@ def test_a_full_disk_ends_in_one_sentence_and_keeps_what_was_done(tmp_path, expo
     assert len(read_csv(tmp_path / "out.csv")) == 3000
 
 
-def test_the_help_tells_the_default_of_every_option(capsys):
+def test_the_help_has_the_default_of_every_option(capsys):
     with pytest.raises(SystemExit):
         main(["score", "--help"])
     said = capsys.readouterr().out

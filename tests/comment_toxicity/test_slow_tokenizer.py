@@ -36,7 +36,7 @@ def bertweet(tmp_path_factory):
     return folder
 
 
-def test_its_scores_are_those_that_transformers_gives(bertweet):
+def test_a_slow_tokenizer_gives_the_scores_of_transformers(bertweet):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

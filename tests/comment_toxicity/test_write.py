@@ -36,7 +36,7 @@ def test_rows_columns_and_cells_come_back_as_they_were(tmp_path, score, tiny):
 
 
 @pytest.mark.parametrize("cell", ["a\rb", "\r", "a\r\nb", "a\nb", 'a"\r'])
-def test_a_cell_with_a_line_end_of_whatever_kind_stays_one_cell(tmp_path, score, cell):
+def test_a_cell_with_any_line_ending_stays_one_cell(tmp_path, score, cell):
     source = write_csv(tmp_path / "in.csv", [["n", "text"]])
     with source.open("a", newline="") as stream:
         csv.writer(stream).writerow([cell, "you"])
@@ -44,7 +44,7 @@ def test_a_cell_with_a_line_end_of_whatever_kind_stays_one_cell(tmp_path, score,
     assert [row["n"] for row in read_csv(tmp_path / "out.csv")] == [cell]
 
 
-def test_json_lines_are_json_though_parquet_knows_numbers_that_are_none(tmp_path, score):
+def test_nan_from_parquet_becomes_valid_json(tmp_path, score):
     table = pyarrow.table({"text": ["you"], "n": [math.nan], "more": [[math.inf]]})
     pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
     score(tmp_path / "in.parquet", "--output", tmp_path / "out.jsonl")
@@ -117,7 +117,7 @@ def test_columns_that_appear_late_in_json_lines_are_kept(tmp_path, score, monkey
 
 
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_standard_output_is_said_to_be_that(tmp_path, exported):
+def test_a_full_standard_output_is_reported(tmp_path, exported):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     command = [sys.executable, "-m", "comment_toxicity", "score", str(source), "--output", "-"]
     with pathlib.Path("/dev/full").open("wb") as full:
@@ -141,7 +141,7 @@ def test_a_full_standard_output_is_said_to_be_that(tmp_path, exported):
     ],
 )
 @pytest.mark.parametrize("rows", [1, 1000])
-def test_a_column_that_parquet_cannot_hold_can_be_written_as_text_only(
+def test_a_column_that_parquet_cannot_hold_is_refused_but_csv_takes_it(
     tmp_path, score, monkeypatch, rows, first, second
 ):
     monkeypatch.setattr(read, "CHUNK_ROWS", rows)

@@ -34,19 +34,19 @@ for file in sorted(pathlib.Path("pages").glob("*.py")):
 """
 
 
-def test_hadolint_finds_nothing_to_say():
+def test_hadolint_finds_no_problem():
     answer = run(BIN / "hadolint", "--no-color", "Dockerfile")
     assert (answer.returncode, answer.stdout) == (0, "")
 
 
-def test_the_container_is_no_root_and_offers_both_targets():
+def test_the_container_does_not_run_as_root_and_has_both_targets():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.M) == ["1000"]
     stages = dict(re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M))
     assert stages["page"] == "full"  # of the two, the last one: what a Space builds
     assert re.findall(r"^FROM page AS (\S+)$", DOCKERFILE, re.M) == ["slim", "full"]
 
 
-def test_what_the_container_starts_is_in_it_and_can_be_run(image):
+def test_the_programs_that_the_container_starts_are_in_it_and_executable(image):
     check = json.loads(re.search(r"^HEALTHCHECK .* CMD (.+)$", DOCKERFILE, re.M)[1])
     for name in (*check, *ENTRY):
         assert (image / name).stat().st_mode & 0o111, name
@@ -112,7 +112,7 @@ def test_the_containers_command_serves_the_page_from_what_it_holds(page):
     assert page[0] == b"ok"
 
 
-def test_in_a_space_the_cookie_that_guards_uploads_reaches_another_origins_page(page):
+def test_in_a_space_the_upload_cookie_works_inside_a_frame_of_another_origin(page):
     cookie = page[1]["Set-Cookie"].lower()
     assert cookie.startswith("_streamlit_xsrf=")
     assert {"samesite=none", "secure"} <= set(cookie.split("; "))
@@ -133,7 +133,7 @@ def test_only_a_space_gets_its_settings(space, given, settings):
     assert answer.stdout == f"{settings}\n"
 
 
-def test_the_health_check_asks_this_machine_whatever_proxy_is_set(image):
+def test_the_health_check_ignores_proxies(image):
     class Healthy(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)

@@ -20,7 +20,7 @@ def test_the_readme_begins_with_the_spaces_front_matter():
     assert NEEDED <= set(SPACE) <= ALLOWED
 
 
-def test_the_front_matter_has_values_that_the_hub_takes():
+def test_the_hub_accepts_the_front_matter():
     assert SPACE["sdk"] == "docker"
     assert {SPACE["colorFrom"], SPACE["colorTo"]} <= COLOURS
     assert len(SPACE["short_description"]) <= 60
@@ -35,14 +35,14 @@ def test_the_space_looks_for_the_page_where_the_container_serves_it():
     assert f"PORT ?= {SPACE['app_port']}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def test_no_file_is_larger_than_what_the_upload_takes(synced):
+def test_no_file_exceeds_the_upload_limit(synced):
     """hub-sync uploads over HTTP: no LFS is needed, but a Space should stay under 1 GB."""
     sizes = [(ROOT / path).stat().st_size for path in synced]
     assert max(sizes) < 25e6
     assert sum(sizes) < 500e6
 
 
-def test_a_file_over_the_limit_of_a_push_goes_another_way(synced):
+def test_files_over_the_push_limit_are_uploaded_over_http(synced):
     """A plain git push to a Space refuses files over 10 MiB, which the models are."""
     assert max((ROOT / path).stat().st_size for path in synced) > 10 * 2**20
     workflow = (ROOT / ".github/workflows/sync-to-space.yml").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_no_file_is_a_pointer_to_lfs(synced):
     assert pointers == []
 
 
-def test_what_the_container_is_built_from_is_synced(synced):
+def test_every_file_that_the_container_needs_is_synced(synced):
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.M)
     files = {Path(name) for names in copied for name in names.split() if name != "."}

@@ -25,7 +25,7 @@ def service():
     return unit["Service"]
 
 
-def test_the_unit_runs_what_the_container_runs_but_for_this_machine_alone(service):
+def test_the_unit_runs_the_containers_command_on_localhost(service):
     python, *words = shlex.split(service["ExecStart"])
     assert python == "/opt/comment-toxicity/current/.venv/bin/python"
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def test_the_unit_runs_what_the_container_runs_but_for_this_machine_alone(servic
     assert ["python", *words] == [here if word == everywhere else word for word in container]
 
 
-def test_the_unit_strips_what_it_does_not_use(service):
+def test_the_unit_drops_privileges_it_does_not_need(service):
     wanted = {
         "DynamicUser": "yes",
         "ProtectSystem": "strict",
@@ -47,18 +47,18 @@ def test_the_unit_strips_what_it_does_not_use(service):
     assert {name: service[name] for name in wanted} == wanted
 
 
-def test_the_proxy_passes_to_where_the_unit_listens(service):
+def test_the_proxy_forwards_to_the_port_of_the_unit(service):
     port = re.search(r"--server.port=(\d+)", service["ExecStart"])[1]
     assert f"reverse_proxy 127.0.0.1:{port}" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
     assert f"http://127.0.0.1:{port}/health/ready" in UPDATE
 
 
-def test_cloud_init_is_read_as_what_it_is():
+def test_cloud_init_is_valid_yaml_with_its_header():
     assert (DEPLOY / "cloud-init.yaml").read_text(encoding="utf-8").startswith("#cloud-config\n")
     assert set(CLOUD) == {"package_update", "packages", "write_files", "runcmd"}
 
 
-def test_cloud_init_writes_every_setting_that_the_update_wants():
+def test_cloud_init_writes_every_setting_that_the_update_reads():
     (file,) = CLOUD["write_files"]
     assert f"settings={file['path']}\n" in UPDATE
     assert file["permissions"] == "0600"
@@ -67,7 +67,7 @@ def test_cloud_init_writes_every_setting_that_the_update_wants():
     assert set(wanted) == written
 
 
-def test_the_update_reads_settings_and_runs_nothing_of_them(tmp_path):
+def test_the_update_does_not_execute_its_settings(tmp_path):
     line = re.search(r"^setting\(\) .+$", UPDATE, re.M)[0]
     assert '. "$settings"' not in UPDATE
     settings = tmp_path / "comment-toxicity.env"
@@ -80,13 +80,13 @@ def test_the_update_reads_settings_and_runs_nothing_of_them(tmp_path):
     assert list(tmp_path.iterdir()) == [settings]
 
 
-def test_cloud_init_brings_the_programs_that_the_update_calls():
+def test_cloud_init_installs_the_programs_that_the_update_calls():
     assert {"caddy", "curl", "git", "make", "python3-venv"} == set(CLOUD["packages"])
     for program in ("caddy", "curl", "git", "make", "python3"):
         assert re.search(rf"\b{program}\b", UPDATE)
 
 
-def test_cloud_init_clones_to_where_the_update_fetches():
+def test_cloud_init_clones_into_the_folder_that_the_update_fetches():
     ((*_, script),) = CLOUD["runcmd"]
     home = re.search(r"^home=(.+)$", UPDATE, re.M)[1]
     assert f"{home}/repository" in script
@@ -94,7 +94,7 @@ def test_cloud_init_clones_to_where_the_update_fetches():
 
 
 @pytest.mark.parametrize("name", ["update", "entrypoint"])
-def test_a_script_is_valid_and_can_be_run(name):
+def test_each_script_is_valid_and_executable(name):
     path = DEPLOY / name
     assert path.stat().st_mode & 0o111
     shell = path.read_text(encoding="utf-8").splitlines()[0].split("/")[-1].split()[-1]

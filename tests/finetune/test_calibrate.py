@@ -57,7 +57,7 @@ def test_calibration_never_changes_the_order_of_scores():
     assert all(label.slope > 0 for label in decision.labels.values())
 
 
-def test_few_cleanly_separated_positives_do_not_make_the_slope_endless():
+def test_few_cleanly_separated_positives_give_a_finite_slope():
     logits = np.concatenate([np.full(200, -2.0), np.full(3, 2.0)])[:, None]
     targets = (logits > 0).astype(float)
     decision = fit_decision(logits, targets, ["rude"], "sigmoid", BEST_F1).decision
@@ -65,7 +65,7 @@ def test_few_cleanly_separated_positives_do_not_make_the_slope_endless():
     assert decision.apply(np.array([[2.0]]))[0, 0] == pytest.approx(4 / 5, abs=0.01)
 
 
-def test_scores_of_a_rare_label_are_as_high_as_it_is_rare():
+def test_the_mean_score_of_a_rare_label_is_its_share():
     """30 of 300 rows carry what 3 of 1,000 comments do."""
     generator = np.random.default_rng(1)
     ratios = []
@@ -79,7 +79,7 @@ def test_scores_of_a_rare_label_are_as_high_as_it_is_rare():
     assert np.median(ratios) == pytest.approx(1, abs=0.3)
 
 
-def test_a_label_that_the_random_sample_lacks_is_warned_of():
+def test_a_label_missing_from_the_random_sample_gives_a_warning():
     logits = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 5)
     fitted = fit_decision(logits, logits > 0, ["rude"], "sigmoid", BEST_F1, {"rude": 0.0})
     assert fitted.warnings == [
@@ -103,7 +103,7 @@ def test_natural_weights_give_every_label_its_share_at_once():
     assert np.average(targets[known, 1], weights=weights[known]) == pytest.approx(0.1, rel=1e-4)
 
 
-def test_a_label_with_one_class_changes_no_weight():
+def test_a_label_with_one_class_does_not_change_the_weights():
     targets = np.array([[1, 0], [0, 0]], dtype=float)
     assert natural_weights(targets, [0.5, 0.01], np.ones(2)) == pytest.approx([1, 1])
 
@@ -127,7 +127,7 @@ def test_a_label_without_positives_stays_uncalibrated_and_a_warning_says_so():
     assert "threat: 0 of 100" in fitted.warnings[0]
 
 
-def test_the_decision_tells_how_it_was_made():
+def test_the_decision_records_how_it_was_made():
     odds, targets = comments(1_000, seed=5)
     decision = fit_decision(
         odds, targets, LABELS, "sigmoid", Criterion.parse("min-recall:0.8")
@@ -138,7 +138,7 @@ def test_the_decision_tells_how_it_was_made():
     assert list(decision.labels) == LABELS
 
 
-def test_classes_get_one_temperature():
+def test_a_single_label_model_gets_one_temperature():
     generator = np.random.default_rng(1)
     logits = generator.normal(0, 2, (5_000, 3))
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -152,7 +152,7 @@ def test_classes_get_one_temperature():
     assert fitted.report.calibration_error < 0.03
 
 
-def test_few_rows_all_judged_right_do_not_make_the_temperature_endless():
+def test_few_rows_all_judged_right_give_a_finite_temperature():
     answers = np.arange(20) % 2
     logits = np.where(np.eye(2)[answers] == 1, 1.0, -1.0)
     fitted = fit_decision(logits, np.eye(2)[answers], ["a", "b"], "softmax", BEST_F1)
@@ -166,25 +166,25 @@ def choose(targets, scores, criterion, weights=None):
     )
 
 
-def test_a_threshold_lies_between_two_scores():
+def test_a_threshold_is_between_two_scores():
     chosen = choose([1, 1, 0, 0], [0.9, 0.8, 0.4, 0.1], "best-f1")
     assert chosen.value == pytest.approx(0.6)
     assert (chosen.precision, chosen.recall) == (1, 1)
 
 
-def test_the_precision_asked_for_is_kept_with_the_highest_recall():
+def test_min_precision_is_met_with_the_highest_recall():
     chosen = choose([1, 0, 1, 1, 0, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], "min-precision:0.75")
     assert 0.5 < chosen.value < 0.6
     assert (chosen.precision, chosen.recall, chosen.met) == (0.75, 0.75, True)
 
 
-def test_the_recall_asked_for_is_kept_with_the_highest_precision():
+def test_min_recall_is_met_with_the_highest_precision():
     chosen = choose([1, 1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6, 0.5], "min-recall:0.6")
     assert 0.7 < chosen.value < 0.8
     assert chosen.precision == 1
 
 
-def test_a_precision_out_of_reach_falls_back_to_the_nearest_and_warns():
+def test_an_unreachable_precision_falls_back_to_the_nearest_with_a_warning():
     chosen = choose([0, 1, 0, 1], [0.9, 0.8, 0.7, 0.2], "min-precision:0.9")
     assert (chosen.met, chosen.precision) == (False, 0.5)
     generator = np.random.default_rng(1)
@@ -202,7 +202,7 @@ def test_weights_move_the_threshold():
     assert choose(targets, scores, "best-f1", [1, 9, 1, 1]).value == pytest.approx(0.75)
 
 
-def test_equal_scores_are_never_parted():
+def test_equal_scores_are_never_separated():
     chosen = choose([1, 0, 1, 0], [0.5, 0.5, 0.5, 0.1], "min-precision:0.9")
     assert chosen.value < 0.5
     assert not chosen.met
@@ -211,7 +211,7 @@ def test_equal_scores_are_never_parted():
 @pytest.mark.parametrize(
     "text", ["f1", "best-f1:1", "min-recall", "min-precision:90", "min-recall:x"]
 )
-def test_an_unknown_criterion_is_one_sentence(text):
+def test_an_unknown_criterion_ends_in_one_clear_error(text):
     with pytest.raises(SettingsError, match=r"give best-f1, or min-precision:LEVEL"):
         Criterion.parse(text)
 

@@ -59,7 +59,7 @@ def front_matter(card):
     return yaml.safe_load(card.split("---\n")[1])
 
 
-def test_the_front_matter_is_what_the_hub_reads(folder):
+def test_the_front_matter_has_the_fields_that_the_hub_reads(folder):
     data = front_matter(render_card(folder, "toxic-minilm"))
     assert data["license"] == "apache-2.0"
     assert data["base_model"] == "bert-base-uncased"
@@ -99,7 +99,7 @@ def test_a_licence_must_be_a_whole_word_and_a_url_is_not_a_base(folder, stated, 
     assert "base_model" not in data
 
 
-def test_a_local_path_is_not_taken_for_a_base_on_the_hub(folder):
+def test_a_local_path_is_not_named_as_a_base_on_the_hub(folder):
     for base in ("/models", "runs/first/trained"):
         write(folder, run=RUN | {"settings": {"base_model": base}})
         assert "base_model" not in front_matter(render_card(folder, "m"))

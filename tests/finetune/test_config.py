@@ -106,7 +106,7 @@ def test_lists_and_mappings_can_be_flags():
         (["--validation-fraction", "0"], "validation_fraction is 0 without validation_data"),
     ],
 )
-def test_an_impossible_setting_is_named(words: list[str], said: str):
+def test_an_invalid_setting_is_named_in_the_error(words: list[str], said: str):
     with pytest.raises(SettingsError) as caught:
         parse(*words)
     assert said in str(caught.value)

@@ -12,7 +12,7 @@ from finetune.train.base import base_folder
 TEXT = "You are a complete idiot, and everybody here knows that."
 
 
-def test_lookalike_letters_become_latin_and_latin_text_stays(tiny_base: Path):
+def test_confusable_letters_become_latin_and_latin_text_stays(tiny_base: Path):
     plain = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
     folding = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
     fold_lookalikes(folding)

@@ -33,7 +33,7 @@ def test_every_row_is_in_one_batch_of_similar_length():
     assert np.ptp(spread, axis=1).mean() < 10
 
 
-def test_rows_left_over_by_the_last_whole_batch_take_turns():
+def test_the_rows_left_over_by_whole_batches_vary_by_epoch():
     sampler = SimilarLengthSampler(LENGTHS, batch_size=300, seed=1)
     first = set(sampler)
     sampler.epoch = 1

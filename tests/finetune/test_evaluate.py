@@ -47,7 +47,7 @@ def test_the_four_original_metrics_are_micro_averages_over_all_cells():
     assert metrics.recall == 3 / 4
 
 
-def test_a_weight_of_three_is_as_good_as_three_rows():
+def test_a_weight_of_three_counts_like_three_rows():
     targets, scores = column(1, 0, 1, 0), column(0.8, 0.7, 0.3, 0.2)
     weighted = evaluate_labels(targets, scores, ["rude"], HALF, weights=[1, 3, 1, 2])
     repeated = evaluate_labels(
@@ -59,7 +59,7 @@ def test_a_weight_of_three_is_as_good_as_three_rows():
     assert weighted.original_at_half == repeated.original_at_half
 
 
-def test_rows_that_all_count_once_are_not_called_weighted():
+def test_rows_of_weight_one_are_not_called_weighted():
     targets, scores = column(1, 0), column(0.8, 0.7)
     once, twice = (evaluate_labels(targets, scores, ["rude"], HALF, [1, w]) for w in (1, 2))
     assert (once.weighted, twice.weighted) == (False, True)
@@ -82,7 +82,7 @@ def test_blank_rows_are_counted_and_left_out():
     assert report.labels["rude"].recall == 1
 
 
-def test_rows_that_weigh_nothing_take_no_part():
+def test_rows_of_weight_zero_are_not_measured():
     report = evaluate_labels(column(1, 0, 1), column(0.9, 0.1, 0.0), ["rude"], HALF, [1, 1, 0])
     assert (report.rows, report.labels["rude"].f1) == (2, 1)
 
@@ -105,7 +105,7 @@ def test_a_label_that_is_unknown_in_every_row_has_no_metrics():
     assert "–" in report.table()
 
 
-def test_the_calibration_error_weighs_each_band_by_its_rows():
+def test_the_calibration_error_weights_each_band_by_its_rows():
     points = reliability([1, 0, 1, 1], [0.25, 0.25, 0.95, 0.95], [1, 1, 1, 1])
     assert [(point.mean_score, point.share_positive) for point in points] == [
         (0.25, 0.5),
@@ -130,7 +130,7 @@ def test_arrays_of_different_shapes_are_refused():
         evaluate_labels(column(1, 0), column(0.9, 0.1), ["a", "b"], {"a": 0.5, "b": 0.5})
 
 
-def test_the_bootstrap_error_repeats_with_its_seed_and_is_near_the_known_one():
+def test_the_bootstrap_error_repeats_with_its_seed_and_is_near_the_exact_one():
     generator = np.random.default_rng(0)
     targets = np.repeat([0.0, 1.0], 200)[:, None]
     scores = generator.uniform(size=(400, 1))
@@ -150,13 +150,13 @@ def test_a_report_is_plain_json_without_nan():
     assert record["labels"]["rude"]["f1"] == 0.666667
 
 
-def test_the_csv_has_a_line_a_label_and_one_for_the_means():
+def test_the_csv_has_a_line_per_label_and_one_for_the_means():
     report = evaluate_labels(column(1, 0), column(0.9, 0.1), ["rude"], HALF)
     lines = report.csv().splitlines()
     assert [line.split(",")[0] for line in lines] == ["label", "rude", "mean"]
 
 
-def test_classes_are_measured_by_the_likeliest_one():
+def test_a_single_label_model_is_measured_by_its_most_likely_class():
     targets = np.eye(3)[[0, 1, 2, 2]]
     scores = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
     report = evaluate_classes(targets, scores, ["bad", "fair", "good"])

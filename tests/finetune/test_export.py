@@ -75,7 +75,7 @@ def test_safetensors_are_the_trained_weights(exported, tiny_base):
     np.testing.assert_array_equal(torch_probabilities(exported), torch_probabilities(tiny_base))
 
 
-def test_int8_scores_are_near_the_trained_ones_whatever_the_length(exported, tiny_base):
+def test_int8_scores_are_near_the_trained_ones_at_any_length(exported, tiny_base):
     expected = torch_probabilities(tiny_base)
     for row, length in enumerate(MASK.sum(dim=1)):
         alone = probabilities(exported, IDS[row : row + 1, :length], MASK[row : row + 1, :length])
@@ -83,7 +83,7 @@ def test_int8_scores_are_near_the_trained_ones_whatever_the_length(exported, tin
     np.testing.assert_allclose(probabilities(exported, IDS, MASK), expected, atol=0.03)
 
 
-def test_the_fast_graph_is_the_same_function(tiny_base):
+def test_the_fast_graph_computes_the_same_logits(tiny_base):
     model = AutoModelForSequenceClassification.from_pretrained(tiny_base).eval()
     with torch.no_grad():
         torch.testing.assert_close(BertGraph(model)(IDS, MASK), Graph(model)(IDS, MASK))
@@ -112,7 +112,7 @@ def test_the_fast_graph_is_the_same_function(tiny_base):
     ],
     ids=lambda config: config.model_type,
 )
-def test_other_architectures_use_transformers_own_graph(config, tiny_base, tmp_path):
+def test_other_architectures_use_the_graph_of_transformers(config, tiny_base, tmp_path):
     config.num_labels = 2
     torch.manual_seed(1)
     AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "trained")
@@ -134,7 +134,7 @@ def test_an_older_export_is_replaced_as_a_whole(tiny_base, tmp_path):
     assert not (folder / "model.onnx").exists()
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_the_older_export(
+def test_a_full_disk_ends_in_one_clear_error_and_keeps_the_older_export(
     tiny_base, tmp_path, limited_files
 ):
     (tmp_path / "model").mkdir()
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_older_export(
     assert (tmp_path / "model" / "config.json").read_text() == "{}"
 
 
-def test_a_disk_that_fills_up_at_the_very_end_leaves_nothing(tiny_base, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_at_the_end_leaves_no_partial_export(tiny_base, tmp_path, monkeypatch):
     def no_room(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -158,14 +158,14 @@ def test_a_disk_that_fills_up_at_the_very_end_leaves_nothing(tiny_base, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_without_weights_is_one_sentence(tiny_base, tmp_path):
+def test_a_folder_without_weights_ends_in_one_clear_error(tiny_base, tmp_path):
     AutoTokenizer.from_pretrained(tiny_base).save_pretrained(tmp_path / "trained")
     with pytest.raises(ModelError, match="no trained model can be read there"):
         export_model(tmp_path / "trained", tmp_path / "model", max_length=24)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_folder_without_a_tokenizer_is_one_sentence(tiny_base, tmp_path):
+def test_a_folder_without_a_tokenizer_ends_in_one_clear_error(tiny_base, tmp_path):
     AutoModelForSequenceClassification.from_pretrained(tiny_base).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):
         export_model(tmp_path, tmp_path / "model", max_length=24)

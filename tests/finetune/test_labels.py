@@ -56,14 +56,14 @@ def test_a_class_named_by_a_number_is_not_an_index(tmp_path: Path, labels: list[
         read_rows(str(path), reviews)
 
 
-def test_a_class_of_minus_one_is_unknown(tmp_path: Path):
+def test_class_minus_one_is_unknown(tmp_path: Path):
     path = tmp_path / "reviews.csv"
     path.write_text("review,label\nawful,0\nlovely,1\nwho knows,-1\nnor this,\n")
     reviews = Layout("review", ("bad", "good"), "label")
     assert read_rows(str(path), reviews)["review"].tolist() == ["awful", "lovely"]
 
 
-def test_a_column_of_lists_is_not_texts(tmp_path: Path):
+def test_a_column_of_lists_is_refused_as_texts(tmp_path: Path):
     path = tmp_path / "tokens.parquet"
     rows = pd.DataFrame({"comment_text": [["you", "idiot"]], "toxic": 1, "threat": 0})
     rows.to_parquet(path)

@@ -71,7 +71,7 @@ def test_extra_rows_of_a_single_label_model_need_the_label_column(tmp_path: Path
         split_of(main, **given)
 
 
-def test_every_extra_row_with_a_rare_label_is_kept(main_rows: Path, tmp_path: Path):
+def test_every_extra_row_with_a_label_in_rare_is_kept(main_rows: Path, tmp_path: Path):
     table = pd.DataFrame({"text": [f"more {i}" for i in range(40)], "toxic": 1, "source": "forum"})
     table["threat"] = [1, 0, None, 0] * 10
     table.to_parquet(tmp_path / "forum.parquet")
@@ -82,7 +82,7 @@ def test_every_extra_row_with_a_rare_label_is_kept(main_rows: Path, tmp_path: Pa
         assert train.source.isna().sum() < len(split_of(main_rows).train)
 
 
-def test_the_source_of_a_row_that_states_none_is_its_file(main_rows: Path, tmp_path: Path):
+def test_the_source_of_a_row_defaults_to_its_file(main_rows: Path, tmp_path: Path):
     table = pd.DataFrame({"text": ["more one", "more two"], "toxic": 1, "source": ["forum", None]})
     table.to_parquet(tmp_path / "blog.parquet")
     train = split_of(main_rows, extra_data=[str(tmp_path / "blog.parquet")]).train
@@ -95,7 +95,7 @@ def test_the_record_of_a_source_has_the_licence_if_one_is_stated():
     assert found == {"blog": {"rows": 1, "licence": "CC0"}, "forum": {"rows": 1}}
 
 
-def test_a_mix_of_nothing_is_one_sentence(main_rows: Path):
+def test_an_empty_mix_ends_in_one_clear_error(main_rows: Path):
     with pytest.raises(DataError, match="the training rows have no positive row"):
         split_of(main_rows, mix={"train_data": 0.0})
 
@@ -108,7 +108,7 @@ def test_the_error_for_an_unknown_source_lists_the_known_ones(
         split_of(main_rows, extra_data=[str(extra_rows)], **{setting: {"blog": 1.0}})
 
 
-def test_a_passage_is_a_run_of_sentences_but_not_all():
+def test_a_passage_is_some_consecutive_sentences():
     text = "Good page. Who wrote it?\nYou fool! Go."
     draws = np.random.default_rng(0)
     found = {passage(text, draws) for _ in range(200)}

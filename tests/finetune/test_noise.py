@@ -16,5 +16,5 @@ def test_each_kind_of_noise_changes_a_text_the_same_way_each_time(kind: str):
     assert KINDS[kind]("", np.random.default_rng(5)) == ""
 
 
-def test_noise_is_of_any_kind():
+def test_every_kind_of_noise_is_used():
     assert add_noise(TEXT, np.random.default_rng(1)) != TEXT

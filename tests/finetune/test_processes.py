@@ -22,7 +22,7 @@ def store(monkeypatch) -> HashStore:
     return shared
 
 
-def test_the_others_wait_until_the_first_begins_to_train(store):
+def test_other_processes_wait_until_the_first_begins_to_train(store):
     waiting = threading.Thread(target=wait_for_first, daemon=True)
     waiting.start()
     waiting.join(0.05)
@@ -32,7 +32,7 @@ def test_the_others_wait_until_the_first_begins_to_train(store):
     assert not waiting.is_alive()
 
 
-def test_the_others_end_when_the_first_fails(store, tmp_path, monkeypatch, capsys):
+def test_other_processes_end_when_the_first_fails(store, tmp_path, monkeypatch, capsys):
     named = ["--train-data", str(tmp_path / "none.csv"), "--output-dir", str(tmp_path / "run")]
     monkeypatch.setenv("RANK", "0")
     assert main(named) == 2
@@ -43,7 +43,7 @@ def test_the_others_end_when_the_first_fails(store, tmp_path, monkeypatch, capsy
     assert other == "error: the first process of this run has failed; its message says why."
 
 
-def test_the_others_end_when_the_first_is_gone(monkeypatch):
+def test_other_processes_end_when_they_lose_the_first(monkeypatch):
     class Lost:
         def check(self, keys):
             raise RuntimeError("Connection reset by peer")
@@ -53,11 +53,11 @@ def test_the_others_end_when_the_first_is_gone(monkeypatch):
         wait_for_first()
 
 
-def test_the_others_have_no_part_in_a_run_without_training(store, monkeypatch):
+def test_other_processes_skip_a_run_without_training(store, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     assert main(["export", "card"]) == 0
 
 
-def test_one_process_alone_tells_nobody(monkeypatch):
+def test_a_single_process_needs_no_store(monkeypatch):
     monkeypatch.setattr(processes, "_store", pytest.fail)
     let_others_train()

@@ -11,7 +11,7 @@ from finetune.__main__ import main
 from finetune.train.progress import ProgressCallback
 
 
-def test_a_run_that_is_done_has_all_its_steps(comments: Path, tiny_base: Path, tmp_path: Path):
+def test_progress_of_a_finished_run_has_all_steps(comments: Path, tiny_base: Path, tmp_path: Path):
     run = tmp_path / "run"
     named = ["--train-data", comments, "--base-model", tiny_base, "--output-dir", run]
     options = ["--max-steps", "4", "--batch-size", "8", "--max-length", "32", "--precision", "fp32"]
@@ -29,7 +29,7 @@ def test_a_run_that_is_done_has_all_its_steps(comments: Path, tiny_base: Path, t
         (RuntimeError("a defect"), "failed", ""),
     ],
 )
-def test_a_run_that_ends_early_says_why(tmp_path, error, state, problem):
+def test_progress_of_a_failed_run_has_the_problem(tmp_path, error, state, problem):
     with pytest.raises(type(error)), progress.of_run(tmp_path):
         progress.update(tmp_path, stage="data")
         raise error
@@ -37,14 +37,14 @@ def test_a_run_that_ends_early_says_why(tmp_path, error, state, problem):
     assert progress.read(tmp_path)["problem"] == problem
 
 
-def test_a_run_that_begins_again_forgets_how_it_failed(tmp_path):
+def test_progress_of_a_restarted_run_has_no_old_problem(tmp_path):
     with pytest.raises(DataError), progress.of_run(tmp_path):
         raise DataError("no")
     with progress.of_run(tmp_path):
         assert progress.read(tmp_path) == {"step": 0, "steps": 0, "state": "running", "problem": ""}
 
 
-def test_short_steps_are_not_all_written_and_the_last_one_is(tmp_path, monkeypatch):
+def test_not_every_short_step_is_written_but_the_last_is(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(progress, "update", lambda folder, **changes: written.append(changes))
     callback, state = ProgressCallback(tmp_path), SimpleNamespace(

@@ -78,7 +78,7 @@ def test_texts_that_share_half_of_the_shorter_ones_three_word_runs_are_near_dupl
     ],
     ids=["no archive", "no inner archive", "a rating that is no number", "a rating out of range"],
 )
-def test_another_archive_is_one_sentence(
+def test_an_unexpected_archive_ends_in_one_clear_error(
     content: bytes,
     reason: str,
     held_out: Path,
@@ -94,7 +94,7 @@ def test_another_archive_is_one_sentence(
     assert not output.exists()
 
 
-def test_held_out_rows_without_the_text_column_are_one_sentence(
+def test_held_out_rows_without_the_text_column_end_in_one_clear_error(
     archive: Path, held_out: Path, capsys: pytest.CaptureFixture[str]
 ):
     flags = [str(archive), "--apart-from", str(held_out), "--text-column", "text"]

@@ -71,7 +71,7 @@ def test_columns_can_be_chosen_and_ordered():
     assert TABLE.select("flagged", "label").cells() == [["50.0 %", "toxic"], ["–", "threat"]]
 
 
-def test_one_column_can_get_other_words():
+def test_the_cells_of_one_column_can_be_renamed():
     assert [row[0] for row in TABLE.renamed("label", str.upper).rows] == ["TOXIC", "THREAT"]
 
 

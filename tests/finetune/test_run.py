@@ -61,7 +61,7 @@ def test_metrics_are_those_of_the_shipped_weights_on_unseen_rows(run: Path, tell
         assert metrics["test"]["labels"][label]["roc_auc"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_record_has_the_difference_that_export_made(run: Path):
+def test_run_json_records_the_difference_that_export_made(run: Path):
     record = json.loads((run / "run.json").read_text())
     assert max(record["export"]["max_difference"]) < 0.2
     assert record["export"]["rows"] > 0
@@ -69,7 +69,7 @@ def test_the_record_has_the_difference_that_export_made(run: Path):
     assert len(record["data"]["train"]["sha256"]) == 64
 
 
-def test_the_first_run_of_the_readme_needs_no_network(tmp_path, monkeypatch):
+def test_make_train_tiny_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # the config names data/sample.csv
     few = ["--output-dir", str(tmp_path / "tiny"), "--max-steps", "1"]
     assert main(["data", "train", "--config", "configs/tiny.toml", *few]) == 0
@@ -87,7 +87,7 @@ def test_a_stage_can_run_again_on_its_own(run: Path):
     assert main([*again, "--criterion", "best-f1"]) == 0
 
 
-def test_no_secret_of_a_url_gets_into_the_model_folder(run: Path):
+def test_secrets_in_a_url_stay_out_of_the_model_folder(run: Path):
     whole = record.load(run)
     url = "https://me:secret@example.org/rows.csv?signature=secret"
     licence = "CC BY, see http://[licence?x and more"

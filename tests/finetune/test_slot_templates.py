@@ -25,7 +25,7 @@ texts = ["you {insult}", "go away"]
 """
 
 
-def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):
+def test_each_sentence_is_filled_once_with_each_identity(tmp_path: Path):
     path = tmp_path / "templates.toml"
     path.write_text(TEMPLATES)
     rows = read_templates(path)
@@ -37,7 +37,7 @@ def test_a_sentence_is_filled_once_with_each_identity(tmp_path: Path):
     pd.testing.assert_frame_equal(rows, read_templates(path))
 
 
-def test_templates_that_cannot_be_filled_are_one_sentence(tmp_path: Path):
+def test_templates_that_cannot_be_filled_end_in_one_clear_error(tmp_path: Path):
     path = tmp_path / "templates.toml"
     path.write_text(TEMPLATES.replace("{insult}", "{noun}"))
     with pytest.raises(DataError, match="no slot noun"):
@@ -63,7 +63,7 @@ def test_the_shipped_threats_have_harmless_sentences_in_the_same_words():
         assert set(of_words.threat) == {0, 1}
 
 
-def test_no_sentence_for_measuring_threats_is_trained_on():
+def test_no_threat_of_the_audit_is_among_the_training_rows():
     measured = pd.read_csv(ROOT / "data" / "threats.csv").comment_text.tolist()
     trained = pd.read_csv(ROOT / "data" / "threat_sentences.csv").text
     assert not nearly_in(trained.tolist(), measured).any()

@@ -35,7 +35,7 @@ def many(tmp_path: Path) -> Path:
     return path
 
 
-def test_no_text_is_in_two_parts_of_the_split(many: Path):
+def test_no_text_is_in_two_splits(many: Path):
     split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
     assert split.test is not None
     sides = [
@@ -45,7 +45,7 @@ def test_no_text_is_in_two_parts_of_the_split(many: Path):
     assert sum(map(len, sides)) == len(set.union(*sides)) == 1000
 
 
-def test_a_label_of_four_rows_is_in_every_part(many: Path):
+def test_a_label_with_four_rows_is_in_every_split(many: Path):
     split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
     assert split.test is not None
     counts = [int(side["threat"].sum()) for side in (split.train, split.validation, split.test)]
@@ -152,7 +152,7 @@ def test_excluded_rows_are_left_out(many: Path):
     assert sum(map(len, (split.train, split.validation, split.test))) == 1000
 
 
-def test_rows_for_training_only_and_their_ids_are_in_no_other_part(main_rows: Path):
+def test_train_only_rows_and_their_ids_are_in_no_other_split(main_rows: Path):
     table = pd.read_csv(main_rows)
     stripped = set(table[table.form == "stripped"].comment_text)
     split = split_of(main_rows, train_only={"form": ["stripped"]}, id_column="id")
@@ -236,7 +236,7 @@ def test_a_test_file_without_its_weight_column_is_refused(many: Path, tmp_path: 
         make_split(given)
 
 
-def test_a_part_with_one_class_only_is_refused(tmp_path: Path):
+def test_a_split_with_only_one_class_is_refused(tmp_path: Path):
     path = tmp_path / "one.csv"
     lines = [f"comment {i},{i % 2},0" for i in range(100)]
     path.write_text("comment_text,toxic,threat\n" + "\n".join(lines))

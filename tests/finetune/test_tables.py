@@ -87,7 +87,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_one_sentence_that_names_it(tmp_path: Path, name: str):
+def test_an_unreadable_file_ends_in_one_clear_error_that_names_it(tmp_path: Path, name: str):
     content, said = BAD_FILES[name]
     path = tmp_path / name
     if content is not None:
@@ -129,19 +129,19 @@ def test_a_hub_dataset_is_read_from_its_first_subset(hub_data):
         ("someone/nothing", "nor a Hub dataset that can be reached"),
     ],
 )
-def test_a_missing_hub_dataset_or_split_is_one_sentence(hub_data, name, said):
+def test_a_missing_hub_dataset_or_split_ends_in_one_clear_error(hub_data, name, said):
     with pytest.raises(DataError, match=said):
         read_table(name)
 
 
 @pytest.mark.parametrize("name", ["someone/comments", "some--one/comments"])
-def test_a_hub_that_does_not_answer_is_one_sentence(hub, name):
+def test_an_unreachable_hub_ends_in_one_clear_error(hub, name):
     hub.stop()
     with pytest.raises(DataError, match="neither a local file nor a Hub dataset"):
         read_table(name)
 
 
-def test_a_hub_dataset_without_a_network_is_one_sentence():
+def test_a_hub_dataset_without_a_network_ends_in_one_clear_error():
     with pytest.raises(DataError, match="neither a local file nor a Hub dataset"):
         read_table("someone/comments:train")
 

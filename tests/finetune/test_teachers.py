@@ -24,7 +24,7 @@ def taught_by(*teachers: Path, **given) -> Settings:
     return Settings(teachers=[str(teacher) for teacher in teachers], labels=LABELS, **given)
 
 
-def test_rows_get_the_teachers_score_of_each_label(rows: pd.DataFrame, tiny_base: Path):
+def test_each_row_gets_the_teachers_scores(rows: pd.DataFrame, tiny_base: Path):
     taught = with_teachers(rows, taught_by(tiny_base))
     teacher = load_classifier(str(tiny_base))
     places = [list(teacher.labels).index(label) for label in LABELS]
@@ -33,7 +33,7 @@ def test_rows_get_the_teachers_score_of_each_label(rows: pd.DataFrame, tiny_base
     pd.testing.assert_frame_equal(taught[rows.columns], rows)
 
 
-def test_teachers_scores_are_averaged_as_logits_one_named_twice_as_two(
+def test_scores_of_teachers_are_averaged_as_logits_and_a_repeated_teacher_counts_twice(
     rows: pd.DataFrame, tiny_base: Path, tmp_path: Path
 ):
     stricter = Path(shutil.copytree(tiny_base, tmp_path / "stricter"))
@@ -47,7 +47,7 @@ def test_teachers_scores_are_averaged_as_logits_one_named_twice_as_two(
     np.testing.assert_allclose(thrice, expit((logit(each[0]) + 2 * logit(each[1])) / 3), atol=1e-5)
 
 
-def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teachers(
+def test_known_labels_are_mixed_by_share_and_unknown_ones_come_from_the_teachers(
     rows: pd.DataFrame,
 ):
     settings = taught_by(Path("any"), teacher_share={"train_data": 0.5, "forum": 0.25})
@@ -57,7 +57,7 @@ def test_known_labels_move_by_their_sources_share_and_unknown_ones_are_the_teach
     np.testing.assert_allclose(aims[:, 1], [0.2, 0.4, 0.2, 1.0], atol=1e-6)
 
 
-def test_a_rare_positive_moves_by_its_limit_at_most(rows: pd.DataFrame):
+def test_a_rare_positive_moves_at_most_by_its_limit(rows: pd.DataFrame):
     rows.loc[[0, 1], "threat"] = 1.0
     settings = taught_by(
         Path("any"), teacher_share={"train_data": 0.9, "forum": 0.9}, rare={"threat": 0.5}
@@ -69,14 +69,14 @@ def test_a_rare_positive_moves_by_its_limit_at_most(rows: pd.DataFrame):
     np.testing.assert_allclose(aims[:, 0], [0.18, 0.28, 0.18, 0.2], atol=1e-6)
 
 
-def test_without_teachers_labels_stay(rows: pd.DataFrame):
+def test_labels_stay_without_teachers(rows: pd.DataFrame):
     settings = Settings(labels=LABELS)
     assert with_teachers(rows, settings) is rows
     labels = label_matrix(rows, settings.layout)
     assert targets(rows, labels, settings) is labels
 
 
-def test_a_teacher_of_other_labels_is_refused(rows: pd.DataFrame, tiny_base: Path):
+def test_a_teacher_with_other_labels_is_refused(rows: pd.DataFrame, tiny_base: Path):
     settings = Settings(teachers=[str(tiny_base)], labels=["toxic", "spam"])
     with pytest.raises(SettingsError, match="does not score spam"):
         with_teachers(rows, settings)

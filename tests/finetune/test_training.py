@@ -155,7 +155,7 @@ def test_a_resumed_run_keeps_its_precision(
     assert json.loads((run / "run.json").read_text())["bf16"] is False
 
 
-def test_a_disk_that_fills_up_in_training_is_one_sentence(
+def test_a_disk_that_fills_up_in_training_ends_in_one_clear_error(
     comments: Path, tiny_base: Path, tmp_path: Path, limited_files, capsys
 ):
     with limited_files(24_000):  # room for the split and the record, not for a checkpoint
@@ -214,7 +214,7 @@ def test_a_frozen_backbone_learns_in_its_last_layers_only(
     assert moved == {name for name in before if re.match(trained, name)}
 
 
-def test_the_folder_of_another_run_is_refused(
+def test_an_output_folder_of_another_run_is_refused(
     whole_run: Path, comments: Path, tiny_base: Path, capsys
 ):
     before = (whole_run / "run.json").read_bytes()
@@ -226,7 +226,7 @@ def test_the_folder_of_another_run_is_refused(
 
 
 @pytest.mark.parametrize("told", ["--resume", "--clear"])
-def test_a_run_that_another_process_works_on_is_left_alone(whole_run: Path, capsys, told: str):
+def test_a_run_in_use_by_another_process_is_refused(whole_run: Path, capsys, told: str):
     with alone(whole_run):
         assert main(["--output-dir", str(whole_run), told]) == 2
     assert "another process is working on this run" in capsys.readouterr().err
@@ -241,7 +241,7 @@ def test_settings_that_do_not_affect_the_weights_can_change(whole_run: Path):
     assert main([*recorded, "--criterion", "best-f1"]) == 0
 
 
-def test_a_training_does_not_start_over_unasked(whole_run: Path, capsys):
+def test_a_trained_run_is_not_overwritten_without_a_flag(whole_run: Path, capsys):
     before = (whole_run / "trained" / "model.safetensors").stat().st_mtime_ns
     assert main(["train", "--output-dir", str(whole_run)]) == 2
     assert "--resume continues it, --clear deletes it" in capsys.readouterr().err
@@ -257,7 +257,7 @@ def test_a_setting_that_an_old_record_lacks_has_its_default(whole_run: Path, tmp
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"settings": {"speling": 1}}', "{"])
-def test_a_record_that_cannot_be_read_is_one_sentence(tmp_path: Path, capsys, content: str):
+def test_an_unreadable_run_json_ends_in_one_clear_error(tmp_path: Path, capsys, content: str):
     (tmp_path / "run.json").write_text(content)
     assert main(["export", "--output-dir", str(tmp_path)]) == 2
     said = capsys.readouterr().err
@@ -323,7 +323,7 @@ def test_weights_are_averaged_with_those_of_the_base(
     assert recorded[0] != recorded[1]
 
 
-def test_only_a_base_with_these_labels_is_averaged_with(comments, tiny_base, tmp_path, capsys):
+def test_averaging_needs_a_base_with_the_same_labels(comments, tiny_base, tmp_path, capsys):
     more = ["--average-with-base", "0.5", "--labels", "threat,toxic"]
     assert main([*flags(comments, tiny_base, tmp_path / "run"), *more]) == 2
     assert "does not score the labels threat, toxic" in capsys.readouterr().err

@@ -173,13 +173,13 @@ def test_pasted_lines_are_scored_like_a_file(serve, with_weights):
     assert {metric.label: metric.value for metric in page.metric}["rows"] == "2"
 
 
-def test_an_unreadable_file_gets_one_sentence(serve):
+def test_an_unreadable_upload_shows_one_clear_error(serve):
     page = upload(serve("file", a=FixedScores()), b"", "empty.csv")
     assert page.error[0].value.startswith(r"empty\.csv\: is empty")
     assert page.file_uploader
 
 
-def test_after_a_refused_upload_the_next_file_is_taken(serve):
+def test_a_file_can_be_uploaded_after_a_refused_one(serve):
     page = upload(serve("file", a=FixedScores()), b"", "empty.csv")
     page = upload(page, b"text\nhello\n", "good.csv")
     assert not page.error

@@ -54,7 +54,7 @@ def test_each_bar_has_the_meaning_of_its_label(serve):
     assert "demeans a person or a group" in bars(page)
 
 
-def test_the_verdict_is_one_sentence(serve):
+def test_the_verdict_is_shown_with_the_bars(serve):
     page = submit(serve(a=FixedScores()), "you fool")
     assert "Flagged as insult and toxic; the other four are below their thresholds." in bars(page)
 
@@ -75,7 +75,7 @@ def test_the_four_listed_hub_models_can_be_chosen(serve):
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t "])
-def test_a_blank_comment_gets_one_friendly_sentence(serve, text):
+def test_a_blank_comment_shows_one_hint(serve, text):
     page = submit(serve(a=FixedScores()), text)
     assert [info.value for info in page.info] == [
         "Nothing to score yet. Type or paste a comment above."
@@ -83,7 +83,7 @@ def test_a_blank_comment_gets_one_friendly_sentence(serve, text):
     assert not bars(page)
 
 
-def test_of_a_comment_of_a_megabyte_the_first_part_is_scored_and_the_page_says_so(serve):
+def test_only_the_first_part_of_a_huge_comment_is_scored_with_a_warning(serve):
     model = FixedScores()
     page = submit(serve(a=model), "ten chars " * 100_000)  # 1 MB
     assert max(map(len, model.asked)) == 100_000
@@ -210,7 +210,7 @@ def test_markdown_in_the_criterion_of_a_model_is_escaped(serve):
     assert not any("![x](" in text.value for text in page.caption)
 
 
-def test_a_comment_that_begins_with_a_megabyte_of_blanks_gets_a_sentence(serve):
+def test_a_comment_that_begins_with_a_megabyte_of_blanks_shows_a_hint(serve):
     page = submit(serve(a=FixedScores()), " " * 1_000_000 + "you fool")
     assert not page.exception
     assert page.info[0].value.startswith("The first 100,000 characters are blank")
@@ -263,7 +263,7 @@ def test_without_any_model_the_page_says_what_is_missing(monkeypatch, tmp_path):
     assert not page.exception
 
 
-def test_the_error_of_a_model_that_cannot_be_loaded_is_one_escaped_sentence(serve, monkeypatch):
+def test_the_error_of_a_model_that_cannot_be_loaded_is_escaped(serve, monkeypatch):
     def fail(name):
         raise ModelError(f"models/{name}: no *model.onnx*; copy the whole folder anew.")
 

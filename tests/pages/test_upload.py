@@ -118,7 +118,7 @@ def test_parquet_of_every_type_and_encoding_is_accepted(tmp_path):
     assert saved(stream.getvalue(), "all.parquet", tmp_path).text_column == "said"
 
 
-def test_parquet_with_damaged_pages_gets_a_sentence(tmp_path):
+def test_parquet_with_damaged_pages_is_reported(tmp_path):
     stream = io.BytesIO()
     pq.write_table(pa.table({"said": [f"comment {n}" for n in range(1000)]}), stream)
     content = bytearray(stream.getvalue())

@@ -114,7 +114,7 @@ def test_thresholds_chosen_by_hand_are_named(criterion, words):
     assert meaning(model_with("sigmoid", criterion)).endswith(words)
 
 
-def test_single_label_scores_are_said_to_add_up():
+def test_the_meaning_of_single_label_scores_says_that_they_add_up():
     words = meaning(model_with("softmax", "best-f1"))
     assert "add up to 100 %" in words
     assert "threshold" not in words

@@ -73,7 +73,7 @@ def test_a_comparison_of_different_rows_says_so():
     assert "other rows" in verdict.note
 
 
-def test_a_metric_that_the_rows_cannot_give_fails():
+def test_a_condition_on_an_undefined_metric_fails():
     verdict = judge("average_precision_mean >= 0")
     assert not verdict.passed
     assert "no value" in verdict_table([verdict])
@@ -110,7 +110,7 @@ def audit(accuracy=0.78, sha256="a"):
         ("audit.identity.templates.toxic.terms.lowest.false_positive_rate <= 0.01", 0.01),
     ],
 )
-def test_a_metric_of_the_audit_is_named_by_its_path_and_list_entries_by_their_words(text, value):
+def test_a_metric_of_the_audit_is_named_by_its_path(text, value):
     verdict = judge(text, metrics() | {"audit": audit()})
     assert (verdict.value, verdict.passed) == (value, True)
 

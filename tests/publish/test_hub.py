@@ -35,7 +35,7 @@ def files(hub):
 # Publish → load → same scores
 
 
-def test_what_is_published_comes_back_with_the_same_scores(hub, model):
+def test_a_published_model_gives_the_same_scores_when_loaded(hub, model):
     [name] = publish(model, ["hub:ann/first"], ["roc_auc_mean >= 0.97"])
     expected = load_classifier(model).score(TEXTS)
     for given in (NAME, name):
@@ -61,7 +61,7 @@ def test_large_files_can_go_by_xet(hub, model, monkeypatch):
     assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
 
 
-def test_xet_without_access_is_one_sentence(hub, model, monkeypatch):
+def test_xet_without_access_ends_in_one_clear_error(hub, model, monkeypatch):
     with_xet(hub, model, monkeypatch)
     hub.fail("GET", "/xet-write-token/", 403)
     with pytest.raises(PublishError, match="may not publish there: set HF_TOKEN"):
@@ -69,7 +69,7 @@ def test_xet_without_access_is_one_sentence(hub, model, monkeypatch):
     assert len(hub.repositories[NAME].commits) == 1
 
 
-def test_everything_is_one_commit_that_names_the_figures(hub, model):
+def test_all_files_go_in_one_commit_that_names_the_metrics(hub, model):
     publish(model, ["hub:ann/first"])
     first, second = hub.repositories[NAME].commits
     assert first.message == "initial commit"
@@ -78,7 +78,7 @@ def test_everything_is_one_commit_that_names_the_figures(hub, model):
     assert sum("/commit/main" in line for line in hub.asked) == 1
 
 
-def test_the_card_says_how_to_load_it_from_there_and_has_its_figures(hub, model):
+def test_the_published_card_has_its_own_address_and_metrics(hub, model):
     publish(model, ["hub:ann/first"])
     card = files(hub)["README.md"].decode()
     assert 'load_classifier("ann/first")' in card
@@ -102,7 +102,7 @@ def test_only_files_of_a_model_are_published(hub, model, capsys):
     assert "logs/, notes.txt, optimizer.pt, pytorch_model.bin" in capsys.readouterr().out
 
 
-def test_a_path_of_this_machine_is_not_taken_out_of_the_middle_of_an_address(hub, model):
+def test_a_url_that_contains_a_local_path_stays_whole(hub, model):
     settings = {"train_data": "https://host.example/data/rows.csv", "output_dir": "/data"}
     (model / "run.json").write_text(json.dumps({"settings": settings, "at": "/data/model"}))
     publish(model, ["hub:ann/first"])
@@ -174,7 +174,7 @@ def test_a_pickle_alone_is_not_published(hub, model, sharded):
     assert not hub.repositories
 
 
-def test_files_that_only_the_older_model_had_go_in_the_same_commit(hub, model):
+def test_files_of_the_older_model_are_deleted_in_the_same_commit(hub, model):
     publish(model, ["hub:ann/first"])
     (model / "decision.json").unlink()
     (model / "model.onnx").unlink()
@@ -185,20 +185,20 @@ def test_files_that_only_the_older_model_had_go_in_the_same_commit(hub, model):
     assert not load_classifier(NAME).calibrated
 
 
-def test_a_new_repository_is_private_if_asked(hub, model):
+def test_a_new_repository_is_private_on_request(hub, model):
     publish(model, ["hub:ann/first"], private=True)
     publish(model, ["hub:ann/second"])
     assert hub.repositories["ann/first"].private
     assert not hub.repositories["ann/second"].private
 
 
-def test_a_private_model_does_not_go_to_a_public_repository(hub, model):
+def test_a_private_model_is_not_sent_to_a_public_repository(hub, model):
     publish(model, ["hub:ann/first"])
     with pytest.raises(PublishError, match="is public; make it private"):
         publish(model, ["hub:ann/first"], private=True)
 
 
-def test_a_tag_names_a_version_for_ever(hub, model):
+def test_a_tag_cannot_be_moved_to_another_version(hub, model):
     write_metrics(model, 0.97)
     publish(model, ["hub:ann/first"], tags=["v1"])
     publish(model, ["hub:ann/first"], tags=["v1"])  # the same again is no other version
@@ -214,7 +214,7 @@ def test_a_tag_names_a_version_for_ever(hub, model):
 # The gate
 
 
-def test_a_failed_gate_sends_nothing_and_has_its_own_exit_code(hub, model, capsys):
+def test_a_failed_condition_sends_nothing_and_has_its_own_exit_code(hub, model, capsys):
     code = main(["publish", str(model), "--to", "hub:ann/first", "--require", "f1.threat >= 0.5"])
     assert code == 3
     assert sent(hub) == []
@@ -223,7 +223,7 @@ def test_a_failed_gate_sends_nothing_and_has_its_own_exit_code(hub, model, capsy
     assert "nothing was uploaded" in output.err
 
 
-def test_one_target_whose_gate_fails_keeps_all_others_from_being_sent_to(hub, model):
+def test_a_condition_that_fails_for_one_target_stops_all_targets(hub, model):
     publish(model, ["hub:ann/second"])
     before = len(sent(hub))
     write_metrics(model, 0.96)
@@ -233,7 +233,7 @@ def test_one_target_whose_gate_fails_keeps_all_others_from_being_sent_to(hub, mo
     assert len(sent(hub)) == before
 
 
-def test_a_dry_run_shows_files_and_gate_and_asks_nobody(hub, model, capsys, monkeypatch):
+def test_a_dry_run_shows_files_and_conditions_without_a_request(hub, model, capsys, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     words = ["publish", str(model), "--to", "hub:ann/first", "--require", "rows >= 50", "--dry-run"]
     assert main(words) == 0
@@ -256,7 +256,7 @@ def test_a_dry_run_compares_with_what_is_published(hub, model):
 # Tokens
 
 
-def test_without_a_token_one_sentence_says_where_to_put_it(hub, model, monkeypatch):
+def test_the_error_for_a_missing_token_says_where_to_put_it(hub, model, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(PublishError, match="no token for the Hub: set HF_TOKEN, or run `hf auth"):
         publish(model, ["hub:ann/first"])
@@ -313,33 +313,33 @@ def test_a_ci_job_publishes_without_a_stored_token(hub, model, lent):
     assert "model.onnx" in files(hub)
 
 
-def test_a_token_that_is_lent_for_another_repository_is_said(hub, model, lent):
+def test_a_token_lent_for_another_repository_is_reported(hub, model, lent):
     with pytest.raises(PublishError, match="for ann/first only"):
         publish(model, ["hub:ann/second"])
     assert [line for line in sent(hub) if "oauth" not in line] == []
 
 
-def test_a_ci_job_that_is_not_trusted_is_one_sentence(hub, model, lent, monkeypatch):
+def test_an_untrusted_ci_job_ends_in_one_clear_error(hub, model, lent, monkeypatch):
     monkeypatch.setenv("HF_OIDC_ID_TOKEN", "of another job")
     with pytest.raises(PublishError, match="token for the Hub cannot be read"):
         publish(model, ["hub:ann/first"])
 
 
-def test_access_can_be_asked_for_without_a_network(hub):
+def test_access_without_a_network_is_reported_as_unreachable(hub):
     hub.stop()
     access = hub_access()
     assert not access.may_write
     assert "cannot be reached" in access.problem
 
 
-def test_a_refusal_in_the_middle_is_one_sentence(hub, model):
+def test_a_refused_commit_ends_in_one_clear_error(hub, model):
     hub.fail("POST", "/commit/main", 403)
     with pytest.raises(PublishError, match=r"may not publish there \(403\): set HF_TOKEN"):
         publish(model, ["hub:ann/first"])
     assert "model.onnx" not in files(hub)
 
 
-def test_offline_by_setting_says_so(hub, model, monkeypatch):
+def test_publishing_in_offline_mode_names_the_setting(hub, model, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(PublishError, match="HF_HUB_OFFLINE is set"):
         publish(model, ["hub:ann/first"])
@@ -360,14 +360,14 @@ def test_offline_by_setting_says_so(hub, model, monkeypatch):
         ("POST", "/commit/main", "close after"),
     ],
 )
-def test_a_broken_connection_is_made_good(hub, model, method, path, action):
+def test_a_broken_connection_is_retried(hub, model, method, path, action):
     hub.fail(method, path, action)
     publish(model, ["hub:ann/first"])
     assert len(hub.repositories[NAME].commits) == 2
     assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
 
 
-def test_after_an_interruption_readers_get_the_old_model_and_the_same_command_ends_it(hub, model):
+def test_an_interrupted_upload_keeps_the_old_model_and_can_be_repeated(hub, model):
     publish(model, ["hub:ann/first"])
     old = load_classifier(NAME).score(TEXTS)
     (model / "decision.json").unlink()
@@ -402,7 +402,7 @@ def someone_elses(hub, model, roc_auc):
 
 
 @pytest.mark.parametrize("moment", ["/refs", "/preupload/", "/commit/main"])
-def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(hub, model, moment):
+def test_conditions_are_checked_again_when_somebody_else_publishes_meanwhile(hub, model, moment):
     publish(model, ["hub:ann/first"])
     write_metrics(model, 0.975)
     method = "GET" if moment == "/refs" else "POST"
@@ -413,13 +413,13 @@ def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(hub, mod
 
 
 @pytest.mark.parametrize("status", [409, 412])
-def test_a_conflict_is_tried_again(hub, model, status):
+def test_a_conflict_is_retried(hub, model, status):
     hub.fail("POST", "/commit/main", status)
     publish(model, ["hub:ann/first"])
     assert "model.onnx" in files(hub)
 
 
-def test_a_conflict_without_end_gives_up(hub, model):
+def test_endless_conflicts_end_in_an_error(hub, model):
     for _ in range(9):
         hub.fail("POST", "/commit/main", 409)
     with pytest.raises(PublishError, match="somebody else keeps publishing there"):
@@ -430,26 +430,26 @@ def test_a_conflict_without_end_gives_up(hub, model):
 
 
 @pytest.mark.parametrize("action", ["half", "close"])
-def test_a_download_that_breaks_off_is_gone_on_with(hub, model, action):
+def test_an_interrupted_download_is_resumed(hub, model, action):
     publish(model, ["hub:ann/first"])
     hub.fail("GET", "/resolve/.*/model.onnx", action)
     assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
 
 
-def test_a_hub_in_trouble_is_a_sentence(hub, model):
+def test_a_server_error_of_the_hub_ends_in_one_clear_error(hub, model):
     publish(model, ["hub:ann/first"])
     hub.fail("GET", "/resolve/.*/model.onnx", 503)
     with pytest.raises(ModelError, match="answers with 503; try again later"):
         load_classifier(NAME)
 
 
-def test_only_the_weights_that_are_read_are_fetched(hub, model):
+def test_only_the_weights_that_are_read_are_downloaded(hub, model):
     publish(model, ["hub:ann/first"])
     load_classifier(NAME)
     assert not any("model.safetensors" in line for line in hub.asked if "/resolve/" in line)
 
 
-def test_weights_in_several_files_are_fetched_all(hub, tiny_base, tmp_path):
+def test_all_files_of_sharded_weights_are_downloaded(hub, tiny_base, tmp_path):
     from transformers import AutoModelForSequenceClassification
 
     folder = shutil.copytree(tiny_base, tmp_path / "shards")
@@ -463,7 +463,7 @@ def test_weights_in_several_files_are_fetched_all(hub, tiny_base, tmp_path):
     assert np.array_equal(load_classifier(NAME).score(TEXTS), expected)
 
 
-def test_a_second_load_fetches_nothing(hub, model):
+def test_a_second_load_downloads_nothing(hub, model):
     publish(model, ["hub:ann/first"])
     load_classifier(NAME)
     before = len(hub.asked)
@@ -472,7 +472,7 @@ def test_a_second_load_fetches_nothing(hub, model):
 
 
 @pytest.mark.parametrize("how", ["offline by setting", "nobody answers", "500"])
-def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypatch, caplog, how):
+def test_without_the_hub_the_cache_is_used_with_a_warning(hub, model, monkeypatch, caplog, how):
     publish(model, ["hub:ann/first"])
     expected = load_classifier(NAME).score(TEXTS)
     if how == "offline by setting":
@@ -487,7 +487,7 @@ def test_without_the_hub_the_cache_is_used_and_that_is_said(hub, model, monkeypa
     assert "ann/first: the Hub cannot be reached; using the cached model" in caplog.text
 
 
-def test_without_the_hub_a_download_that_failed_does_not_hide_the_model_before_it(hub, model):
+def test_a_failed_download_does_not_hide_the_cached_older_model(hub, model):
     publish(model, ["hub:ann/first"])
     assert load_classifier(NAME).calibrated
     write_metrics(model, 0.98)
@@ -500,7 +500,7 @@ def test_without_the_hub_a_download_that_failed_does_not_hide_the_model_before_i
     assert load_classifier(NAME).calibrated
 
 
-def test_a_newer_model_is_noticed(hub, model):
+def test_a_newer_model_is_downloaded(hub, model):
     publish(model, ["hub:ann/first"])
     assert load_classifier(NAME).calibrated
     (model / "decision.json").unlink()
@@ -509,14 +509,14 @@ def test_a_newer_model_is_noticed(hub, model):
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.onnx"])
-def test_a_file_spoilt_in_the_cache_is_fetched_anew(hub, model, name):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(hub, model, name):
     publish(model, ["hub:ann/first"])
     path = load_classifier(NAME).folder.path / name
     path.resolve().write_bytes(b"{}")
     assert load_classifier(NAME).score(TEXTS).shape == (4, 6)
 
 
-def test_a_file_spoilt_in_the_cache_is_named_where_there_is_no_network(hub, model, monkeypatch):
+def test_a_damaged_file_in_the_cache_is_named_without_a_network(hub, model, monkeypatch):
     publish(model, ["hub:ann/first"])
     path = load_classifier(NAME).folder.path / "tokenizer.json"
     path.resolve().write_bytes(b"{}")
@@ -533,7 +533,7 @@ def test_a_file_spoilt_in_the_cache_is_named_where_there_is_no_network(hub, mode
         (f"ann/first@{'0' * 40}", "has no such revision"),
     ],
 )
-def test_what_is_not_there_is_said_in_a_sentence(hub, model, name, said):
+def test_a_missing_model_or_version_ends_in_one_clear_error(hub, model, name, said):
     publish(model, ["hub:ann/first"])
     with pytest.raises(ModelError, match=said):
         load_classifier(name)
@@ -552,7 +552,7 @@ def test_a_private_model_needs_a_token(hub, model, monkeypatch):
 # Plain transformers
 
 
-def test_the_pipeline_of_transformers_gives_the_same_uncalibrated_probabilities(hub, model):
+def test_a_transformers_pipeline_gives_the_same_uncalibrated_probabilities(hub, model):
     from transformers import pipeline
 
     publish(model, ["hub:ann/first"])

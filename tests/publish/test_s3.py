@@ -47,7 +47,7 @@ def version():
 # Publish → load → same scores
 
 
-def test_what_is_published_comes_back_with_the_same_scores(s3, model):
+def test_a_published_model_gives_the_same_scores_when_loaded(s3, model):
     [name] = publish(model, [NAME], ["roc_auc_mean >= 0.97"])
     expected = load_classifier(model).score(TEXTS)
     for given in (NAME, name):
@@ -56,7 +56,7 @@ def test_what_is_published_comes_back_with_the_same_scores(s3, model):
         assert found.calibrated
 
 
-def test_a_model_lies_under_its_version_and_the_pointer_is_written_last(s3, model):
+def test_a_model_is_stored_under_its_version_and_the_pointer_is_written_last(s3, model):
     publish(model, [NAME])
     prefix = f"toxic/first/versions/{version()}"
     names = {path.name for path in model.iterdir()} | {"manifest.json"}
@@ -65,7 +65,7 @@ def test_a_model_lies_under_its_version_and_the_pointer_is_written_last(s3, mode
     assert written[-2:] == ["manifest.json", "current.json"]
 
 
-def test_the_card_says_how_to_load_it_from_there(published):
+def test_the_published_card_has_its_own_address(published):
     assert f'load_classifier("{NAME}")' in content(f"versions/{version()}/README.md").decode()
 
 
@@ -77,7 +77,7 @@ def test_an_older_version_stays_and_can_be_read(s3, model):
     assert load_classifier(old).calibrated
 
 
-def test_a_tag_names_a_version_for_ever(published, model):
+def test_a_tag_cannot_be_moved_to_another_version(published, model):
     publish(model, [NAME], tags=["v1"])  # the same again is no other version
     (model / "decision.json").unlink()
     with pytest.raises(PublishError, match="tag v1 exists already"):
@@ -87,7 +87,7 @@ def test_a_tag_names_a_version_for_ever(published, model):
     assert not load_classifier(f"{NAME}@v2").calibrated
 
 
-def test_a_bucket_in_another_region_is_made_there(s3, model, monkeypatch):
+def test_a_missing_bucket_is_created_in_the_configured_region(s3, model, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     publish(model, [NAME])
     answer = boto3.client("s3").get_bucket_location(Bucket="models")
@@ -97,12 +97,12 @@ def test_a_bucket_in_another_region_is_made_there(s3, model, monkeypatch):
 # The gate
 
 
-def test_a_failed_gate_sends_nothing_not_even_a_bucket(s3, model):
+def test_a_failed_condition_sends_nothing_and_creates_no_bucket(s3, model):
     assert main(["publish", str(model), "--to", NAME, "--require", "f1.threat >= 0.5"]) == 3
     assert not any(line.startswith("PUT") for line in s3.asked)
 
 
-def test_a_model_is_compared_with_the_one_that_is_published(s3, model):
+def test_a_condition_can_compare_with_the_published_model(s3, model):
     publish(model, [NAME], ["roc_auc_mean >= published - 0.002"])
     before = version()
     words = ["publish", str(model), "--to", NAME, "--require", "roc_auc_mean >= published - 0.002"]
@@ -122,7 +122,7 @@ def test_a_model_is_compared_with_the_one_that_is_published(s3, model):
         "model-00001-of-00002.safetensors", "model.safetensors.index.json",
     ],
 )  # fmt: skip
-def test_a_file_that_is_published_is_one_that_both_ways_of_reading_take(name):
+def test_every_published_file_can_be_read_from_the_hub_and_from_s3(name):
     assert MODEL_FILES.fullmatch(name)
     assert FILE_NAME.fullmatch(name)
     assert any(fnmatchcase(name, pattern) for pattern in [*SMALL_FILES, *WEIGHT_PATTERNS])
@@ -131,14 +131,14 @@ def test_a_file_that_is_published_is_one_that_both_ways_of_reading_take(name):
 # Credentials
 
 
-def test_without_credentials_one_sentence_says_where_to_put_them(s3, model, monkeypatch):
+def test_the_error_for_missing_credentials_says_where_to_put_them(s3, model, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(PublishError, match="no AWS credentials; put them into AWS_ACCESS_KEY_ID"):
         publish(model, [NAME])
 
 
-def test_half_of_the_credentials_are_none(s3, model, monkeypatch):
+def test_incomplete_credentials_are_reported(s3, model, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(
         PublishError, match="AWS credentials are missing or incomplete; put them into"
@@ -156,7 +156,7 @@ def test_half_of_the_credentials_are_none(s3, model, monkeypatch):
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "cannot be reached"),
     ],
 )
-def test_settings_that_cannot_be_used_are_said_and_never_shown(
+def test_unusable_settings_are_reported_without_their_values(
     s3, model, monkeypatch, capfd, name, value, said
 ):
     monkeypatch.setenv(name, value)
@@ -176,21 +176,21 @@ def test_settings_that_cannot_be_used_are_said_and_never_shown(
         (403, "AccessDenied", "access is denied .* s3:PutObject"),
     ],
 )
-def test_credentials_that_are_refused_are_said_with_what_is_needed(s3, model, status, code, said):
+def test_refused_credentials_are_reported_with_the_needed_permission(s3, model, status, code, said):
     s3.fail("PUT", "/versions/", (status, code))
     with pytest.raises(PublishError, match=said):
         publish(model, [NAME])
     assert "toxic/first/current.json" not in keys()
 
 
-def test_read_only_credentials_are_said_for_large_files_too(published, s3, model):
+def test_read_only_credentials_are_reported_for_large_files_too(published, s3, model):
     (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes() + b"\0")
     s3.fail("PUT", "/versions/.*/model.safetensors", (403, "AccessDenied"))
     with pytest.raises(PublishError, match="access is denied"):
         publish(model, [NAME])
 
 
-def test_a_bucket_of_somebody_else_is_said(s3, model):
+def test_a_bucket_of_somebody_else_is_reported(s3, model):
     s3.fail("PUT", "^/models$", (409, "BucketAlreadyExists"))
     with pytest.raises(PublishError, match="belongs to someone else; choose another name"):
         publish(model, [NAME])
@@ -213,15 +213,13 @@ def test_a_bucket_of_somebody_else_is_said(s3, model):
         ("PUT", "/current.json", (501, "NotImplemented")),
     ],
 )
-def test_a_broken_connection_or_a_conflict_is_made_good(s3, model, method, path, action):
+def test_a_broken_connection_or_a_conflict_is_retried(s3, model, method, path, action):
     s3.fail(method, path, action)
     publish(model, [NAME])
     assert np.array_equal(load_classifier(NAME).score(TEXTS), load_classifier(model).score(TEXTS))
 
 
-def test_after_an_interruption_readers_get_the_old_model_and_the_same_command_ends_it(
-    published, s3, model
-):
+def test_an_interrupted_upload_keeps_the_old_model_and_can_be_repeated(published, s3, model):
     old = load_classifier(NAME).score(TEXTS)
     (model / "decision.json").unlink()
     for _ in range(3):
@@ -243,7 +241,7 @@ def test_publishing_the_same_again_sends_nothing(s3, model):
 
 
 @pytest.mark.parametrize("moment", ["PUT /models/.*/model.onnx", "PUT /models/.*/current.json"])
-def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(
+def test_conditions_are_checked_again_when_somebody_else_publishes_meanwhile(
     published, s3, model, moment
 ):
     other = shutil.copytree(model, model.parent / "other")
@@ -261,14 +259,14 @@ def test_when_somebody_else_publishes_meanwhile_the_gate_is_asked_again(
 # Reading
 
 
-def test_a_second_load_asks_for_the_pointer_alone(published, s3, model):
+def test_a_second_load_requests_only_the_pointer(published, s3, model):
     load_classifier(NAME)
     s3.asked.clear()
     load_classifier(NAME)
     assert s3.asked == ["GET /models/toxic/first/current.json"]
 
 
-def test_a_version_that_is_there_needs_nobody(s3, model):
+def test_a_cached_version_needs_no_request(s3, model):
     [name] = publish(model, [NAME])
     load_classifier(name)
     s3.asked.clear()
@@ -277,7 +275,7 @@ def test_a_version_that_is_there_needs_nobody(s3, model):
 
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}@v1"])
-def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, caplog, name):
+def test_without_the_endpoint_the_cache_is_used_with_a_warning(published, s3, caplog, name):
     expected = load_classifier(name).score(TEXTS)
     for _ in range(3):
         s3.fail("GET", "/current.json|/v1.json", "close")
@@ -287,7 +285,7 @@ def test_without_the_endpoint_the_cache_is_used_and_that_is_said(published, s3, 
     assert "cannot be reached; using the cached model" in caplog.text
 
 
-def test_a_tag_called_current_is_not_taken_for_the_newest(published, s3, model):
+def test_a_tag_called_current_is_not_the_newest_version(published, s3, model):
     publish(model, [NAME], tags=["current"])
     write_metrics(model, 0.98)
     publish(model, [NAME])
@@ -298,14 +296,12 @@ def test_a_tag_called_current_is_not_taken_for_the_newest(published, s3, model):
     assert load_classifier(NAME).folder.path == newest
 
 
-def test_a_file_cut_short_is_asked_for_again(published, s3):
+def test_a_truncated_download_is_retried(published, s3):
     s3.fail("GET", "/model.onnx", "half")
     assert load_classifier(NAME).calibrated
 
 
-def test_where_files_stay_cut_short_the_cache_is_used_and_that_is_said(
-    published, s3, model, caplog
-):
+def test_after_repeated_truncation_the_cache_is_used_with_a_warning(published, s3, model, caplog):
     assert load_classifier(NAME).calibrated
     (model / "decision.json").unlink()
     write_metrics(model, 0.98)
@@ -318,14 +314,14 @@ def test_where_files_stay_cut_short_the_cache_is_used_and_that_is_said(
     assert not load_classifier(NAME).calibrated
 
 
-def test_without_endpoint_and_cache_there_is_a_sentence(published, s3):
+def test_without_endpoint_and_cache_the_error_is_clear(published, s3):
     for _ in range(3):
         s3.fail("GET", "/current.json", "close")
     with pytest.raises(ModelError, match="the endpoint cannot be reached"):
         load_classifier(NAME)
 
 
-def test_a_download_that_breaks_off_leaves_no_half_model(published, s3, model):
+def test_an_interrupted_download_leaves_no_partial_model(published, s3, model):
     for _ in range(3):
         s3.fail("GET", "/model.onnx", "close")
     with pytest.raises(ModelError, match="cannot be reached"):
@@ -334,7 +330,7 @@ def test_a_download_that_breaks_off_leaves_no_half_model(published, s3, model):
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "manifest.json"])
-def test_a_file_spoilt_in_the_cache_is_fetched_anew(published, file):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(published, file):
     path = load_classifier(NAME).folder.path / file
     path.write_text("{}")
     assert load_classifier(NAME).score(TEXTS).shape == (4, 6)
@@ -353,7 +349,7 @@ def test_a_file_changed_after_it_was_published_is_refused(published, name, said)
 @pytest.mark.parametrize(
     "name", ["../../evil.json", "/etc/evil.json", "pytorch_model.bin", ".x.json"]
 )
-def test_a_manifest_cannot_lead_elsewhere_nor_to_a_pickle(s3, model, tmp_path, name):
+def test_a_manifest_cannot_name_a_pickle_or_a_path_outside(s3, model, tmp_path, name):
     import hashlib
 
     publish(model, [NAME])
@@ -367,7 +363,7 @@ def test_a_manifest_cannot_lead_elsewhere_nor_to_a_pickle(s3, model, tmp_path, n
 
 
 @pytest.mark.parametrize("pointer", [b"", b"[]", b'{"version": "../../x"}', b'{"version": 3}'])
-def test_a_pointer_that_names_no_version_is_refused(published, pointer):
+def test_an_invalid_pointer_is_refused(published, pointer):
     put("current.json", pointer)
     with pytest.raises(ModelError, match="names no version"):
         load_classifier(NAME)
@@ -385,13 +381,13 @@ def test_a_pointer_that_names_no_version_is_refused(published, pointer):
         ("s3://models/a b", "not of the form s3://BUCKET/PREFIX"),
     ],
 )
-def test_what_is_not_there_is_said_in_a_sentence(published, name, said):
+def test_a_missing_model_or_version_ends_in_one_clear_error(published, name, said):
     with pytest.raises(ModelError, match=said):
         load_classifier(name)
 
 
 @pytest.mark.parametrize("public", [True, False])
-def test_a_public_model_and_no_other_needs_no_credentials(published, monkeypatch, public):
+def test_only_a_public_model_loads_without_credentials(published, monkeypatch, public):
     if public:
         for key in keys():
             boto3.client("s3").put_object_acl(Bucket="models", Key=key, ACL="public-read")
@@ -404,7 +400,7 @@ def test_a_public_model_and_no_other_needs_no_credentials(published, monkeypatch
             load_classifier(NAME)
 
 
-def test_where_boto3_is_not_installed_a_sentence_says_how(monkeypatch):
+def test_without_boto3_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(
         ModelError, match=r'package boto3, .*: pip install "comment-toxicity\[s3\]"'

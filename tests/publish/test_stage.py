@@ -41,7 +41,7 @@ def config(run: Path, least: float) -> list[str]:
     return ["--config", str(path)]
 
 
-def test_a_run_publishes_at_its_end_what_its_config_says(hub, run):
+def test_a_run_ends_by_publishing_as_its_config_says(hub, run):
     assert main(["card", "publish", *config(run, 0.9)]) == 0
     assert hub.repositories["ann/first"].private
     assert load_classifier("ann/first@v1").calibrated
@@ -50,7 +50,7 @@ def test_a_run_publishes_at_its_end_what_its_config_says(hub, run):
 
 
 @pytest.mark.parametrize("publish_first", [True, False])
-def test_the_stage_publish_is_reached_in_any_order_of_its_words(hub, run, publish_first):
+def test_the_stage_publish_may_come_before_or_after_its_flags(hub, run, publish_first):
     main(["card", "--output-dir", str(run)])
     flags = ["--output-dir", str(run), "--publish-to", "hub:ann/first"]
     words = ["publish", *flags] if publish_first else [*flags, "publish"]
@@ -65,7 +65,7 @@ def test_publish_with_a_model_or_without_a_target_is_the_subcommand(run, capsys)
         assert "the following arguments are required" in capsys.readouterr().err
 
 
-def test_a_run_that_fails_its_gate_keeps_its_model_and_ends_with_the_gates_code(hub, run, capsys):
+def test_a_run_that_fails_its_conditions_keeps_its_model_and_exits_with_3(hub, run, capsys):
     assert main(["card", "publish", *config(run, 0.99)]) == 3
     assert hub.repositories == {}
     assert (run / "model" / "model.onnx").is_file()
@@ -86,14 +86,14 @@ def test_a_run_that_fails_its_gate_keeps_its_model_and_ends_with_the_gates_code(
         ),
     ],
 )
-def test_what_cannot_be_published_shows_before_training(hub, tmp_path, capsys, words, said):
+def test_invalid_publish_settings_are_reported_before_training(hub, tmp_path, capsys, words, said):
     folder = tmp_path / "new"
     assert main(["--train-data", "data/sample.csv", "--output-dir", str(folder), *words]) == 2
     assert said in capsys.readouterr().err
     assert not folder.exists()
 
 
-def test_a_token_that_cannot_write_shows_before_training(hub, tmp_path, capsys, monkeypatch):
+def test_a_read_only_token_is_reported_before_training(hub, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_read")
     words = ["--output-dir", str(tmp_path / "new"), "--publish-to", "hub:ann/first"]
     assert main(words) == 2
@@ -110,7 +110,7 @@ def test_the_dry_run_of_the_docs_works_without_a_network(capsys):
     assert re.search(r"pass +roc_auc_mean >= 0\.97", capsys.readouterr().out)
 
 
-def test_the_section_of_the_docs_is_one_that_a_config_can_have(tmp_path):
+def test_the_publish_section_in_the_docs_is_valid(tmp_path):
     [section] = re.findall(r"^```toml\n(\[publish\].*?)^```$", DOCS, re.M | re.S)
     (tmp_path / "config.toml").write_text(section)
     settings = Settings(**from_toml(tmp_path / "config.toml"))
@@ -118,7 +118,7 @@ def test_the_section_of_the_docs_is_one_that_a_config_can_have(tmp_path):
     assert settings.publish_to == ["hub:owner/name"]
 
 
-def test_an_unknown_line_of_the_section_is_named(tmp_path):
+def test_an_unknown_key_in_the_publish_section_is_named(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('[publish]\nwhere = "hub:ann/first"\n')
     with pytest.raises(SettingsError, match="publish_where is not a setting"):

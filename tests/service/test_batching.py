@@ -83,7 +83,7 @@ def test_a_long_text_is_scored_by_itself():
     batching(test)
 
 
-def test_a_text_in_flight_is_scored_once_for_all_who_ask():
+def test_a_text_in_progress_is_scored_once_for_all_callers():
     async def test(batcher, model):
         model.may.clear()
         waiting = [batcher.score("same") for _ in range(5)]

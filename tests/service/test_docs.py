@@ -38,7 +38,7 @@ def test_the_python_example_works_with_only_the_address_changed(running):
     assert "'summaryScore'" in done.stdout
 
 
-def test_the_answer_shown_is_that_of_the_model_that_ships(running):
+def test_the_example_answer_is_that_of_the_shipped_model(running):
     shown = json.loads(blocks(API, "json")[0])
     [_, call] = blocks(API, "bash")
     sent = shlex.split(call)[-1].encode()
@@ -54,20 +54,20 @@ def test_the_answer_shown_is_that_of_the_model_that_ships(running):
         assert result.get("flags") == expected.get("flags")
 
 
-def test_the_error_shown_is_a_real_one(running):
+def test_the_example_error_is_a_real_one(running):
     shown = json.loads(blocks(API, "json")[1])["error"]
     real = request(f"{running.url}/v1/score", b'{"texts": []}').json["error"]
     assert {name: real[name] for name in shown} == shown
 
 
-def test_the_agreement_shown_is_the_models(embedded):
+def test_the_agreement_in_the_docs_is_that_of_the_model(embedded):
     metrics = json.loads((embedded.folder.path / "metrics.json").read_text(encoding="utf-8"))
     for label, found in metrics["test"]["labels"].items():
         [shown] = re.findall(rf"^\| `[^|]*\| `{label}` \| ([\d.]+) \|", PERSPECTIVE, re.M)
         assert float(shown) == round(found["roc_auc"], 3), label
 
 
-def test_the_thresholds_shown_follow_from_their_formula():
+def test_the_thresholds_in_the_docs_follow_from_their_formula():
     odds = 0.096 / 0.904
     rows = re.findall(r"^\| (?:Perspective|here) \| (.*) \|$", PERSPECTIVE, re.M)
     theirs, ours = [[float(cell.split()[0]) for cell in row.split("|")] for row in rows]
