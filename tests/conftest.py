@@ -1,4 +1,4 @@
-"""What all tests share: no network, and a tiny BERT that is built in a second."""
+"""Shared by all tests: no network, and a tiny BERT that is built in a second."""
 
 import os
 
@@ -30,7 +30,7 @@ please help comment people
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """On GitHub every program is there that a test may want: nothing is left out unnoticed."""
+    """Fail for skipped tests on GitHub, where every program that a test needs is installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("GITHUB_ACTIONS") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(*command, cwd=ROOT, **environment):
-    """Run a command and give its exit code and output, as text."""
+    """Run a command. Returns its exit code and output, as text."""
     return subprocess.run(
         command,
         cwd=cwd,
@@ -29,7 +29,7 @@ def python(*words, **environment):
 
 
 def tracked():
-    """The repository's files, relative to it; without git, all that is not made by running it."""
+    """The repository's files, relative to it; without git, all files that no command made."""
     if (ROOT / ".git").exists():
         listing = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         assert listing.returncode == 0, listing.stderr

@@ -1,4 +1,4 @@
-"""test_model.py: once as it is, then with a word list in place of the model."""
+"""test_model.py: once as it is, then with a word list instead of the model."""
 
 import csv
 import json

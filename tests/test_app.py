@@ -49,7 +49,7 @@ def test_an_invalid_setting_is_shown_in_place_of_the_page(monkeypatch):
 
 
 def refused_start(**environment):
-    """Start the page, which refuses to; give its last line."""
+    """Start the page, which must fail. Returns its last line."""
     done = python("-m", "streamlit", "run", "app.py", "--server.port", "0", **environment)
     assert done.returncode == UserError.exit_code
     assert "Traceback" not in done.stderr

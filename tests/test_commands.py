@@ -60,7 +60,7 @@ COMMANDS = {document: commands_of(document) for document in DOCUMENTS}
 EACH = sorted({tuple(command) for commands in COMMANDS.values() for command in commands})
 
 
-# Those that import much are asked in this process, which has imported it once.
+# These import much, so they run in this process, which has imported it once.
 MAINS = {
     (sys.executable, "-m", "comment_toxicity"): "comment_toxicity.__main__",
     (sys.executable, "-m", "finetune"): "finetune.__main__",

@@ -9,7 +9,7 @@ from tests.running import ROOT, tracked
 
 # Each may import those before it and itself. `app` and `pages` are what people start.
 LAYERS = ["comment_toxicity", "finetune", "ui", "pages", "app"]
-# The rooms of finetune in the order of a run; what is not in a room (stages, config) is free.
+# The packages of finetune in the order of a run; modules beside them (stages, config) are free.
 STAGES = ["data", "train", "measure", "audit", "publish"]
 
 
@@ -51,8 +51,8 @@ def test_a_stage_imports_only_earlier_stages():
         parts = name.split(".")
         return STAGES.index(parts[1]) if parts[0] == "finetune" and parts[1:2][0] in STAGES else -1
 
-    rooms = [name for name in IMPORTS if name.startswith("finetune.") and stage(name) >= 0]
-    assert [(a, b) for a in rooms for b in IMPORTS[a] if stage(b) > stage(a)] == []
+    staged = [name for name in IMPORTS if name.startswith("finetune.") and stage(name) >= 0]
+    assert [(a, b) for a in staged for b in IMPORTS[a] if stage(b) > stage(a)] == []
 
 
 def test_there_is_no_import_cycle():

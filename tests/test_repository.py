@@ -1,4 +1,4 @@
-"""The repository as a stranger meets it: the README, make, the pins, what is tracked."""
+"""What a newcomer meets: the README, make, the pinned packages, the tracked files."""
 
 import itertools
 import re
@@ -146,13 +146,12 @@ def test_tests_and_ci_use_no_path_outside_the_repository():
 def test_only_three_files_have_the_address_of_the_repository():
     address = re.compile(r"https://github\.com/(OWNER|YOU\w*)/[\w-]+", re.I)
     texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png"}]
-    found = {
+    counts = {
         path.relative_to(ROOT).as_posix(): len(address.findall(path.read_text("utf-8", "replace")))
         for path in texts
         if path != Path(__file__)
     }
-    places = {name: times for name, times in found.items() if times}
-    assert places == {
+    assert {name: count for name, count in counts.items() if count} == {
         "README.md": 2,  # to clone and to install
         "deploy/cloud-init.yaml": 1,
         "notebooks/finetune.ipynb": 1,

@@ -1,4 +1,4 @@
-"""The sample has what data/README.md says."""
+"""data/sample.csv is as data/README.md describes it."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""A word list in place of the model, a small file for each measure, and what they give."""
+"""A word list instead of a model, a small file for each measure, and its results."""
 
 import json
 import shutil

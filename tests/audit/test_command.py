@@ -1,4 +1,4 @@
-"""python -m finetune.audit, with a word list in place of the model, and once with a real one."""
+"""python -m finetune.audit, with a word list instead of a model, and once with a real one."""
 
 import json
 import os

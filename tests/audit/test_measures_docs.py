@@ -1,4 +1,4 @@
-"""docs/measures.md shows what is there."""
+"""The flags, measures and example of docs/measures.md exist."""
 
 import re
 import subprocess

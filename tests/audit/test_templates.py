@@ -34,10 +34,10 @@ def test_no_sentence_is_repeated_or_has_an_unfilled_slot(rows):
 
 
 def test_the_article_fits_the_term(templates):
-    found = {places["one"] for _, places in templates.forms}
-    assert {"a gay person", "an Asian person", "an LGBT person", "a woman"} <= found
-    assert {"an immigrant", "an elderly person", "a Japanese person"} <= found
-    assert {"a European person", "an indigenous person"} <= found
+    forms = {slots["one"] for _, slots in templates.forms}
+    assert {"a gay person", "an Asian person", "an LGBT person", "a woman"} <= forms
+    assert {"an immigrant", "an elderly person", "a Japanese person"} <= forms
+    assert {"a European person", "an indigenous person"} <= forms
 
 
 def test_a_row_names_its_own_term(templates, rows):

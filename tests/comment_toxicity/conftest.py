@@ -23,7 +23,7 @@ def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model_folder(exported: Path, tmp_path: Path) -> Path:
-    """A copy of the exported folder, to be spoilt."""
+    """A copy of the exported folder, to be damaged."""
     return Path(shutil.copytree(exported, tmp_path / "model"))
 
 
@@ -35,7 +35,7 @@ def tiny(exported: Path) -> Classifier:
 
 @pytest.fixture
 def score(exported, capsys):
-    """Run the command line with the tiny model; gives its exit code and what it said on stderr."""
+    """Run the command line with the tiny model. Returns its exit code and its stderr."""
 
     def run(*arguments):
         code = main(["score", *map(str, arguments), "--model", str(exported)])

@@ -20,7 +20,7 @@ def read_csv(path):
 
 
 def fails(score, tmp_path, source, *arguments):
-    """Check that scoring ends in one sentence and leaves nothing; give the sentence."""
+    """Check that scoring ends in one error line and leaves no file. Returns the line."""
     before = sorted(tmp_path.iterdir())
     code, said = score(source, *arguments)
     assert code == 2

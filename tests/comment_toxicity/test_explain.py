@@ -16,7 +16,7 @@ from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain
 
 
 class Counts:
-    """Scores a text by how often a word stands in it."""
+    """Scores a text by how often it contains a word."""
 
     labels = ("other", "rude")
 
@@ -117,8 +117,8 @@ def test_explained_parts_are_in_the_order_of_the_text():
 def test_a_real_model_is_explained_by_its_own_scores(tiny):
     text = "you stupid idiot go away"
     found = explain(tiny, text, "insult")
-    place = tiny.labels.index("insult")
-    whole, without = tiny.score([text, "you  idiot go away"])[:, place]
+    column = tiny.labels.index("insult")
+    whole, without = tiny.score([text, "you  idiot go away"])[:, column]
     assert found.parts[1].effect == pytest.approx(whole - without, abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What a Space gets of the repository, and what of that a container holds: as folders to try."""
+"""The files that are synced to a Space, and a folder with those that the container holds."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ IGNORE = [
 
 @pytest.fixture(scope="session")
 def synced():
-    """What hub-sync mirrors to the Space: all files, but git's own at any depth."""
+    """What hub-sync mirrors to the Space: all files except git's own, at any depth."""
     git = (".git*", "*/.git*")
     return [path for path in tracked() if not any(fnmatch(path.as_posix(), glob) for glob in git)]
 

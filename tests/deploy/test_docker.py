@@ -1,4 +1,4 @@
-"""The container, as far as it can be tried without an engine: its file, content and command."""
+"""The container, as far as it can be tested without Docker: its file, content and command."""
 
 import json
 import os

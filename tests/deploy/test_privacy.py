@@ -1,4 +1,4 @@
-"""Nothing that is used calls home, or leaves traces of the machine."""
+"""Scoring sends no telemetry and leaves no trace of the machine."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The server's files: that they fit each other, and the project."""
+"""The files for a server agree with each other and with the project."""
 
 import json
 import re
@@ -19,7 +19,7 @@ CLOUD = yaml.safe_load((DEPLOY / "cloud-init.yaml").read_text(encoding="utf-8"))
 @pytest.fixture(scope="module")
 def service():
     """The unit's [Service] section."""
-    unit = ConfigParser(interpolation=None, strict=False)  # SystemCallFilter stands there twice
+    unit = ConfigParser(interpolation=None, strict=False)  # SystemCallFilter is there twice
     unit.optionxform = str
     unit.read(DEPLOY / "comment-toxicity.service", encoding="utf-8")
     return unit["Service"]

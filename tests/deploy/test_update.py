@@ -1,4 +1,4 @@
-"""deploy/update, run whole: a folder stands for the machine, stand-ins for its programs."""
+"""deploy/update as a whole, with a folder as the machine and stand-ins for its programs."""
 
 import os
 import re
@@ -72,7 +72,7 @@ class Server:
         self.write(self.home / "etc/comment-toxicity.env", "".join(lines))
 
     def commit(self, name):
-        """Commit a file of this name; give the commit."""
+        """Commit a file of this name. Returns the commit."""
         self.write(self.repository / name, name)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", name)

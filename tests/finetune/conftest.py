@@ -1,4 +1,4 @@
-"""Labelled comments that a model can learn in seconds: each label has its own telling word."""
+"""Labelled comments that a model can learn in seconds: each label has its own word."""
 
 import csv
 import random
@@ -103,7 +103,7 @@ def main_rows(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def limited_files() -> Callable[[int], AbstractContextManager[None]]:
-    """Let no file grow beyond so many bytes: to a program the same as a full disk."""
+    """Limit the size of files in bytes: to a program this is the same as a full disk."""
 
     @contextmanager
     def limited(size: int) -> Iterator[None]:

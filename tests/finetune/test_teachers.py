@@ -27,8 +27,8 @@ def taught_by(*teachers: Path, **given) -> Settings:
 def test_each_row_gets_the_teachers_scores(rows: pd.DataFrame, tiny_base: Path):
     taught = with_teachers(rows, taught_by(tiny_base))
     teacher = load_classifier(str(tiny_base))
-    places = [list(teacher.labels).index(label) for label in LABELS]
-    expected = teacher.score(rows.comment_text.tolist())[:, places]
+    columns = [list(teacher.labels).index(label) for label in LABELS]
+    expected = teacher.score(rows.comment_text.tolist())[:, columns]
     np.testing.assert_allclose(taught[[PREFIX + label for label in LABELS]], expected, atol=1e-5)
     pd.testing.assert_frame_equal(taught[rows.columns], rows)
 

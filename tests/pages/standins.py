@@ -23,7 +23,7 @@ SCORES = [0.81, 0.02, 0.31, 0.001, 0.93, 0.12]
 
 
 class FixedScores:
-    """Gives every text the same scores, and remembers what it was asked."""
+    """Scores every text the same, and remembers the texts."""
 
     activation = "sigmoid"
     calibrated = True
@@ -67,7 +67,7 @@ def hub_file(name, size=1):
 
 
 class Choice(FixedScores):
-    """A model whose labels exclude each other."""
+    """A single-label model."""
 
     activation = "softmax"
     calibrated = False
@@ -77,7 +77,7 @@ class Choice(FixedScores):
 
 
 class WordCounts(FixedScores):
-    """Its first score is higher the more often its word stands in the text."""
+    """Its first score rises with each occurrence of its word in the text."""
 
     def __init__(self, word, name="a"):
         super().__init__({"toxic": 0.5, "insult": 0.5}, [0.0, 0.1], name)

@@ -17,7 +17,7 @@ from finetune.audit.operating_points import measure_operating_points
 from finetune.audit.robustness import measure_robustness
 from finetune.audit.transfer import TransferReport, measure_transfer
 from tests.pages.standins import ROOT, html, visit
-from ui.files import ask  # noqa: F401  (before a test puts its own models in the place of ours)
+from ui.files import ask  # noqa: F401  (before a test replaces our models with its own)
 
 BAD = np.array([0] * 5 + [1] * 5 + [0] * 10)
 SCORES = np.array([0.6, 0.6, 0.6, 0.1, 0.1] + [0.9] * 5 + [0.6] + [0.1] * 9)

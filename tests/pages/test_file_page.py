@@ -34,7 +34,7 @@ class Flags(FixedScores):
 
 @pytest.fixture
 def with_weights(tmp_path):
-    """Give a stand-in a weight file, whose hash tells which model a file was scored with."""
+    """Write a weight file for a stand-in; its hash shows which model scored a file."""
 
     def give(model):
         model.folder.path = tmp_path

@@ -78,7 +78,7 @@ def test_gzip_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("encoding", ["RLE_DICTIONARY", "DELTA_BYTE_ARRAY"])
 @pytest.mark.parametrize("nested", [False, True])
 def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, nested, encoding):
-    """A text that stands in each row is kept once: gigabytes fit into a kilobyte."""
+    """Parquet stores a repeated text once: gigabytes fit into a kilobyte."""
     monkeypatch.setattr(upload, "UNPACKED_BYTES", 10_000_000)
     text = "a" * 100_000
     cell = [{"said": [text]}] if nested else text

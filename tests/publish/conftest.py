@@ -1,4 +1,4 @@
-"""A model folder as a run leaves it, and the two places to publish to, both on localhost."""
+"""A model folder as a run leaves it, and the two targets to publish to, both on localhost."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ TEXTS = ["you idiot", "thanks for the kind help", "I will find you and hurt you"
 
 
 def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
-    """Give the folder a metrics.json with that mean ROC-AUC."""
+    """Write a metrics.json with that mean ROC-AUC into the folder."""
     metrics = {"roc_auc": roc_auc, "average_precision": 0.5, "f1": 0.4}
     report = {
         "rows": 100,
@@ -30,7 +30,7 @@ def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with both kinds of weights, all its files; not to be changed."""
+    """A complete model folder with ONNX and safetensors weights; not to be changed."""
     from finetune.card import write_card
     from tests.exported import export_calibrated
 

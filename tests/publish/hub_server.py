@@ -81,11 +81,11 @@ class Hub(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
 
     def fail(self, method: str, path: str, action: int | str | Callable[[], None]) -> None:
-        """Let the next request with this method, whose path matches, go wrong."""
+        """Make the next request with this method and a matching path fail."""
         self.faults.append(Fault(method, path, action))
 
     def stop(self) -> None:
-        """Answer nobody any more, not even on the connections there are."""
+        """Stop answering, also on open connections."""
         self.stopped = True
         self.shutdown()
         self.server_close()
@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         self.refuse(404, "", f"no route for {self.command} {path}")
 
     def repository(self, name: str, write: bool = False) -> Repository | None:
-        """Give the repository, or answer that there is none, or none for this token."""
+        """Return the repository; without one for this token, answer with the error."""
         found = self.server.repositories.get(name)
         if found is None or (found.private and not self.token):
             self.refuse(404 if self.token else 401, "RepoNotFound", "Repository not found")

@@ -85,11 +85,11 @@ class S3:
         raise ConnectionError("as the test wants it")
 
     def fail(self, method: str, path: str, action: Any) -> None:
-        """Let the next request with this method, whose path matches, go wrong."""
+        """Make the next request with this method and a matching path fail."""
         self.faults.append(Fault(method, path, action))
 
     def objects(self) -> dict[tuple[str, str], tuple[bytes, dict[str, str]]]:
-        """Give what it holds: (bucket, key) → (content, metadata)."""
+        """All objects: (bucket, key) → (content, metadata)."""
         return {
             (bucket.name, key.name): (key.value, dict(key.metadata))
             for bucket in self._backend().buckets.values()
@@ -97,7 +97,7 @@ class S3:
         }
 
     def fill(self, objects: dict[tuple[str, str], tuple[bytes, dict[str, str]]]) -> None:
-        """Hold what objects() gave, without a request."""
+        """Store what objects() returned, without a request."""
         for (bucket, name), (value, metadata) in objects.items():
             if bucket not in self._backend().buckets:
                 self._backend().create_bucket(bucket, "us-east-1")
@@ -121,6 +121,6 @@ class S3:
         self.asked.clear()
 
     def stop(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering."""
         self._server.shutdown()
         self._server.server_close()

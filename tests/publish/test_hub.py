@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 
 
 def sent(hub):
-    """What was asked of the Hub that could have changed something."""
+    """The requests to the Hub that could have changed something."""
     return [line for line in hub.asked if line.startswith(("POST", "PUT"))]
 
 
@@ -46,7 +46,7 @@ def test_a_published_model_gives_the_same_scores_when_loaded(hub, model):
 
 
 def with_xet(hub, model, monkeypatch):
-    """Let large files go the client's usual way. The server does not read the blocks that come."""
+    """Upload large files by Xet, the client's default. The server does not read the blocks."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
     for name in ("model.onnx", "model.safetensors"):
         content = (model / name).read_bytes()
@@ -112,7 +112,7 @@ def test_a_url_that_contains_a_local_path_stays_whole(hub, model):
 
 
 def write_audit(model, accuracy, sha256=None):
-    """Give the folder an audit.json of its weights, or of those with another SHA-256."""
+    """Write an audit.json of the folder's weights, or of those with another SHA-256."""
     sha256 = sha256 or hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()
     audit = {"weights": {"file": "model.onnx", "sha256": sha256}}
     (model / "audit.json").write_text(json.dumps(audit | {"function": {"accuracy": accuracy}}))
@@ -211,7 +211,7 @@ def test_a_tag_cannot_be_moved_to_another_version(hub, model):
     assert not load_classifier("ann/first@v2").calibrated
 
 
-# The gate
+# Conditions
 
 
 def test_a_failed_condition_sends_nothing_and_has_its_own_exit_code(hub, model, capsys):
@@ -388,7 +388,7 @@ def test_publishing_the_same_again_makes_no_commit(hub, model):
 
 
 def someone_elses(hub, model, roc_auc):
-    """Publish a model with this figure, as somebody else would, at some moment."""
+    """Return a function that publishes a model with this metric, as somebody else would."""
 
     def act():
         other = model.parent / "other"

@@ -94,7 +94,7 @@ def test_a_missing_bucket_is_created_in_the_configured_region(s3, model, monkeyp
     assert answer["LocationConstraint"] == "eu-central-1"
 
 
-# The gate
+# Conditions
 
 
 def test_a_failed_condition_sends_nothing_and_creates_no_bucket(s3, model):

@@ -1,4 +1,4 @@
-"""Publishing as the last stage of a run, told by its config."""
+"""Publishing as the last stage of a run, as its config says."""
 
 import json
 import re

@@ -59,9 +59,9 @@ def test_span_annotations_score_each_sentence_for_itself(running, embedded):
 def test_spans_count_utf16_units(running):
     text = "😀 Hi there. You 😀 idiot."
     spans = running.analyze(text, spanAnnotations=True).json["attributeScores"]["TOXICITY"]
-    places = [(span["begin"], span["end"]) for span in spans["spanScores"]]
+    offsets = [(span["begin"], span["end"]) for span in spans["spanScores"]]
     units = text.encode("utf-16-le")
-    parts = [units[2 * begin : 2 * end].decode("utf-16-le") for begin, end in places]
+    parts = [units[2 * begin : 2 * end].decode("utf-16-le") for begin, end in offsets]
     assert parts == ["😀 Hi there.", "You 😀 idiot."]
 
 

@@ -1,4 +1,4 @@
-"""Batching: small batches, each text once, refusals when too much waits."""
+"""Batching: small batches, each text once, an error when too many texts wait."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""benchmarks/load.py runs and prints its table. Speed is no test."""
+"""benchmarks/load.py runs and prints its table. Speed is not tested."""
 
 import socket
 
