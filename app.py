@@ -24,7 +24,7 @@ from ui.workspace import end_workspaces
 
 
 def give_up(error: UserError) -> NoReturn:
-    """Print in one sentence why nothing is served, and end at once."""
+    """Print the error on one line, and exit at once."""
     print(f"error: {error}", file=sys.stderr, flush=True)
     os._exit(error.exit_code)  # raised while the server starts, it would be shown as a traceback
 

@@ -7,7 +7,7 @@ from ui import session
 from ui.messages import off_on_public_server, show_error
 from ui.models.about_tab import show_about
 from ui.models.audit_tab import show_audit
-from ui.models.facts import description, facts
+from ui.models.facts import description, facts_of
 from ui.models.hub_check import check_hub_model
 from ui.models.measure_tab import measure_here
 from ui.models.metrics_tab import show_metrics
@@ -25,8 +25,8 @@ def main() -> None:
     overview.html(overview_table())
     name = pick_model()
     st.write(in_markdown(description(name)))
-    known = facts(name)
-    if known is None:
+    facts = facts_of(name)
+    if facts is None:
         if origin(name) != FROM_HUB:
             load_model(name)  # it is here and cannot be read: this shows why
             return
@@ -38,15 +38,15 @@ def main() -> None:
         ["About", "Metrics", "Fairness and robustness", "Measure and adjust", "Card"]
     )
     with about:
-        show_about(name, known)
+        show_about(name, facts)
     with metrics:
-        show_metrics(name, known)
+        show_metrics(name, facts)
     with audit:
-        show_audit(name, known.folder)
+        show_audit(name, facts.folder)
     with measure:
         measure_here(name)
     with card:
-        st.markdown(known.card or _no_card(name))
+        st.markdown(facts.card or _no_card(name))
 
 
 def _no_card(name: str) -> str:

@@ -143,8 +143,8 @@ def _sample_table(name: str, version: State, _model: Classifier) -> str:
     for sample, scores in zip(SAMPLES, _model.score(SAMPLES), strict=True):
         best = rank(_model, scores)[:2]
         broken = bool(np.isnan(scores).any())
-        shown = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
-        rows.append((shortened(sample), *shown))
+        cells = ("–" if broken else f"{row.name} {percent(row.score)}" for row in best)
+        rows.append((shortened(sample), *cells))
     header = ("comment", "highest", "second")[: 1 + len(_model.labels)]
     return table(header, rows, numbers=len(header) - 1)
 

@@ -13,7 +13,7 @@ from ui.messages import (
     show_error,
     show_needs_full_installation,
 )
-from ui.models.facts import facts
+from ui.models.facts import facts_of
 from ui.navigation import PAGES
 from ui.picker import MODEL
 from ui.report import show_report
@@ -100,10 +100,10 @@ def _ended(training: Training, status: Status) -> None:
 
 
 def _report(name: str) -> None:
-    known = facts(name)
-    if known is None or known.measured is None:
+    facts = facts_of(name)
+    if facts is None or facts.measured is None:
         return
-    split, report = known.measured
+    split, report = facts.measured
     st.write(measured_on(f"{split} rows"))
     show_report(report, name)
 

@@ -19,7 +19,7 @@ from ui.words import size_of
 
 _offered: dict[str, Path] = {}
 _changing = threading.Lock()  # each visitor's page runs in a thread of its own
-GONE = "This result is gone, as its page was closed. Score the file again.\n"
+GONE = "This result was deleted when its page was closed. Score the file again.\n"
 
 
 async def download(request: Request) -> Response:
@@ -42,8 +42,8 @@ def address(path: Path, name: str) -> str:
     with _changing:
         for old in [old for old, offered in _offered.items() if not offered.is_file()]:
             del _offered[old]
-        known = (token for token, offered in _offered.items() if offered == path)
-        token = next(known, None) or secrets.token_urlsafe(24)
+        tokens = (token for token, offered in _offered.items() if offered == path)
+        token = next(tokens, None) or secrets.token_urlsafe(24)
         _offered[token] = path
     return f"{base_path()}/downloads/{token}/{quote(name)}"
 

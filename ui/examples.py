@@ -19,8 +19,8 @@ HARMS = """
 - **It reads words, not intentions.** Dialect, reclaimed words, and abuse that is quoted, reported
   or denied can score too high. Irony, polite contempt, veiled threats, and hate that only the
   context reveals can score too low.
-- **A model can be unfair to people for saying who they are.** The embedded one seldom flags a
-  harmless sentence for that, but it was not measured on dialects. Other models can do far worse:
-  see *Fairness and robustness* on the Models page.
+- **A model can be unfair to people who mention their identity.** The embedded one seldom flags a
+  harmless sentence for that, but dialects were not measured. Other models can do far worse: see
+  *Fairness and robustness* on the Models page.
 - **English only**, unless a model says otherwise. In other languages the scores mean nothing.
 """

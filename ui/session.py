@@ -14,8 +14,8 @@ def thresholds(model: str) -> dict[str, float]:
 
 def set_thresholds(model: str, chosen: Mapping[str, float]) -> None:
     """Use these for the model from now on, on every page; an empty mapping resets them."""
-    known = st.session_state.get(THRESHOLDS, {})
-    st.session_state[THRESHOLDS] = known | {model: dict(chosen)}
+    by_model = st.session_state.get(THRESHOLDS, {})
+    st.session_state[THRESHOLDS] = by_model | {model: dict(chosen)}
 
 
 def typed_models() -> list[str]:

@@ -54,7 +54,6 @@ def scored(tmp_path: Path) -> ScoredFile:
     rows = 1000
     scores = np.linspace(0, 1, rows, dtype=np.float32)
     table = pd.DataFrame({"text": [f"comment {n}" for n in range(rows)]})
-    table["toxic"] = (np.arange(rows) >= 600).astype(str)
     table["toxic"] = np.where(np.arange(rows) >= 600, "1", "0")
     table["toxic_score"], table["insult_score"] = scores, scores[::-1]
     table["flags"], table["reason"] = "", None

@@ -120,9 +120,9 @@ def test_metrics_that_are_not_numbers_do_not_break_the_page(folder, whole):
 def test_the_main_result_of_each_measure_comes_first_in_words(folder, whole):
     whole.save(folder)
     first = tab(visit("models")).markdown[0].value.replace("\\", "").replace("\u00a0", " ")
-    assert "sentences that name “<b>most</b>”, 60.0 % are flagged, the most of any" in first
-    assert "of bad ones, 0.0 % are missed" in first
-    assert "**insult on madlibs**: of harmless sentences, none is flagged" in first
+    assert "60.0 % of the harmless sentences that name “<b>most</b>” are flagged" in first
+    assert "0.0 % of the bad sentences are missed" in first
+    assert "**insult on madlibs**: no harmless sentence is flagged" in first
     for start in ("HateCheck", "Disguised words", "Calibration", "Comments from other sites"):
         assert f"- **{start}**" in first
 

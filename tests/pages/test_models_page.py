@@ -12,7 +12,7 @@ from comment_toxicity.decision import Decision, LabelDecision
 from tests.pages.standins import Choice, html, visit
 from ui.files.labelled import Labelled
 from ui.files.scored_file import ScoredFile
-from ui.models.facts import facts
+from ui.models.facts import facts_of
 from ui.models.operating_point import decision_file, with_thresholds
 
 COMMENTS = (
@@ -68,7 +68,7 @@ def test_a_hub_model_that_is_not_downloaded_is_described(with_tiny):
 def test_a_card_is_shown_without_images_and_front_matter(with_tiny):
     card = "---\ntitle: x\n---\n# Big\n![spy](https://example.org/spy.png) costs $5\n"
     (with_tiny / "models" / "other" / "README.md").write_text(card)
-    assert facts("other").card == "### Big\nspy costs \\$5\n"
+    assert facts_of("other").card == "### Big\nspy costs \\$5\n"
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_a_card_is_shown_without_images_and_front_matter(with_tiny):
 )
 def test_no_form_of_image_in_a_card_is_left(with_tiny, image):
     (with_tiny / "models" / "other" / "README.md").write_text(image)
-    assert "![" not in facts("other").card
+    assert "![" not in facts_of("other").card
 
 
 def test_code_in_a_card_stays_as_it_is(with_tiny):
     card = "Costs $5.\n\n```bash\n# install\necho $HOME\n```\n\nRun `echo $HOME` for $6.\n"
     (with_tiny / "models" / "other" / "README.md").write_text(card)
-    assert facts("other").card == card.replace("$5", "\\$5").replace("$6", "\\$6")
+    assert facts_of("other").card == card.replace("$5", "\\$5").replace("$6", "\\$6")
 
 
 def test_a_hostile_card_is_read_within_seconds(with_tiny):
     (with_tiny / "models" / "other" / "README.md").write_text("![" * 1_000_000 + "`" * 1_000_000)
     began = time.thread_time()
-    assert len(facts("other").card) < 300_000
+    assert len(facts_of("other").card) < 300_000
     assert time.thread_time() - began < 2
 
 
@@ -109,7 +109,7 @@ def test_the_sizes_of_several_weight_files_are_added_up(with_tiny):
         (folder / name).write_bytes(b"x" * 500_000)
     index = {"weight_map": {"one": "a.safetensors", "two": "b.safetensors", "3": "b.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert facts("other").megabytes == pytest.approx(1, abs=0.001)
+    assert facts_of("other").megabytes == pytest.approx(1, abs=0.001)
 
 
 def test_a_model_in_the_folder_is_described_by_the_first_paragraph_of_its_card(with_tiny):
@@ -297,7 +297,7 @@ def test_the_facts_are_read_without_the_weights(with_tiny, monkeypatch):
     monkeypatch.setattr(
         "comment_toxicity.classifier.load_classifier", lambda name: pytest.fail("loaded")
     )
-    known = facts("other")
-    assert len(known.folder.labels) == 6
-    assert known.megabytes > 0
-    assert json.loads(decision_file(known.folder.decision))["rows"] == 100
+    facts = facts_of("other")
+    assert len(facts.folder.labels) == 6
+    assert facts.megabytes > 0
+    assert json.loads(decision_file(facts.folder.decision))["rows"] == 100

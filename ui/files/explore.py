@@ -67,12 +67,12 @@ def browse(scored: ScoredFile, flags: NDArray[np.bool_], model: str, key: str) -
     flags: (rows, labels), from ScoredFile.flags.
     """
     names = {label: label_name(label, model) for label in scored.labels}
-    shown, order, search = st.columns([2, 2, 3])
+    left, middle, right = st.columns([2, 2, 3])
     filters = [ALL, FLAGGED, *(f"flagged: {name}" for name in names.values()), UNFLAGGED, UNSCORED]
-    chosen = shown.selectbox("Show", filters, key=f"shown rows {key}")
+    chosen = left.selectbox("Show", filters, key=f"shown rows {key}")
     orders = ["as in the file", *(f"{name}, highest first" for name in names.values())]
-    chosen_order = order.selectbox("Order", orders, key=f"order of rows {key}")
-    text = search.text_input(
+    chosen_order = middle.selectbox("Order", orders, key=f"order of rows {key}")
+    text = right.text_input(
         "Contains", key=f"search {key}", placeholder="words in the comment", max_chars=200
     )
 

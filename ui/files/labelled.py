@@ -38,9 +38,9 @@ def label_columns(
     """
     if single_label:
         return {CLASS_COLUMN: CLASS_COLUMN} if CLASS_COLUMN in columns else {}
-    names = {label: (label, card_label(label, model)) for label in labels}
-    present = {label: [name for name in names[label] if name in columns] for label in labels}
-    return {label: found[0] for label, found in present.items() if found}
+    candidates = {label: (label, card_label(label, model)) for label in labels}
+    present = {label: [name for name in candidates[label] if name in columns] for label in labels}
+    return {label: names[0] for label, names in present.items() if names}
 
 
 def labelled_rows(job: FileJob) -> "Labelled":
@@ -92,9 +92,9 @@ class Labelled:
         from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 
         if self.single_label:
-            known = ~np.isnan(self.targets).any(axis=1)
-            weights = self.weights[known] if self.weights is not None else None
-            targets, scores = self.targets[known], self.scores[known]
+            labelled = ~np.isnan(self.targets).any(axis=1)
+            weights = self.weights[labelled] if self.weights is not None else None
+            targets, scores = self.targets[labelled], self.scores[labelled]
             return evaluate_classes(targets, scores, self.labels, weights).to_dict()
         return evaluate_labels(
             self.targets, self.scores, self.labels, thresholds, self.weights
@@ -200,8 +200,8 @@ def _classes(column: pd.Series, labels: list[str], model: str) -> NDArray[np.flo
     by_label = {label: index for index, label in enumerate(labels)}
     by_title = {label_name(label, model): index for label, index in by_label.items()}
     index_of: dict[str, int] = {}
-    for known in (by_label, by_title, class_indices(labels)):
-        index_of = {name.lower(): index for name, index in known.items()} | index_of
+    for names in (by_label, by_title, class_indices(labels)):
+        index_of = {name.lower(): index for name, index in names.items()} | index_of
     values = column.fillna("").astype(str).str.strip().str.lower()
     values = values.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)
     classes = values.map(index_of)

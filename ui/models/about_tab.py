@@ -18,9 +18,9 @@ from ui.words import meaning, percent
 LATENCY = "latency"
 
 
-def show_about(name: str, known: ModelFacts) -> None:
+def show_about(name: str, facts: ModelFacts) -> None:
     """Show the tab."""
-    folder = known.folder
+    folder = facts.folder
     chosen = session.thresholds(name)
     rows = []
     for label in folder.labels:
@@ -29,7 +29,7 @@ def show_about(name: str, known: ModelFacts) -> None:
         title = label_name(label, name)
         rows.append((title, definition(title), shown))
     st.html(table(("label", "what it means", "threshold"), rows, 1))
-    st.caption(f"{known.megabytes:,.0f} MB of weights; reads {folder.window} tokens at a time.")
+    st.caption(f"{facts.megabytes:,.0f} MB of weights; reads {folder.window} tokens at a time.")
     if st.button("Load it and measure its speed", icon=":material/speed:"):
         model = load_model(name)
         if model:

@@ -89,16 +89,16 @@ def _in_words(name: str, audit: Audit) -> Iterable[str]:
     """The most important result of each measure, a sentence each, in Markdown."""
     for report in audit.identity:
         worst, missed = report.highest_false_positive_rate, report.mean_false_negative_rate
-        start = f"**{in_markdown(_title(name, report))}**: of harmless sentences"
+        title = f"**{in_markdown(_title(name, report))}**"
+        missing = f"{percentage(missed)} of the bad sentences are missed."
         if worst and worst.false_positive_rate:
             yield (
-                f"{start} that name “{in_markdown(worst.term)}”, "
-                f"{percentage(worst.false_positive_rate)} are flagged, the most of any term (mean "
-                f"{percentage(report.mean_false_positive_rate)}); of bad ones, "
-                f"{percentage(missed)} are missed."
+                f"{title}: {percentage(worst.false_positive_rate)} of the harmless sentences that "
+                f"name “{in_markdown(worst.term)}” are flagged, the highest rate of any term (mean "
+                f"{percentage(report.mean_false_positive_rate)}). {missing}"
             )
         elif worst:
-            yield f"{start}, none is flagged; of bad ones, {percentage(missed)} are missed."
+            yield f"{title}: no harmless sentence is flagged. {missing}"
     for cases in filter(None, (audit.function, audit.threats)):
         yield (
             f"**{in_markdown(cases.source)}**: {percentage(cases.accuracy)} of {cases.rows:,} "
@@ -148,10 +148,10 @@ def _identity(name: str, reports: Sequence[IdentityReport]) -> None:
         key=f"audit identity {name}",
     )
     report = reports[index]
-    known = [term for term in report.worst_first() if term.false_positive_rate is not None]
-    worst = [term for term in known if term.false_positive_rate][:WORST]
+    rated = [term for term in report.worst_first() if term.false_positive_rate is not None]
+    worst = [term for term in rated if term.false_positive_rate][:WORST]
     if worst:
-        st.markdown(f"**Harmless sentences flagged**, the worst {len(worst)} of {len(known)} terms")
+        st.markdown(f"**Harmless sentences flagged**, the worst {len(worst)} of {len(rated)} terms")
         _draw(worst)
     else:
         st.write("No term has a harmless sentence flagged.")
@@ -161,7 +161,7 @@ def _identity(name: str, reports: Sequence[IdentityReport]) -> None:
         st.caption(AUC_NOTE)
     if report.kinds:
         show_table(kind_table([report]))
-    st.caption(f"{report.rows:,} sentences, flagged from {decimals(report.threshold)} on.")
+    st.caption(f"{report.rows:,} sentences; the threshold is {decimals(report.threshold)}.")
 
 
 def _draw(worst: Sequence[TermMetrics]) -> None:
@@ -180,8 +180,8 @@ def _draw(worst: Sequence[TermMetrics]) -> None:
 def _function(report: FunctionReport) -> None:
     """Show which kinds of cases are judged right."""
     st.write(
-        f"Short cases by functionality, judged by {in_markdown(label_name(report.label))} from "
-        f"{decimals(report.threshold)} on; the weakest come first."
+        f"Short cases by functionality, judged by {in_markdown(label_name(report.label))} at its "
+        f"threshold of {decimals(report.threshold)}; the weakest come first."
     )
     show_table(report.functionality_table())
 

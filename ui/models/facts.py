@@ -76,7 +76,7 @@ class ModelFacts:
         ]
 
 
-def facts(name: str) -> ModelFacts | None:
+def facts_of(name: str) -> ModelFacts | None:
     """Facts about a model; None for one that is not on this machine yet."""
     try:
         if name in find.available_models():
@@ -103,8 +103,8 @@ def description(name: str) -> str:
     listed = HUB_MODELS.get(name)
     if listed:
         return listed.description
-    known = facts(name)
-    summary = _first_paragraph(known.card) if known else ""
+    facts = facts_of(name)
+    summary = _first_paragraph(facts.card) if facts else ""
     if name.startswith("runs/"):
         return f"Trained on this machine. {summary}".strip()
     return summary or ("From the Hub; see its card." if "/" in name else "A folder in models/.")

@@ -132,12 +132,12 @@ def _frozen(layers: int) -> str:
 
 def _read_once(key: str, about: object, read: Callable[[], Result]) -> Result:
     """What `read` returns, which can take long: once, until `about` changes."""
-    known = st.session_state.get(key)
-    if known is None or known[0] != about:
+    cached = st.session_state.get(key)
+    if cached is None or cached[0] != about:
         with st.spinner("Reading the file …"):
-            known = (about, read())
-        st.session_state[key] = known
-    return known[1]
+            cached = (about, read())
+        st.session_state[key] = cached
+    return cached[1]
 
 
 def _labels(source: Source, comments: str, data: LabelledRows) -> dict[str, Any]:
@@ -146,8 +146,8 @@ def _labels(source: Source, comments: str, data: LabelledRows) -> dict[str, Any]
     if data.label_columns:
         choice = st.radio("Each comment has", [SEVERAL, ONE], horizontal=True)
     if choice == SEVERAL:
-        known = [label for label in JIGSAW_LABELS if label in data.label_columns]
-        chosen = st.multiselect("Labels", data.label_columns, known or data.label_columns)
+        jigsaw = [label for label in JIGSAW_LABELS if label in data.label_columns]
+        chosen = st.multiselect("Labels", data.label_columns, jigsaw or data.label_columns)
         return {"labels": chosen} if chosen else {}
     others = [name for name in source.columns if name != comments]
     if not others:

@@ -1,7 +1,7 @@
 """The one training run of this server: `python -m finetune` in a process of its own.
 
-All that is known about it is on disk, so closing the tab, another visitor, even a restart of the
-server lose nothing. In runs/.training:
+Its whole state is on disk, so closing the tab, another visitor or even a restart of the server
+loses nothing. In runs/.training:
 
     lock        held by the run's process as long as it lives; see ui/train/process.py
     start.lock  held by a server while it starts a run
@@ -276,4 +276,4 @@ def without_overwritten(printed: str) -> str:
 def _last_error(log: str) -> str:
     """The sentence that finetune ends with where it fails before its folder exists."""
     errors = re.findall(r"error: (.+)", log)
-    return errors[-1] if errors else "the run ended early; its log may say why."
+    return errors[-1] if errors else "the run ended early; see its log."
