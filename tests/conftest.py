@@ -69,6 +69,16 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny BERT as a model folder with model.onnx and decision.json; not to be changed."""
+    from tests.exported import export_calibrated
+
+    folder = tmp_path_factory.mktemp("exported") / "tiny"
+    export_calibrated(tiny_base, folder, ["onnx"])
+    return folder
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Hub]":
     """A Hub that huggingface_hub takes for the real one, with a token that may write."""

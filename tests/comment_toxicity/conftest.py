@@ -1,4 +1,4 @@
-"""The tiny BERT as an exported, calibrated model folder."""
+"""The exported tiny BERT: loaded, as a copy to damage, and behind the command line."""
 
 import csv
 import shutil
@@ -9,16 +9,6 @@ import pytest
 from comment_toxicity import Classifier, load_classifier
 from comment_toxicity.__main__ import main
 from comment_toxicity.files import csv_rows, read
-
-
-@pytest.fixture(scope="session")
-def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with model.onnx and decision.json; not to be changed."""
-    from tests.exported import export_calibrated
-
-    folder = tmp_path_factory.mktemp("exported") / "tiny"
-    export_calibrated(tiny_base, folder, ["onnx"])
-    return folder
 
 
 @pytest.fixture

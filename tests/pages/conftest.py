@@ -10,8 +10,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from comment_toxicity.cache import shared_models
-from comment_toxicity.decision import Decision, LabelDecision, Weights
-from comment_toxicity.folder import ModelFolder
 from tests.pages.standins import Hub, visit
 from ui.files.scored_file import ScoredFile
 
@@ -34,18 +32,6 @@ def serve(monkeypatch) -> Callable[..., AppTest]:
         return visit(page)
 
     return open_page
-
-
-@pytest.fixture(scope="session")
-def exported_tiny(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny BERT as a calibrated model folder; not to be changed."""
-    from finetune.export import export_model
-
-    folder = tmp_path_factory.mktemp("exported_tiny") / "tiny"
-    export_model(tiny_base, folder, formats=["onnx"], max_length=32)
-    labels = {label: LabelDecision(threshold=0.4) for label in ModelFolder.read(folder).labels}
-    Decision("sigmoid", labels, Weights.of(folder / "model.onnx"), "best-f1", 100).save(folder)
-    return folder
 
 
 @pytest.fixture

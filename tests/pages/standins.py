@@ -97,6 +97,11 @@ def visit(page="score", framed=False):
     return app.switch_page(f"../pages/{page}.py").run()
 
 
+def button(page, label):
+    """The button with this label."""
+    return next(each for each in page.button if each.label == label)
+
+
 def html(page):
     """All HTML that the page wrote itself, without its style sheet."""
     blocks = (block.proto.body for block in page.get("html"))

@@ -26,10 +26,10 @@ COMMAND = "python -m finetune.audit --model toxic-minilm --save"
 
 
 @pytest.fixture
-def folder(monkeypatch, tmp_path, exported_tiny):
+def folder(monkeypatch, tmp_path, exported):
     """The embedded model's folder, which is the tiny model; nothing is measured yet."""
     path = tmp_path / "models" / "toxic-minilm"
-    shutil.copytree(exported_tiny, path)
+    shutil.copytree(exported, path)
     monkeypatch.setattr("comment_toxicity.fetch.find.project_folders", lambda: [tmp_path])
     return path
 

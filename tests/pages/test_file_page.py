@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 
-from tests.pages.standins import Choice, FixedScores, html
+from tests.pages.standins import Choice, FixedScores, button, html
 from ui.downloads import _offered
 from ui.files import job
 from ui.files.job import FileJob
@@ -59,10 +59,6 @@ def finished(page, seconds=20):
 def upload(page, content=CSV, name="mine.csv"):
     page.file_uploader[0].upload(name, content, "text/csv").run()
     return page
-
-
-def button(page, label):
-    return next(each for each in page.button if each.label == label)
 
 
 def test_a_file_is_scored_and_can_be_downloaded(serve, with_weights):

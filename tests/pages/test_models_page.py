@@ -9,7 +9,7 @@ import pytest
 
 from comment_toxicity import load_classifier
 from comment_toxicity.decision import Decision, LabelDecision
-from tests.pages.standins import Choice, html, visit
+from tests.pages.standins import Choice, button, html, visit
 from ui.files.labelled import Labelled
 from ui.files.scored_file import ScoredFile
 from ui.models.facts import facts_of
@@ -21,10 +21,10 @@ COMMENTS = (
 
 
 @pytest.fixture
-def with_tiny(monkeypatch, tmp_path, exported_tiny):
+def with_tiny(monkeypatch, tmp_path, exported):
     """A root whose models/ holds the embedded name and another; both are the tiny model."""
     for name in ("toxic-minilm", "other"):
-        shutil.copytree(exported_tiny, tmp_path / "models" / name)
+        shutil.copytree(exported, tmp_path / "models" / name)
     monkeypatch.setattr("comment_toxicity.fetch.find.project_folders", lambda: [tmp_path])
     return tmp_path
 
@@ -37,10 +37,6 @@ def finished(page):
             return page.run()
         time.sleep(0.05)
     raise AssertionError("not measured in 30 s")
-
-
-def button(page, label):
-    return next(each for each in page.button if each.label == label)
 
 
 def hand_in(page, content):

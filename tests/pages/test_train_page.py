@@ -10,7 +10,7 @@ import pytest
 
 from comment_toxicity.errors import DataError, PublishError, SettingsError
 from finetune.config import from_toml
-from tests.pages.standins import visit
+from tests.pages.standins import button, visit
 from tests.running import python
 from ui.files.upload import look_into
 from ui.train import form, publish
@@ -55,10 +55,6 @@ def begin(server, name="mine", **settings):
 def end(server):
     (server.runs / "go").touch()
     wait_for(lambda: not server.is_running())
-
-
-def button(page, label):
-    return next(each for each in page.button if each.label == label)
 
 
 def test_before_the_first_run_there_is_no_status(server):
