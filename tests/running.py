@@ -1,4 +1,4 @@
-"""Commands that tests run as a person would, from the repository's root, and its files."""
+"""Run commands from the repository's root as a person would, and list its files."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""Every command that the documents show: run, or checked against what it names.
+"""Every command in the documents is run, or checked against what it names.
 
 Commands are the lines of bash and PowerShell blocks, and what begins with python, make or
 comment-toxicity `between backquotes`. A command that is quick and harmless is run. Of others,

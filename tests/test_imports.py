@@ -1,4 +1,4 @@
-"""Data flows one way: who may import whom, and no circle anywhere."""
+"""Data flows one way: which module may import which, without a cycle."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter

@@ -1,4 +1,4 @@
-"""The shipped models: complete folders that score, and the documents' metrics are theirs."""
+"""The shipped models are complete and score, and the documents have their metrics."""
 
 import csv
 import json

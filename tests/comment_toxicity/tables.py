@@ -1,4 +1,4 @@
-"""Files of comments for tests: written, read, and refused."""
+"""Write and read files of comments, and check that scoring one fails."""
 
 import csv
 
@@ -22,9 +22,9 @@ def read_csv(path):
 def fails(score, tmp_path, source, *arguments):
     """Check that scoring ends in one error line and leaves no file. Returns the line."""
     before = sorted(tmp_path.iterdir())
-    code, said = score(source, *arguments)
+    code, message = score(source, *arguments)
     assert code == 2
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
-    return said
+    return message

@@ -1,4 +1,4 @@
-"""How much of the machine the classifier takes."""
+"""The number of cores that the classifier uses."""
 
 from pathlib import Path
 

@@ -51,8 +51,8 @@ def test_line_numbers_count_the_lines_before_the_header(tmp_path, score):
 def test_an_unclosed_quotation_mark_does_not_fill_the_memory(tmp_path, score):
     source = tmp_path / "in.csv"
     source.write_text('text\nyou\n"open ' + "you\n" * 1000)
-    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
-    assert "quotation mark" in said
+    message = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "quotation mark" in message
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_an_unclosed_quotation_mark_is_reported_and_swallows_no_rows(
 ):
     source = tmp_path / "in.csv"
     source.write_text(content)
-    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
-    assert f"{source}: line {line}: a quotation mark opens a cell that {what}; close it" in said
+    message = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert f"{source}: line {line}: a quotation mark opens a cell that {what}; close it" in message
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -95,8 +95,8 @@ def test_closed_quotation_marks_are_read_as_the_csv_module_reads_them(tmp_path, 
 def test_a_row_with_very_many_cells_does_not_fill_the_memory(tmp_path, score, head, row):
     source = tmp_path / "in.csv"
     source.write_text(head + (row.replace(",", ";") if ";" in head else row))
-    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
-    assert "the row has more than 100,000 cells" in said
+    message = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "the row has more than 100,000 cells" in message
 
 
 def test_commas_in_a_quoted_comment_do_not_separate_cells(tmp_path):

@@ -149,15 +149,15 @@ def test_the_command_reads_standard_input_and_prints_json(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [(b" \n", "the text is blank"), (b"\xff", "not UTF-8"), (b"you " * 5_000_000, "more than")],
 )
-def test_an_unexplainable_comment_ends_in_one_clear_error(monkeypatch, capsys, given, said):
+def test_an_unexplainable_comment_ends_in_one_clear_error(monkeypatch, capsys, given, message):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), "utf-8"))
     assert main(["explain"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert said in error
+    assert message in error
 
 
 @pytest.mark.parametrize("text", ["idiot", "\ud83d idiot"])

@@ -1,4 +1,4 @@
-"""The wheel, installed outside the checkout beside nothing but what it needs; without a network."""
+"""The wheel, installed outside the checkout with its dependencies only, without a network."""
 
 import csv
 import subprocess

@@ -39,7 +39,7 @@ def test_a_folder_without_weights_is_refused(model_folder):
 
 
 @pytest.mark.parametrize(
-    ("weight_map", "said"),
+    ("weight_map", "message"),
     [
         ({"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}, "2-of-2.*: missing"),
         ({}, "names no weight file"),
@@ -47,13 +47,15 @@ def test_a_folder_without_weights_is_refused(model_folder):
         ({"a": ["model-1-of-2.safetensors"]}, "missing|is not beside it"),
     ],
 )
-def test_sharded_weights_with_a_missing_or_invalid_file_are_refused(model_folder, weight_map, said):
+def test_sharded_weights_with_a_missing_or_invalid_file_are_refused(
+    model_folder, weight_map, message
+):
     for name in ("model.onnx", "decision.json"):
         (model_folder / name).unlink()
     (model_folder / "model-1-of-2.safetensors").touch()
     index = {"weight_map": weight_map}
     (model_folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load_classifier(model_folder)
 
 
@@ -99,7 +101,7 @@ def test_a_label_count_that_does_not_match_is_refused(model_folder):
 
 
 @pytest.mark.parametrize(
-    ("file", "changes", "said"),
+    ("file", "changes", "message"),
     [
         ("config.json", {"id2label": dict.fromkeys("012345", "toxic")}, "'toxic' twice"),
         ("config.json", {"id2label": None}, "not a table of labels"),
@@ -110,9 +112,9 @@ def test_a_label_count_that_does_not_match_is_refused(model_folder):
         ("decision.json", {"weights": {"file": "model.onnx", "sha256": 5}}, "sha256"),
     ],
 )
-def test_a_file_with_odd_values_is_refused(model_folder, file, changes, said):
+def test_a_file_with_odd_values_is_refused(model_folder, file, changes, message):
     edit(model_folder / file, **changes)
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load_classifier(model_folder)
 
 

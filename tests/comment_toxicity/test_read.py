@@ -21,9 +21,9 @@ def test_unreadable_csv_rows_keep_their_position_with_a_reason(tmp_path, score):
     source.write_bytes(
         b'\xef\xbb\xbfcomment_text,n\nyou,1\n\nidi\xffot,2\ngo\ngo,away,3\n"a\nb\0",4\n'
     )
-    code, said = score(source, "--output", tmp_path / "out.csv")
+    code, message = score(source, "--output", tmp_path / "out.csv")
     assert code == 0
-    assert said.startswith("5 rows, 3 of them without scores")
+    assert message.startswith("5 rows, 3 of them without scores")
     found = read_csv(tmp_path / "out.csv")
     assert [row["comment_text"] for row in found] == ["you", "idi\ufffdot", "go", "go", "a\nb\0"]
     assert [row["reason"] for row in found] == [
@@ -99,7 +99,7 @@ def test_a_missing_or_empty_file_ends_in_one_clear_error(tmp_path, score, ending
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("a,b\n1,2\n", "no column comment_text or text (found a, b)"),
         ("text,toxic_score\nyou,1\n", "has a column 'toxic_score' already"),
@@ -107,16 +107,18 @@ def test_a_missing_or_empty_file_ends_in_one_clear_error(tmp_path, score, ending
         ("text,text\nyou,1\n", "more than one column is called 'text'"),
     ],
 )
-def test_unusable_columns_end_in_one_clear_error(tmp_path, score, content, said):
+def test_unusable_columns_end_in_one_clear_error(tmp_path, score, content, message):
     source = tmp_path / "in.csv"
     source.write_text(content)
-    assert said in fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert message in fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
 
 
 def test_the_error_for_an_unknown_column_lists_the_columns(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text", "n"], ["you", "1"]])
-    said = fails(score, tmp_path, source, "--text-column", "body", "--output", tmp_path / "o.csv")
-    assert "no column body (found text, n)" in said
+    message = fails(
+        score, tmp_path, source, "--text-column", "body", "--output", tmp_path / "o.csv"
+    )
+    assert "no column body (found text, n)" in message
 
 
 def test_a_file_that_does_not_match_its_suffix_ends_in_one_clear_error(tmp_path, score):
@@ -162,8 +164,8 @@ def test_a_json_line_with_very_many_values_is_not_parsed_and_keeps_its_position(
 def test_an_endless_line_does_not_fill_the_memory(tmp_path, score, ending):
     source = tmp_path / f"in.{ending}"
     source.write_bytes(gzip.compress(b"text" * 1_000_000))
-    said = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
-    assert "line 1 is longer than 1,000 characters" in said
+    message = fails(score, tmp_path, source, "--output", tmp_path / "out.csv")
+    assert "line 1 is longer than 1,000 characters" in message
 
 
 @pytest.mark.parametrize(("ending", "line"), [("csv", "you\n"), ("jsonl", '{"text": "you"}\n')])
@@ -200,11 +202,11 @@ def test_a_parquet_file_with_one_row_group_is_not_loaded_whole(tmp_path):
 def test_a_parquet_file_with_a_duplicate_column_name_is_refused(tmp_path, score):
     table = pyarrow.table([pyarrow.array(["you"])] * 2, names=["text", "text"])
     pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
-    said = fails(score, tmp_path, tmp_path / "in.parquet", "--output", tmp_path / "out.csv")
-    assert "more than one column is called 'text'" in said
+    message = fails(score, tmp_path, tmp_path / "in.parquet", "--output", tmp_path / "out.csv")
+    assert "more than one column is called 'text'" in message
 
 
 def test_a_path_below_a_file_ends_in_one_clear_error(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
-    said = fails(score, tmp_path, source / "in.csv", "--output", tmp_path / "out.csv")
-    assert "cannot be read (Not a directory)" in said
+    message = fails(score, tmp_path, source / "in.csv", "--output", tmp_path / "out.csv")
+    assert "cannot be read (Not a directory)" in message

@@ -1,4 +1,4 @@
-"""A file scored whole or not at all: interruptions, locks, standard streams, full disks."""
+"""A file is scored completely or not at all: interruptions, locks, streams, full disks."""
 
 import errno
 import json
@@ -175,10 +175,10 @@ def test_a_terminated_command_leaves_no_temporary_files(tmp_path, exported, numb
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(number)
-        said, _ = process.communicate()
+        message, _ = process.communicate()
     goes_on = before == signal.SIG_IGN
     assert process.returncode == (0 if goes_on else 128 + number)
-    assert bool(said) == goes_on
+    assert bool(message) == goes_on
     assert not list(folder.iterdir())
 
 
@@ -234,8 +234,8 @@ def test_a_full_disk_ends_in_one_clear_error_and_keeps_finished_chunks(tmp_path,
 def test_the_help_has_the_default_of_every_option(capsys):
     with pytest.raises(SystemExit):
         main(["score", "--help"])
-    said = capsys.readouterr().out
-    options = said[said.index("options:") :].split("\n  --")[1:]
+    message = capsys.readouterr().out
+    options = message[message.index("options:") :].split("\n  --")[1:]
     assert len(options) == 5
     for option in options:
         assert "default" in option or "Required" in option

@@ -1,4 +1,4 @@
-"""The split of a file, as the tests of data share it."""
+"""A small split, shared by the tests of finetune/data."""
 
 from pathlib import Path
 

@@ -33,17 +33,17 @@ def test_a_base_can_come_from_an_installed_package():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("package:no_such_package/model", "no installed Python package no_such_package"),
         ("no/such-model", "neither a local model folder nor a Hub model that can be reached"),
         (str(Path(__file__).parent), "neither a local model folder"),
     ],
 )
-def test_an_unknown_base_ends_in_one_clear_error(name: str, said: str):
+def test_an_unknown_base_ends_in_one_clear_error(name: str, message: str):
     with pytest.raises(ModelError) as caught:
         load_base(Settings(base_model=name))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Settings: a config, flags over it, and one sentence for what is not possible."""
+"""Settings: a config, the flags that override it, and clear errors for invalid values."""
 
 import re
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_lists_and_mappings_can_be_flags():
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--epochs", "many"], "--epochs: epochs is 'many'; expected number"),
         (["--dropout", "2"], "dropout is 2.0; give a number from 0 to 0.9"),
@@ -106,10 +106,10 @@ def test_lists_and_mappings_can_be_flags():
         (["--validation-fraction", "0"], "validation_fraction is 0 without validation_data"),
     ],
 )
-def test_an_invalid_setting_is_named_in_the_error(words: list[str], said: str):
+def test_an_invalid_setting_is_named_in_the_error(words: list[str], message: str):
     with pytest.raises(SettingsError) as caught:
         parse(*words)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_the_command_reports_an_error_in_one_line(tmp_path: Path, capsys):
     assert main(["--resume", "--output-dir", str(tmp_path / "none")]) == 2
     (tmp_path / "file").touch()
     assert main(["--output-dir", str(tmp_path / "file" / "run")]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 5
-    assert "no such config" in said[0]
-    assert "the stages are data, train" in said[1]
-    assert "no run there" in said[2]
-    assert "no run there" in said[3]
-    assert "Not a directory; check the path" in said[4]
+    message = capsys.readouterr().err.splitlines()
+    assert len(message) == 5
+    assert "no such config" in message[0]
+    assert "the stages are data, train" in message[1]
+    assert "no run there" in message[2]
+    assert "no run there" in message[3]
+    assert "Not a directory; check the path" in message[4]
 
 
 def test_help_explains_every_setting_with_its_default(capsys):

@@ -1,4 +1,4 @@
-"""Lookalike letters and emoji, before the tokenizer looks for words."""
+"""Confusable letters and emoji are replaced before tokenization."""
 
 from pathlib import Path
 

@@ -141,9 +141,9 @@ def test_a_full_disk_ends_in_one_clear_error_and_keeps_the_older_export(
     (tmp_path / "model" / "config.json").write_text("{}")
     with limited_files(8192), pytest.raises(ModelError) as raised:
         export_model(tiny_base, tmp_path / "model", ["safetensors"])
-    said = str(raised.value)
-    assert said.startswith(f"{tmp_path / 'model'}: the model cannot be written there (")
-    assert said.endswith("free some space or choose another folder, then export again.")
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path / 'model'}: the model cannot be written there (")
+    assert message.endswith("free some space or choose another folder, then export again.")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "config.json").read_text() == "{}"
 

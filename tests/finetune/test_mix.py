@@ -130,7 +130,7 @@ def test_passages_of_train_data_are_added_without_labels(rows: pd.DataFrame):
 
 
 def test_no_passage_is_a_held_out_comment(main_rows: Path):
-    """Each comment of three sentences has one that is another comment as a whole."""
+    """Each comment has three sentences, one of which is also a comment of its own."""
     number = np.arange(300)
     short = [f"A sentence that stands alone, number {i % 150}." for i in number]
     around = "This is said before it. {} And this is said after it."

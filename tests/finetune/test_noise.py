@@ -1,4 +1,4 @@
-"""Noise in words: each kind changes a text, the same way each time."""
+"""Noise in words: each kind changes a text, and repeats with its seed."""
 
 import numpy as np
 import pytest

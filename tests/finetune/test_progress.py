@@ -1,4 +1,4 @@
-"""RUN/progress.json, which a program can watch a run by."""
+"""RUN/progress.json, by which a program can watch a run."""
 
 from pathlib import Path
 from types import SimpleNamespace

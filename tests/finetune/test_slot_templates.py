@@ -1,4 +1,4 @@
-"""Sentences with slots become rows; those that ship are balanced, and apart from what measures."""
+"""Sentences with slots become rows; the shipped ones are balanced and not in any audit."""
 
 from pathlib import Path
 

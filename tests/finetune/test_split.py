@@ -1,4 +1,4 @@
-"""Dividing the rows of a run: who is held out, and that nothing leaks."""
+"""Splitting the rows of a run: which ones are held out, and that nothing leaks."""
 
 from pathlib import Path
 
@@ -38,17 +38,17 @@ def many(tmp_path: Path) -> Path:
 def test_no_text_is_in_two_splits(many: Path):
     split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
     assert split.test is not None
-    sides = [
+    texts = [
         set(rows["comment_text"].str.casefold().str.strip())
         for rows in (split.train, split.validation, split.test)
     ]
-    assert sum(map(len, sides)) == len(set.union(*sides)) == 1000
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 1000
 
 
 def test_a_label_with_four_rows_is_in_every_split(many: Path):
     split = make_split(settings(train_data=str(many), validation_fraction=0.2, test_fraction=0.2))
     assert split.test is not None
-    counts = [int(side["threat"].sum()) for side in (split.train, split.validation, split.test)]
+    counts = [int(rows["threat"].sum()) for rows in (split.train, split.validation, split.test)]
     assert counts == [4, 2, 2]  # each text is there twice
 
 
@@ -87,8 +87,8 @@ def test_no_id_of_the_test_file_is_trained_on(tmp_path: Path):
     table[(number % 2 == 1) & (number < 40)].to_csv(tmp_path / "held.csv", index=False)
     files = {"train_data": str(tmp_path / "rows.csv"), "test_data": str(tmp_path / "held.csv")}
     split = make_split(settings(labels=["toxic"], id_column="id", **files))
-    known = pd.concat([split.train, split.validation])["id"].astype(int)
-    assert known.min() == 20
+    ids = pd.concat([split.train, split.validation])["id"].astype(int)
+    assert ids.min() == 20
 
 
 def test_an_id_is_the_same_as_text_or_as_a_number(many: Path, tmp_path: Path):
@@ -113,7 +113,7 @@ def test_validation_leaves_out_texts_of_the_test_file(many: Path, tmp_path: Path
     rows = "comment_text,toxic,threat\nthe same,0,0\nanother,1,1\none more,0,0\n"
     (tmp_path / "validation.csv").write_text(rows)
     (tmp_path / "test.csv").write_text("comment_text,toxic,threat\nThe  SAME,0,0\n")
-    files = {f"{side}_data": str(tmp_path / f"{side}.csv") for side in ("validation", "test")}
+    files = {f"{name}_data": str(tmp_path / f"{name}.csv") for name in ("validation", "test")}
     split = make_split(settings(train_data=str(many), **files))
     assert split.validation["comment_text"].tolist() == ["another", "one more"]
 
@@ -139,12 +139,12 @@ def test_saved_rows_can_be_split_again(many: Path, tmp_path: Path):
     split = make_split(given)
     save_split(split, tmp_path / "split")
     paths = {
-        f"{side}_data": str(tmp_path / "split" / f"{side}.parquet")
-        for side in ("train", "validation", "test")
+        f"{name}_data": str(tmp_path / "split" / f"{name}.parquet")
+        for name in ("train", "validation", "test")
     }
     again = make_split(settings(weight_column="natural", **paths))
-    for side in ("train", "validation", "test"):
-        pd.testing.assert_frame_equal(getattr(split, side), getattr(again, side))
+    for name in ("train", "validation", "test"):
+        pd.testing.assert_frame_equal(getattr(split, name), getattr(again, name))
 
 
 def test_excluded_rows_are_left_out(many: Path):

@@ -88,13 +88,13 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_an_unreadable_file_ends_in_one_clear_error_that_names_it(tmp_path: Path, name: str):
-    content, said = BAD_FILES[name]
+    content, message = BAD_FILES[name]
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_rows(str(path), LAYOUT)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -123,14 +123,14 @@ def test_a_hub_dataset_is_read_from_its_first_subset(hub_data):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("someone/comments:dev", "no split 'dev'"),
         ("someone/nothing", "nor a Hub dataset that can be reached"),
     ],
 )
-def test_a_missing_hub_dataset_or_split_ends_in_one_clear_error(hub_data, name, said):
-    with pytest.raises(DataError, match=said):
+def test_a_missing_hub_dataset_or_split_ends_in_one_clear_error(hub_data, name, message):
+    with pytest.raises(DataError, match=message):
         read_table(name)
 
 

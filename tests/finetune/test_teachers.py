@@ -1,4 +1,4 @@
-"""What a student learns from its teachers."""
+"""The targets that a student learns from its teachers."""
 
 import shutil
 from pathlib import Path

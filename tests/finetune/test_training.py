@@ -1,4 +1,4 @@
-"""Training through the real command: what an interruption, or a second process, must not change."""
+"""Training by the real command: interruptions and second processes do not change it."""
 
 import json
 import os
@@ -160,9 +160,11 @@ def test_a_disk_that_fills_up_in_training_ends_in_one_clear_error(
 ):
     with limited_files(24_000):  # room for the split and the record, not for a checkpoint
         assert main(flags(comments, tiny_base, tmp_path / "run")) == 2
-    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert said.startswith(f"error: {tmp_path / 'run'}: the run cannot be written there (")
-    assert said.endswith("free some space, then continue with --resume.")
+    (message,) = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")
+    ]
+    assert message.startswith(f"error: {tmp_path / 'run'}: the run cannot be written there (")
+    assert message.endswith("free some space, then continue with --resume.")
 
 
 def test_two_processes_read_the_rows_once_and_give_the_losses_of_one(
@@ -260,9 +262,9 @@ def test_a_setting_that_an_old_record_lacks_has_its_default(whole_run: Path, tmp
 def test_an_unreadable_run_json_ends_in_one_clear_error(tmp_path: Path, capsys, content: str):
     (tmp_path / "run.json").write_text(content)
     assert main(["export", "--output-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert "run.json: " in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "run.json: " in message
+    assert message.count("\n") == 1
 
 
 def test_clear_needs_the_stage_data(whole_run: Path, capsys):

@@ -121,7 +121,7 @@ def test_the_meaning_of_single_label_scores_says_that_they_add_up():
 
 
 def test_the_meanings_of_labels_are_those_in_the_readme_of_the_sample():
-    """data/README.md tells them at length; the page, in the same words, in short."""
+    """The page shortens the definitions in data/README.md, in the same words."""
     readme = (Path(__file__).parents[2] / "data" / "README.md").read_text(encoding="utf-8")
     for label, words in MEANINGS.items():
         line = next(line for line in readme.splitlines() if line.startswith(f"| `{label}` |"))

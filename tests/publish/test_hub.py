@@ -263,7 +263,7 @@ def test_the_error_for_a_missing_token_says_where_to_put_it(hub, model, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "message"),
     [
         ("hf_two words", "contains an invalid character"),
         ("hf_ümlaut", "contains an invalid character"),
@@ -273,12 +273,12 @@ def test_the_error_for_a_missing_token_says_where_to_put_it(hub, model, monkeypa
     ],
 )
 def test_a_token_that_cannot_write_is_named_but_never_shown(
-    hub, model, monkeypatch, capfd, token, said
+    hub, model, monkeypatch, capfd, token, message
 ):
     monkeypatch.setenv("HF_TOKEN", token)
     assert main(["publish", str(model), "--to", "hub:ann/first"]) == 2
     output = capfd.readouterr()
-    assert said in output.err
+    assert message in output.err
     assert "settings/tokens" in output.err
     assert token not in output.err + output.out
     assert sent(hub) == []
@@ -526,16 +526,16 @@ def test_a_damaged_file_in_the_cache_is_named_without_a_network(hub, model, monk
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("ann/nothing", "no such model on the Hub, or a private one"),
         ("ann/first@v9", "has no such revision"),
         (f"ann/first@{'0' * 40}", "has no such revision"),
     ],
 )
-def test_a_missing_model_or_version_ends_in_one_clear_error(hub, model, name, said):
+def test_a_missing_model_or_version_ends_in_one_clear_error(hub, model, name, message):
     publish(model, ["hub:ann/first"])
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load_classifier(name)
 
 

@@ -147,7 +147,7 @@ def test_incomplete_credentials_are_reported(s3, model, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("AWS_SECRET_ACCESS_KEY", "wJalr XUtn", "odd character in the credentials"),
         ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", "odd character in the credentials"),
@@ -157,18 +157,18 @@ def test_incomplete_credentials_are_reported(s3, model, monkeypatch):
     ],
 )
 def test_unusable_settings_are_reported_without_their_values(
-    s3, model, monkeypatch, capfd, name, value, said
+    s3, model, monkeypatch, capfd, name, value, message
 ):
     monkeypatch.setenv(name, value)
     assert main(["publish", str(model), "--to", NAME]) == 2
     output = capfd.readouterr()
-    assert re.search(said, output.err)
+    assert re.search(message, output.err)
     assert "wJalr" not in output.err + output.out
     assert "AKID" not in output.err + output.out
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "said"),
+    ("status", "code", "message"),
     [
         (403, "InvalidAccessKeyId", "does not accept the AWS credentials here"),
         (403, "SignatureDoesNotMatch", "does not accept the AWS credentials here"),
@@ -176,9 +176,11 @@ def test_unusable_settings_are_reported_without_their_values(
         (403, "AccessDenied", "access is denied .* s3:PutObject"),
     ],
 )
-def test_refused_credentials_are_reported_with_the_needed_permission(s3, model, status, code, said):
+def test_refused_credentials_are_reported_with_the_needed_permission(
+    s3, model, status, code, message
+):
     s3.fail("PUT", "/versions/", (status, code))
-    with pytest.raises(PublishError, match=said):
+    with pytest.raises(PublishError, match=message):
         publish(model, [NAME])
     assert "toxic/first/current.json" not in keys()
 
@@ -337,12 +339,12 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(published, file):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("tokenizer.json", "is not the file that was published"), ("manifest.json", "not the one")],
 )
-def test_a_file_changed_after_it_was_published_is_refused(published, name, said):
+def test_a_file_changed_after_it_was_published_is_refused(published, name, message):
     put(f"versions/{version()}/{name}", b"{}")
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load_classifier(NAME)
 
 
@@ -370,7 +372,7 @@ def test_an_invalid_pointer_is_refused(published, pointer):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("s3://models/toxic/other", "no model is published there"),
         ("s3://no-such-bucket/first", "no model is published there"),
@@ -381,8 +383,8 @@ def test_an_invalid_pointer_is_refused(published, pointer):
         ("s3://models/a b", "not of the form s3://BUCKET/PREFIX"),
     ],
 )
-def test_a_missing_model_or_version_ends_in_one_clear_error(published, name, said):
-    with pytest.raises(ModelError, match=said):
+def test_a_missing_model_or_version_ends_in_one_clear_error(published, name, message):
+    with pytest.raises(ModelError, match=message):
         load_classifier(name)
 
 

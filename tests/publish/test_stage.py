@@ -72,7 +72,7 @@ def test_a_run_that_fails_its_conditions_keeps_its_model_and_exits_with_3(hub, r
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--publish-to", "hub:first"], "not of the form hub:OWNER/NAME"),
         (["--publish-to", "ftp://x"], "no such target"),
@@ -86,10 +86,12 @@ def test_a_run_that_fails_its_conditions_keeps_its_model_and_exits_with_3(hub, r
         ),
     ],
 )
-def test_invalid_publish_settings_are_reported_before_training(hub, tmp_path, capsys, words, said):
+def test_invalid_publish_settings_are_reported_before_training(
+    hub, tmp_path, capsys, words, message
+):
     folder = tmp_path / "new"
     assert main(["--train-data", "data/sample.csv", "--output-dir", str(folder), *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""Programs written for the Perspective API, as they are but for the address."""
+"""Programs written for the Perspective API, with only the address changed."""
 
 import json
 import shutil

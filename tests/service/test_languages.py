@@ -1,4 +1,4 @@
-"""Language detection: sure of itself, or silent. No plain English comment may be refused."""
+"""Language detection: certain, or silent. No plain English comment may be refused."""
 
 import csv
 from pathlib import Path
