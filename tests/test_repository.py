@@ -159,10 +159,10 @@ def test_only_three_files_have_the_address_of_the_repository():
 
 
 def test_the_images_of_the_readme_have_one_height():
-    pictures = re.findall(r'<img src="(.+?)" height="(\d+)"', README)
-    assert len(pictures) == 2
-    sizes = {(ROOT / path).read_bytes()[20:24] for path, _ in pictures}  # PNG: the height
-    assert len(sizes) == len({height for _, height in pictures}) == 1
+    images = re.findall(r'<img src="(.+?)" height="(\d+)"', README)
+    assert len(images) == 2
+    sizes = {(ROOT / path).read_bytes()[20:24] for path, _ in images}  # PNG: the height
+    assert len(sizes) == len({height for _, height in images}) == 1
 
 
 # Importing does no work
