@@ -82,10 +82,10 @@ def test_moving_a_threshold_updates_the_count_of_flagged_rows(serve, with_weight
     page = finished(page)
     slider = next(each for each in page.slider if each.label == "Threshold for toxic")
     counts = [text.value for text in page.caption if "flagged" in text.value]
-    assert counts[0] == "**2** of 2 rows flagged (100.0%)"
+    assert counts[0] == "**2** of 2 rows flagged (100.0 %)"
     slider.set_value(0.95).run()
     counts = [text.value for text in page.caption if "flagged" in text.value]
-    assert counts[0] == "**0** of 2 rows flagged (0.0%)"
+    assert counts[0] == "**0** of 2 rows flagged (0.0 %)"
 
 
 @pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])

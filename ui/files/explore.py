@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from comment_toxicity.decision import reaches
 from comment_toxicity.files.write import FLAGS, REASON, score_columns
+from finetune.measure.tables import percentage
 from ui import charts
 from ui.catalog import label_name
 from ui.files.scored_file import ScoredFile
@@ -58,7 +59,7 @@ def _count(scored: ScoredFile, label: str, chosen: Mapping[str, float]) -> str:
     else:
         rows, what = int(scored.flags({})[:, scored.labels.index(label)].sum()), "most likely"
     total = int(scored.scored.sum())
-    return f"**{rows:,}** of {total:,} rows {what} ({rows / max(1, total):.1%})"
+    return f"**{rows:,}** of {total:,} rows {what} ({percentage(rows / max(1, total))})"
 
 
 def browse(scored: ScoredFile, flags: NDArray[np.bool_], model: str, key: str) -> None:

@@ -11,14 +11,16 @@ import streamlit as st
 
 from comment_toxicity import Classifier
 from comment_toxicity.decision import FILE_NAME, Decision
+from finetune.measure.tables import percentage
 from ui import charts, session
 from ui.catalog import label_name
 from ui.files.labelled import Labelled, OperatingPoints
 from ui.html import table
 from ui.text import in_markdown
-from ui.words import BY_HAND
+from ui.words import BY_HAND, percent
 
 THRESHOLD, PRECISION, RECALL = "threshold", "precision", "recall"
+COLUMNS = (THRESHOLD, PRECISION, RECALL, "rows flagged")
 QUESTIONS = {
     THRESHOLD: "Flag from this score on",
     PRECISION: "At least this share of flags should be right",
@@ -56,13 +58,13 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
     chosen = float(points.thresholds[index])
     _show_consequences(points, index)
     _draw(points, named(label), chosen)
-    if st.button(f"Use {chosen:.0%} for {in_markdown(named(label))}", type="primary"):
+    if st.button(f"Use {percent(chosen)} for {in_markdown(named(label))}", type="primary"):
         own = {**session.thresholds(model.name), label: chosen}
         session.set_thresholds(model.name, own)
         st.rerun()
     own = session.thresholds(model.name)
     if own:
-        in_use = ", ".join(f"{named(key)} {value:.0%}" for key, value in own.items())
+        in_use = ", ".join(f"{named(key)} {percent(value)}" for key, value in own.items())
         st.success(in_markdown(f"In use for this session, on every page: {in_use}."))
         with st.container(horizontal=True):
             _offer(model, labelled, own)
@@ -121,16 +123,16 @@ def _choice(points: OperatingPoints, choose_by: str, current: float, key: str) -
 
 
 def _show_consequences(points: OperatingPoints, index: int) -> None:
-    precision = points.precision[index]
-    metrics = {
-        "threshold": f"{points.thresholds[index]:.0%}",
-        "precision": "–" if np.isnan(precision) else f"{precision:.1%}",
-        "recall": f"{points.recall[index]:.1%}",
-        "rows flagged": f"{points.flagged[index]:.1%}",
-    }
     with st.container(horizontal=True, gap="medium"):
-        for title, value in metrics.items():
+        for title, value in zip(COLUMNS, _row(points, index), strict=True):
             st.metric(title, value, width="content")
+
+
+def _row(points: OperatingPoints, index: int) -> tuple[str, str, str, str]:
+    """A threshold and its consequences in words, as COLUMNS names them."""
+    shares = (points.precision[index], points.recall[index], points.flagged[index])
+    precision, recall, flagged = map(percentage, map(float, shares))
+    return percent(float(points.thresholds[index])), precision, recall, flagged
 
 
 def _draw(points: OperatingPoints, name: str, chosen: float) -> None:
@@ -143,16 +145,8 @@ def _draw(points: OperatingPoints, name: str, chosen: float) -> None:
     alt = f"Precision and recall of {name} over the threshold. A table is below."
     charts.trade_off(values, chosen, alt)
     with st.expander("Show as a table"):
-        rows = [
-            (
-                f"{points.thresholds[index]:.0%}",
-                "–" if np.isnan(points.precision[index]) else f"{points.precision[index]:.1%}",
-                f"{points.recall[index]:.1%}",
-                f"{points.flagged[index]:.1%}",
-            )
-            for index in range(4, 99, 5)
-        ]
-        st.html(table(("threshold", "precision", "recall", "rows flagged"), rows, numbers=3))
+        rows = [_row(points, index) for index in range(4, 99, 5)]
+        st.html(table(COLUMNS, rows, numbers=3))
 
 
 def _offer(model: Classifier, labelled: Labelled, own: Mapping[str, float]) -> None:
