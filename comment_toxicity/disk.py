@@ -58,17 +58,20 @@ def shortest_float(value: np.floating) -> float:
 
 @contextmanager
 def kept_for_this_process(folder: Path, busy: Exception) -> Iterator[None]:
-    """Lock an existing folder for this process; the system releases it when the process ends.
+    """Lock a folder for this process; the system releases it when the process ends.
 
-    busy: raised when another process holds it.
+    busy: raised when another process holds it, or has just removed it.
     """
-    with (folder / LOCK_NAME).open("a", encoding="utf-8") as stream:
+    try:
+        stream = (folder / LOCK_NAME).open("a", encoding="utf-8")
+    except FileNotFoundError:
+        raise busy from None
+    with stream:
         try:
             _lock(stream)
-            removed = os.fstat(stream.fileno()).st_nlink == 0
         except (BlockingIOError, PermissionError):  # the latter on Windows
             raise busy from None
-        if removed:  # with its folder, by the process that kept it until now
+        if os.fstat(stream.fileno()).st_nlink == 0:  # removed after it was opened
             raise busy
         yield
 

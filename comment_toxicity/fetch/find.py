@@ -99,9 +99,15 @@ def _package() -> Path:
 
 
 def _model_folders() -> list[Path]:
+    """The folders of model folders. ModelError for one in the home of an unknown user."""
     listed = os.environ.get(MODELS_VARIABLE, "").split(os.pathsep)
-    return [
-        _package() / "models",
-        *(folder / "models" for folder in project_folders()),
-        *(Path(folder).expanduser() for folder in listed if folder),
-    ]
+    try:
+        return [
+            _package() / "models",
+            *(folder / "models" for folder in project_folders()),
+            *(Path(folder).expanduser() for folder in listed if folder),
+        ]
+    except RuntimeError as error:
+        raise ModelError(
+            f"{MODELS_VARIABLE} lists a folder that cannot be found ({error}); correct it."
+        ) from error

@@ -31,6 +31,13 @@ def test_models_are_found_in_the_folders_that_the_environment_lists(tmp_path, mo
     assert find.find_model("second") == tmp_path / "b/second"
 
 
+def test_a_listed_folder_in_an_unknown_users_home_is_named(monkeypatch):
+    monkeypatch.setenv(find.MODELS_VARIABLE, "~nobody-of-this-name/models")
+    for look in (find.available_models, lambda: find.find_model("toxic-minilm")):
+        with pytest.raises(ModelError, match=find.MODELS_VARIABLE):
+            look()
+
+
 def test_a_checkout_finds_its_models_whatever_the_working_folder_holds(tmp_path, monkeypatch):
     add_models(tmp_path, "models/toxic-minilm")
     monkeypatch.chdir(tmp_path)
