@@ -22,13 +22,11 @@ from comment_toxicity.decision import Weights
 from comment_toxicity.disk import read_json, write_json, write_whole
 from comment_toxicity.errors import SettingsError
 from finetune import progress, record
-from finetune.calibrate import fit_decision
 from finetune.config import Settings
 from finetune.data.labels import label_matrix, row_weights
 from finetune.data.mix import count_sources
 from finetune.data.split import Split, load_split, make_split, save_split
 from finetune.data.tables import describe_source, public_url
-from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
 from finetune.processes import is_first_process, let_others_train
 from finetune.thresholds import Criterion
@@ -50,9 +48,9 @@ def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
             progress.update(run_folder, stage=name, step=0, steps=0)
             if name == "train":
                 let_others_train()
-        found = STAGES[name](settings, run_folder, resume)
+        results = STAGES[name](settings, run_folder, resume)
         if first:
-            record.add(run_folder, seconds=time.monotonic() - started, **found)
+            record.add(run_folder, seconds=time.monotonic() - started, **results)
     if first and (run_folder / "model" / "README.md").is_file():
         print(f"The model is in {run_folder / 'model'}.")
 
@@ -123,6 +121,7 @@ def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]
 def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Fit calibration and thresholds of the exported weights on the validation rows."""
     from comment_toxicity import load_classifier
+    from finetune.calibrate import fit_decision
 
     folder, split = _exported(run_folder), _split(run_folder)
     for outdated in (DECISION_FILE, "metrics.json", "audit.json"):
@@ -148,6 +147,7 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
 def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     """Measure the exported, calibrated model on the test rows."""
     from comment_toxicity import load_classifier
+    from finetune.measure.evaluate import evaluate_classes, evaluate_labels
     from finetune.measure.plots import (
         draw_confusion,
         draw_reliability,

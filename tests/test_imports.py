@@ -1,6 +1,8 @@
 """Data flows one way: which module may import which, without a cycle."""
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -67,6 +69,14 @@ def test_the_product_imports_neither_tests_nor_benchmarks():
     assert [
         name for name, found in ALL_IMPORTS.items() if {f.split(".")[0] for f in found} & outside
     ] == []
+
+
+def test_the_help_of_finetune_waits_for_no_heavy_package():
+    code = "import sys, finetune.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert {"torch", "transformers", "sklearn", "matplotlib"}.isdisjoint(done.stdout.split())
 
 
 def test_only_the_command_imports_the_service_in_the_package():

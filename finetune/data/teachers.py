@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from comment_toxicity import load_classifier
 from comment_toxicity.errors import SettingsError
@@ -43,6 +42,7 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
 
     A teacher named twice counts twice, and scores once.
     """
+    from scipy.special import expit, logit
     from tqdm import tqdm
 
     total = np.zeros((len(texts), len(settings.labels)))
