@@ -1,16 +1,20 @@
 """What training does at steps and validations. Everything here also holds after a resume."""
 
 import json
+import time
 from pathlib import Path
 
 from transformers import TrainerCallback
 
 from comment_toxicity.disk import write_whole
+from finetune import progress
 from finetune.train.dataset import SimilarLengthSampler
+
+PROGRESS_SECONDS = 1.0  # between two writes of progress.json: steps can take milliseconds
 
 
 class EpochCallback(TrainerCallback):
-    """Tells the sampler the epoch, also after a resume (the Trainer's own call misses it then)."""
+    """Sets the sampler's epoch, also after a resume, when the Trainer's own call misses it."""
 
     def __init__(self, sampler: SimilarLengthSampler):
         self.sampler = sampler
@@ -62,6 +66,31 @@ class PatienceCallback(TrainerCallback):
             best = max(history) if args.greater_is_better else min(history)
             if len(history) - 1 - history.index(best) >= self.patience:
                 control.should_training_stop = True
+
+
+class ProgressCallback(TrainerCallback):
+    """Writes RUN/progress.json: the steps done, and all steps."""
+
+    def __init__(self, run_folder: Path):
+        self.run_folder, self._next_write = run_folder, 0.0
+
+    def on_train_begin(self, args, state, control, **_):
+        """Write the total; a resumed run begins after 0."""
+        self._write(state)
+
+    def on_step_end(self, args, state, control, **_):
+        """Write the step, unless the last write was just now."""
+        if time.monotonic() >= self._next_write:
+            self._write(state)
+
+    def on_train_end(self, args, state, control, **_):
+        """Write the last step."""
+        self._write(state)
+
+    def _write(self, state):
+        if state.is_world_process_zero:
+            progress.update(self.run_folder, step=state.global_step, steps=state.max_steps)
+            self._next_write = time.monotonic() + PROGRESS_SECONDS
 
 
 class CurvesCallback(TrainerCallback):

@@ -32,11 +32,11 @@ from finetune.train.callbacks import (
     LastStepCallback,
     MovedCallback,
     PatienceCallback,
+    ProgressCallback,
 )
 from finetune.train.dataset import Collator, CommentDataset, SimilarLengthSampler
 from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups, validation_metrics
 from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
-from finetune.train.progress import ProgressCallback
 
 
 def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:

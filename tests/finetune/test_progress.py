@@ -8,7 +8,7 @@ import pytest
 from comment_toxicity.errors import DataError
 from finetune import progress
 from finetune.__main__ import main
-from finetune.train.progress import ProgressCallback
+from finetune.train.callbacks import ProgressCallback
 
 
 def test_progress_of_a_finished_run_has_all_steps(comments: Path, tiny_base: Path, tmp_path: Path):
