@@ -4,7 +4,6 @@ All files come from the commit that the branch or tag names now, or, where the H
 reached, from the last one that was downloaded whole: never from two commits.
 """
 
-import hashlib
 import logging
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
-from comment_toxicity.disk import read_json, sha256_of
+from comment_toxicity.disk import git_hash_of, read_json, sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.folder import WEIGHT_FILES
 
@@ -121,14 +120,12 @@ def _broken_files(folder: Path) -> list[Path]:
     for path in folder.iterdir():
         blob = path.resolve()
         if re.fullmatch(r"[0-9a-f]{64}", blob.name):
-            found = sha256_of(blob)
+            digest = sha256_of(blob)
         elif re.fullmatch(r"[0-9a-f]{40}", blob.name):
-            content = blob.read_bytes()
-            header = b"blob %d\0" % len(content)
-            found = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+            digest = git_hash_of(blob.read_bytes())
         else:
             continue
-        if found != blob.name:
+        if digest != blob.name:
             broken.append(path)
     return broken
 

@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 import numpy as np
 from numpy.typing import NDArray
 
-from comment_toxicity.service.errors import busy
+from comment_toxicity.service.errors import OVERLOADED, busy
 
 Scores = NDArray[np.float32]
 
@@ -63,7 +63,7 @@ class Batcher:
     def check(self) -> None:
         """Raise ApiError if a new text would wait too long."""
         if self.wait > self._max_wait:
-            raise busy(503, "The service is overloaded; try again later.", self.wait)
+            raise busy(503, OVERLOADED, self.wait)
 
     def score(self, text: str) -> Awaitable[Scores]:
         """Return an awaitable of the scores of a text, (labels,)."""

@@ -27,6 +27,7 @@ CONTRACT_MESSAGES = {
     "LANGUAGE_DETECTION_FAILED": "Unable to detect language",
     "NO_REQUESTED_ATTRIBUTES": "Missing requested_attributes",
 }
+OVERLOADED = "The service is overloaded; try again later."
 ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
 
 

@@ -21,6 +21,7 @@ from comment_toxicity.errors import DataError, SettingsError
 from comment_toxicity.files.write import standard_output
 from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL
 from comment_toxicity.service.errors import busy
+from comment_toxicity.text import without_lone_surrogates
 
 if TYPE_CHECKING:
     from comment_toxicity.service.requests import SuggestRequest
@@ -213,4 +214,4 @@ def _writing(output: str) -> Iterator[TextIO | codecs.StreamWriter]:
 
 def _storable(text: str) -> str:
     """Replace what databases reject: lone surrogates and NUL."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "�")
+    return without_lone_surrogates(text).replace("\0", "�")

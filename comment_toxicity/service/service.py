@@ -20,7 +20,7 @@ from comment_toxicity.service.access import Access
 from comment_toxicity.service.attributes import attribute_labels
 from comment_toxicity.service.batching import Batcher, Scores
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
-from comment_toxicity.service.errors import ApiError, busy
+from comment_toxicity.service.errors import OVERLOADED, ApiError, busy
 from comment_toxicity.service.languages import LanguageDetector
 from comment_toxicity.service.metrics import Metrics
 from comment_toxicity.service.requests import SuggestRequest
@@ -35,7 +35,6 @@ MAX_LARGE = 32
 # hangs, it delays no more requests than these.
 MAX_WRITING = 4
 MAX_WRITING_SECONDS = 10
-OVERLOADED = "The service is overloaded; try again later."
 
 
 class Service:

@@ -88,16 +88,6 @@ class OperatingReport:
             ]
         )
 
-    def reliability_frame(self) -> pd.DataFrame:
-        """A row for each label and band of scores: mean_score, share_positive, weight."""
-        return pd.DataFrame(
-            [
-                {"label": name, **dataclasses.asdict(point)}
-                for name, label in self.labels.items()
-                for point in label.reliability
-            ]
-        )
-
     def table(self) -> str:
         """The report as text for the terminal."""
         weighted = ", weighted" if self.weighted else ""

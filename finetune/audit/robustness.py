@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from comment_toxicity.decision import reaches
 from finetune.audit.ranking import roc_auc
-from finetune.data.noise import KINDS, Noise
+from finetune.data.noise import KINDS, SHARE, Noise, in_some_words
 from finetune.measure.report import frame_of, mean, plain, ratio
 from finetune.measure.tables import METRICS, Column, Table, decimals
 
 Floats = NDArray[np.float64]
-WORD = re.compile(r"[^\W\d_]{4,}")
 
 
 @dataclass(frozen=True)
@@ -108,24 +107,16 @@ def glued_words(text: str, generator: np.random.Generator) -> str:
     words = text.split(" ")
     if len(words) < 2:
         return text
-    joined = generator.random(len(words) - 1) < 0.25
+    joined = generator.random(len(words) - 1) < SHARE
     joined[generator.integers(len(joined))] = True
     ends = ["" if gone else " " for gone in joined]
     return "".join(word + end for word, end in zip(words, [*ends, ""], strict=True))
 
 
-def dropped_vowels(text: str, generator: np.random.Generator) -> str:
-    """Leave out the inner vowels of about a quarter of the longer words, and at least one's."""
-    count = len(WORD.findall(text))
-    picked = iter(
-        (generator.random(count) < 0.25) | (np.arange(count) == generator.integers(max(count, 1)))
-    )
-
-    def change(match: re.Match[str]) -> str:
-        word = match.group()
-        return word[0] + re.sub("[aeiou]", "", word[1:-1]) + word[-1] if next(picked) else word
-
-    return WORD.sub(change, text)
+@in_some_words
+def dropped_vowels(word: str, generator: np.random.Generator) -> str:
+    """Leave out a word's inner vowels."""
+    return word[0] + re.sub("[aeiou]", "", word[1:-1]) + word[-1]
 
 
 HELD_OUT: dict[str, Noise] = {"glued_words": glued_words, "dropped_vowels": dropped_vowels}

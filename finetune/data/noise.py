@@ -35,7 +35,7 @@ def add_noise(text: str, generator: np.random.Generator) -> str:
     return KINDS[str(generator.choice(list(KINDS)))](text, generator)
 
 
-def _words(change: Noise) -> Noise:
+def in_some_words(change: Noise) -> Noise:
     """Make a change of one word into a change of some words of a text."""
 
     def noisy(text: str, generator: np.random.Generator) -> str:
@@ -55,7 +55,7 @@ def _words(change: Noise) -> Noise:
     return noisy
 
 
-@_words
+@in_some_words
 def misspelling(word: str, generator: np.random.Generator) -> str:
     """Swap two letters, drop one, double one or hit the key beside it; the first letter stays."""
     index = int(generator.integers(1, len(word) - 1))
@@ -70,13 +70,13 @@ def misspelling(word: str, generator: np.random.Generator) -> str:
     return word[:index] + _one_of(beside, generator) + word[index + 1 :]
 
 
-@_words
+@in_some_words
 def leetspeak(word: str, generator: np.random.Generator) -> str:
     """Replace letters by digits and symbols that look like them."""
     return _replace_letters(word, LEET, generator)
 
 
-@_words
+@in_some_words
 def spaces(word: str, generator: np.random.Generator) -> str:
     """Space out a word, or break it in two."""
     if generator.random() < 0.5:
@@ -85,7 +85,7 @@ def spaces(word: str, generator: np.random.Generator) -> str:
     return f"{word[:index]} {word[index:]}"
 
 
-@_words
+@in_some_words
 def punctuation(word: str, generator: np.random.Generator) -> str:
     """Put a symbol between all letters, or insert one, or replace a letter by one."""
     symbol = _one_of(".-*_,'", generator)
@@ -95,26 +95,26 @@ def punctuation(word: str, generator: np.random.Generator) -> str:
     return word[:index] + symbol + word[index + int(generator.integers(2)) :]
 
 
-@_words
+@in_some_words
 def repeated_letters(word: str, generator: np.random.Generator) -> str:
     """Stretch one letter to three to six."""
     index = int(generator.integers(1, len(word)))
     return word[:index] + word[index] * int(generator.integers(2, 6)) + word[index:]
 
 
-@_words
+@in_some_words
 def homoglyphs(word: str, generator: np.random.Generator) -> str:
     """Replace letters by ones of other alphabets that look the same."""
     return _replace_letters(word, LOOKALIKES, generator)
 
 
-@_words
+@in_some_words
 def zero_width(word: str, generator: np.random.Generator) -> str:
     """Put invisible characters between the letters."""
     return "".join(letter + _one_of(ZERO_WIDTH, generator) for letter in word[:-1]) + word[-1]
 
 
-@_words
+@in_some_words
 def case(word: str, generator: np.random.Generator) -> str:
     """Mix capitals and small letters."""
     upper = generator.random(len(word)) < 0.5

@@ -1,14 +1,13 @@
 """The files of a model folder to publish, with sizes and hashes, and the card as published."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from comment_toxicity.disk import sha256_of
+from comment_toxicity.disk import git_hash_of, read_json, sha256_of
 from comment_toxicity.errors import ModelError
 from comment_toxicity.folder import ModelFolder
 from finetune.card import render_card, usage
@@ -49,10 +48,8 @@ class File:
         return cls(path.name, path, len(content), hashlib.sha256(content).hexdigest(), content)
 
     def git_hash(self) -> str:
-        """Return the hash by which git, and so the Hub, identifies the content of a small file."""
-        content = self.path.read_bytes() if self.content is None else self.content
-        header = b"blob %d\0" % len(content)
-        return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+        """See git_hash_of."""
+        return git_hash_of(self.path.read_bytes() if self.content is None else self.content)
 
 
 @dataclass(frozen=True)
@@ -178,12 +175,9 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 def _table(path: Path) -> dict[str, Any]:
     """Read a JSON object; an empty one if there is no such file."""
-    if not path.is_file():
-        return {}
     try:
-        content = json.loads(_text(path))
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON ({error}); copy the folder again.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: not a JSON object; copy the folder again.")
-    return content
+        return read_json(path)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the folder again.") from error

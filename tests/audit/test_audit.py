@@ -58,7 +58,6 @@ def test_each_report_has_a_frame(audit):
     assert len(audit.function.frame()) == 2
     assert len(audit.robustness.frame()) == 10
     assert audit.operating_points.frame().chosen.sum() == 1
-    assert set(audit.operating_points.reliability_frame().label) == {"toxic"}
     assert len(audit.transfer.frame()) == 5
 
 
