@@ -1,4 +1,4 @@
-"""Labelled tables → clean rows, targets and weights: the one reader of labels.
+"""Labelled tables → clean rows, targets and weights: labels are read here only.
 
 A Layout says which column is what. Clean rows are a DataFrame with the text column first, then (if
 the layout names them) id and weight, then one column a label: 1, 0 or NaN for unknown. With a class
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from comment_toxicity.errors import DataError
 from comment_toxicity.text import is_blank
-from finetune.data.tables import read_table
 
 UNKNOWN_CLASS = ("", "-1")
 MOST_CLASSES = 100  # a column of more different values holds something else
@@ -46,8 +45,8 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """Every column that the layout names."""
-        others = [self.id, self.weight]
-        return [self.text, *self.label_columns, *(name for name in others if name is not None)]
+        optional = [self.id, self.weight]
+        return [self.text, *self.label_columns, *(name for name in optional if name is not None)]
 
     def optional(self, columns: Iterable[str]) -> Self:
         """The same layout, without an id or a weight that is not one of the columns."""
@@ -57,11 +56,6 @@ class Layout:
             weight=self.weight if self.weight in known else None,
             id=self.id if self.id in known else None,
         )
-
-
-def read_rows(source: str, layout: Layout) -> pd.DataFrame:
-    """Read a file, URL or Hub dataset, as read_table does, into clean rows."""
-    return clean_rows(read_table(source), layout, source).reset_index(drop=True)
 
 
 def clean_rows(
@@ -92,8 +86,8 @@ def clean_rows(
     if not keep_unlabelled:
         kept &= rows[layout.label_columns].notna().any(axis=1)
     if not kept.any():
-        wanted = "a text" if keep_unlabelled else "both a comment and a label; check the columns"
-        raise DataError(f"{source}: no row has {wanted}.")
+        expected = "a text" if keep_unlabelled else "both a comment and a label; check the columns"
+        raise DataError(f"{source}: no row has {expected}.")
     return rows[kept]
 
 

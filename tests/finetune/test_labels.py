@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
-from finetune.data.labels import Layout, clean_rows, label_matrix, read_rows, row_weights
+from finetune.data.labels import Layout, clean_rows, label_matrix, row_weights
+from tests.rows import read_rows
 
 LAYOUT = Layout("comment_text", ("toxic", "threat"))
 

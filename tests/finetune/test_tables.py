@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
-from finetune.data.labels import Layout, label_matrix, read_rows
+from finetune.data.labels import Layout, label_matrix
 from finetune.data.tables import describe_source, read_table
 from tests.publish.hub_server import Repository
+from tests.rows import read_rows
 
 ROWS = pd.DataFrame(
     {

@@ -16,7 +16,7 @@ import sqlalchemy as sql
 from comment_toxicity.service import service
 from comment_toxicity.service.feedback import TABLE, FeedbackStore, export, since
 from finetune.config import Settings
-from finetune.data.labels import read_rows
+from tests.rows import read_rows
 from tests.service.conftest import KIND, RUDE
 
 
