@@ -1,4 +1,4 @@
-"""comment-toxicity score | serve | compare | feedback | explain: comments in files, over HTTP.
+"""comment-toxicity score | serve | compare | feedback | explain: the command line.
 
 python -m comment_toxicity is the same command, installed or not.
 """
@@ -103,8 +103,8 @@ def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "export",
         help="write them as rows to fine-tune on",
         description="Write the corrections as rows that finetune reads: id, comment_text, and a "
-        "column for each label with 1, 0, or -1 where nobody said. If a comment was corrected "
-        "several times, the latest correction counts.",
+        "column for each label with 1, 0, or -1 where nobody corrected it. If a comment was "
+        "corrected several times, the latest correction counts.",
     )
     export.set_defaults(run=run_feedback_export)
     export.add_argument(
@@ -244,7 +244,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
 
 
 def service_packages() -> AbstractContextManager[None]:
-    """Around imports of the service: SettingsError with the command that installs its packages."""
+    """Turn a failed import of the service into a SettingsError that says what to install."""
     return needed_for("This command", "comment-toxicity[serve]", SettingsError)
 
 
@@ -289,8 +289,9 @@ def run_explain(arguments: argparse.Namespace) -> None:
     from comment_toxicity.explain import explain_flags, report
 
     text = read_standard_input() if arguments.text == "-" else arguments.text
-    found = explain_flags(load_classifier(arguments.model), text)
-    print_text(json.dumps(found, ensure_ascii=False) if arguments.json else report(found))
+    explained = explain_flags(load_classifier(arguments.model), text)
+    as_json = json.dumps(explained, ensure_ascii=False)
+    print_text(as_json if arguments.json else report(explained))
 
 
 def read_standard_input() -> str:

@@ -22,14 +22,14 @@ from comment_toxicity.errors import SettingsError
 KEPT = "TOXICITY_MODELS_KEPT"
 """Environment: keep this many loaded models in memory (default: 2)."""
 
-_FIRST = threading.Lock()
+_LOCK = threading.Lock()
 
 State = tuple[tuple[str, int, int], ...]
 
 
 def shared_models() -> "LoadedModels":
     """The models that the page and the HTTP routes of this process share."""
-    with _FIRST:  # else many visitors at once on a new server would each load models of their own
+    with _LOCK:  # else many visitors at once on a new server would each load models of their own
         return _shared_models()
 
 
@@ -42,7 +42,7 @@ def _shared_models() -> "LoadedModels":
 
 
 class LoadedModels:
-    """At most `kept` models; the least recently used one makes room for another.
+    """At most `kept` models; the least recently used one is dropped for another.
 
     Models load one at a time: transformers imports parts of itself lazily and fails when two
     threads do that at once. A loaded model waits for no lock.
@@ -94,10 +94,10 @@ class LoadedModels:
 
     def _fresh(self, name: str) -> "classifier.Classifier | None":
         with self._table:
-            known = self._models.get(name)
-            if known is None:
+            entry = self._models.get(name)
+            if entry is None:
                 return None
-            state, model = known
+            state, model = entry
             if state != _state(model):
                 return None
             self._models.move_to_end(name)

@@ -68,7 +68,7 @@ class Weights:
     def __post_init__(self) -> None:
         """Raise ValueError unless both are strings."""
         if not isinstance(self.file, str) or not isinstance(self.sha256, str):
-            raise ValueError("the weights' file or sha256 is not a text")
+            raise ValueError("the weights' file or sha256 is not a string")
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -122,7 +122,7 @@ class Decision:
     def __post_init__(self) -> None:
         """Raise ValueError for a field of another type, or a label without its threshold."""
         if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
-            raise ValueError("criterion is not a text, or rows not a number")
+            raise ValueError("criterion is not a string, or rows not a number")
         if self.activation == "sigmoid":
             for name, label in self.labels.items():
                 if label.threshold is None:
@@ -211,11 +211,11 @@ class Decision:
             raise ModelError(
                 f"{path}: missing, but {FILE_NAME} beside it names it; copy the whole folder again."
             )
-        found = Weights.of(path).sha256
-        if found != self.weights.sha256:
+        sha256 = Weights.of(path).sha256
+        if sha256 != self.weights.sha256:
             raise ModelError(
-                f"{path}: not the weights that {FILE_NAME} was made for (its sha256 begins with "
-                f"{found[:12]}, expected {self.weights.sha256[:12]}); "
+                f"{path}: not the weights that {FILE_NAME} belongs to (its sha256 begins with "
+                f"{sha256[:12]}, expected {self.weights.sha256[:12]}); "
                 "copy the whole folder again, or run finetune's calibrate on it."
             )
 

@@ -1,4 +1,4 @@
-"""Which parts of a comment move a label's score: leave each out, and score what remains.
+"""Which parts of a comment move a label's score: leave each out, and score the rest.
 
 Occlusion (Zeiler and Fergus 2014), through Classifier.score itself: for any model, the effects are
 differences between scores that the page could show. They show what the model looked at, not whether
@@ -129,16 +129,16 @@ def explain_flags(classifier: "Classifier", text: str) -> dict[str, Any]:
     }
 
 
-def report(found: dict[str, Any]) -> str:
-    """What explain_flags() returns, as lines for a terminal."""
-    width = max(map(len, found["scores"]))
+def report(explained: dict[str, Any]) -> str:
+    """The result of explain_flags() as text for the terminal."""
+    width = max(map(len, explained["scores"]))
     lines = [f"{'label':{width}}  score  threshold"]
-    for label, score in found["scores"].items():
-        threshold = found["thresholds"].get(label)
+    for label, score in explained["scores"].items():
+        threshold = explained["thresholds"].get(label)
         marks = f"{threshold:9.3f}" if threshold is not None else f"{'–':>9}"
-        flagged = "  flagged" if label in found["flags"] else ""
+        flagged = "  flagged" if label in explained["flags"] else ""
         lines.append(f"{label:{width}}  {score:.3f}  {marks}{flagged}")
-    for label, explanation in found["explanations"].items():
+    for label, explanation in explained["explanations"].items():
         where = "" if explanation["whole"] else " (of the passage with the highest score)"
         lines.append(f"\n{label}: what each {explanation['unit']} adds to the score{where}")
         lines += [

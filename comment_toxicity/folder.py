@@ -79,7 +79,7 @@ class ModelFolder:
             decision.verify(path)
             if list(decision.labels) != labels:
                 raise ModelError(
-                    f"{path / DECISION_FILE}: made for the labels {', '.join(decision.labels)}, "
+                    f"{path / DECISION_FILE}: has the labels {', '.join(decision.labels)}, "
                     f"but config.json has {', '.join(labels)}; copy the whole folder again."
                 )
         else:

@@ -136,19 +136,19 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
     from httpx2 import HTTPError
     from huggingface_hub import constants, errors
 
-    wanted = f"{repo}@{revision}" if revision else repo
+    model = f"{repo}@{revision}" if revision else repo
     try:
         yield
     except errors.GatedRepoError as error:
         raise ModelError(
-            f"{wanted}: its owner grants access on request only; ask for it on "
+            f"{model}: its owner grants access on request only; ask for it on "
             f"https://huggingface.co/{repo}, then log in with `hf auth login`."
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise ModelError(f"{wanted}: the model {repo} has no such revision.") from error
+        raise ModelError(f"{model}: the model {repo} has no such revision.") from error
     except errors.RepositoryNotFoundError as error:
         raise ModelError(
-            f"{wanted}: no such model on the Hub, or a private one, which needs a token: set "
+            f"{model}: no such model on the Hub, or a private one, which needs a token: set "
             "HF_TOKEN or run `hf auth login`."
         ) from error
     except errors.HfHubHTTPError as error:
@@ -158,16 +158,16 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             if status in (401, 403)
             else "try again later"
         )
-        raise ModelError(f"{wanted}: the Hub answers with {status}; {advice}.") from error
+        raise ModelError(f"{model}: the Hub answers with {status}; {advice}.") from error
     except errors.HFValidationError as error:
-        raise ModelError(f"{wanted}: not a Hub id of the form owner/name.") from error
+        raise ModelError(f"{model}: not a Hub id of the form owner/name.") from error
     except (HTTPError, ConnectionError, errors.EntryNotFoundError) as error:
         raise ModelError(
-            f"{wanted}: the Hub cannot be reached, and the cache does not hold the whole model; "
+            f"{model}: the Hub cannot be reached, and the cache does not hold the whole model; "
             "connect to the network, or give the path of a model folder."
         ) from error
     except OSError as error:
         raise ModelError(
-            f"{wanted}: cannot be written to {constants.HF_HUB_CACHE} ({error.strerror or error}); "
+            f"{model}: cannot be written to {constants.HF_HUB_CACHE} ({error.strerror or error}); "
             "free some space, or set HF_HOME to a writable folder."
         ) from error

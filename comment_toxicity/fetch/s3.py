@@ -1,4 +1,4 @@
-"""A model on S3, or what speaks its language → its folder in a cache, hashes checked.
+"""A model in S3, or an S3-compatible store → its folder in a cache, hashes checked.
 
 finetune/publish/s3.py writes this:
 
@@ -85,13 +85,14 @@ def s3_folder(uri: str) -> Path:
 
 def read_pointer(client: Any, location: S3Location, *parts: str) -> tuple[str, str] | None:
     """The version that a pointer names, and the pointer's ETag; None where there is no pointer."""
-    found = read_small(client, location, *parts)
-    if found is None:
+    stored = read_small(client, location, *parts)
+    if stored is None:
         return None
+    content, etag = stored
     try:
-        version = json.loads(found[0])["version"]
+        version = json.loads(content)["version"]
         if VERSION.fullmatch(version):
-            return version, found[1]
+            return version, etag
     except (ValueError, KeyError, TypeError):
         pass
     raise ModelError(
@@ -101,23 +102,26 @@ def read_pointer(client: Any, location: S3Location, *parts: str) -> tuple[str, s
 
 def read_manifest(client: Any, location: S3Location, version: str) -> bytes | None:
     """The manifest of a version, checked; None when there is none."""
-    found = read_small(client, location, "versions", version, MANIFEST)
-    if found is not None and not _is_of(found[0], version):
+    stored = read_small(client, location, "versions", version, MANIFEST)
+    if stored is None:
+        return None
+    manifest, _ = stored
+    if not _is_of(manifest, version):
         raise ModelError(
             f"{location}: the manifest of {version} is not the one that was published."
         )
-    return found and found[0]
+    return manifest
 
 
 def _version(client: Any, location: S3Location) -> str:
     if location.revision is None:
-        found = read_pointer(client, location, POINTER)
-        if found is None:
+        pointer = read_pointer(client, location, POINTER)
+        if pointer is None:
             raise ModelError(f"{location}: no model is published there ({POINTER} is missing).")
-        return found[0]
-    found = read_pointer(client, location, "tags", f"{location.revision}.json")
-    if found is not None:
-        return found[0]
+        return pointer[0]
+    pointer = read_pointer(client, location, "tags", f"{location.revision}.json")
+    if pointer is not None:
+        return pointer[0]
     if VERSION.fullmatch(location.revision):
         return location.revision
     raise ModelError(f"{location}: the model there has no such version or tag.")

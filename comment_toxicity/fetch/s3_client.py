@@ -1,4 +1,4 @@
-"""S3 or an S3-compatible store: where a model is there, a client, and errors in words.
+"""S3 or an S3-compatible store: locations of models, a client, and messages for its errors.
 
 For another endpoint than Amazon's, set boto3's own AWS_ENDPOINT_URL.
 """
@@ -35,10 +35,10 @@ class S3Location:
     @classmethod
     def parse(cls, uri: str) -> Self:
         """Parse the form above. Raises ModelError for any other."""
-        found = URI.fullmatch(uri)
-        if not found:
+        match = URI.fullmatch(uri)
+        if not match:
             raise ModelError(f"{uri}: not of the form s3://BUCKET/PREFIX or …@REVISION.")
-        return cls(found["bucket"], found["prefix"], found["revision"])
+        return cls(match["bucket"], match["prefix"], match["revision"])
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}" + (f"@{self.revision}" if self.revision else "")
@@ -124,7 +124,7 @@ def unreachable(error: Exception) -> bool:
 
 
 @contextmanager
-def translating_s3_errors(where: str, kind: type[UserError]) -> Iterator[None]:
+def translating_s3_errors(where: str, error_type: type[UserError]) -> Iterator[None]:
     """Turn whatever boto3 raises into one sentence of the given type, without secrets."""
     from boto3.exceptions import Boto3Error, RetriesExceededError
     from botocore.exceptions import (
@@ -138,28 +138,28 @@ def translating_s3_errors(where: str, kind: type[UserError]) -> Iterator[None]:
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise kind(
+        raise error_type(
             f"{where}: the AWS credentials are missing or incomplete; {CREDENTIALS}."
         ) from error
     except ParamValidationError as error:
-        raise kind(f"{where}: S3 does not allow this bucket name.") from error
+        raise error_type(f"{where}: S3 does not allow this bucket name.") from error
     except (BotoCoreError, RetriesExceededError) as error:
         if unreachable(error):
-            raise kind(
+            raise error_type(
                 f"{where}: the endpoint cannot be reached ({type(error).__name__}); check the "
                 "network, or set AWS_ENDPOINT_URL to the right one."
             ) from error
         # Profiles, regions, single sign-on: it says well what is wrong.
-        raise kind(f"{where}: {str(error).rstrip('.')}.") from error
+        raise error_type(f"{where}: {str(error).rstrip('.')}.") from error
     except (ClientError, Boto3Error) as error:
-        raise kind(f"{where}: {_reason(error)}.") from error
+        raise error_type(f"{where}: {_reason(error)}.") from error
     except OSError as error:
-        raise kind(
+        raise error_type(
             f"{where}: {error.filename or 'a file'} cannot be read or written "
             f"({error.strerror or error}); free some space, or set HF_HOME to a writable folder."
         ) from error
     except ValueError as error:
-        raise kind(
+        raise error_type(
             f"{where}: the AWS settings cannot be used ({str(error).split(':')[0]}); fix "
             f"AWS_ENDPOINT_URL, or, for credentials, {CREDENTIALS}."
         ) from error

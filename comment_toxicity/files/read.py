@@ -76,9 +76,9 @@ def file_format(path: str, stream_format: str) -> str:
     if path == STANDARD_STREAM:
         return stream_format
     name = path.lower().removesuffix(".gz")
-    for ending, found in ((".csv", "csv"), (".jsonl", "jsonl"), (".parquet", "parquet")):
-        if name.endswith(ending) and not (found == "parquet" and path.lower().endswith(".gz")):
-            return found
+    for known in ("csv", "jsonl", "parquet"):
+        if name.endswith(f".{known}") and not (known == "parquet" and path.lower().endswith(".gz")):
+            return known
     raise DataError(
         f"{path}: unknown ending; use .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, or “-”."
     )
@@ -110,17 +110,17 @@ def open_input(path: str, stream_format: str) -> Iterator[Input]:
 
 
 def parquet_package() -> AbstractContextManager[None]:
-    """Around the import of pyarrow: DataError with the command that installs it."""
+    """Turn a failed import of pyarrow into a DataError that says what to install."""
     return needed_for("Parquet", "comment-toxicity[files]", DataError)
 
 
-def choose_text_column(source: Input, path: str, wanted: str | None) -> str:
-    """The column `wanted`, or else the input's own. Raises DataError if it is not there."""
-    found = find_column(source.columns, [wanted]) if wanted else source.text_column
-    if found is not None:
-        return found
+def choose_text_column(source: Input, path: str, name: str | None) -> str:
+    """The column called `name`; for None the input's own. DataError if there is none."""
+    column = find_column(source.columns, [name]) if name else source.text_column
+    if column is not None:
+        return column
     raise DataError(
-        f"{path}: no column {wanted or ' or '.join(TEXT_COLUMNS)} "
+        f"{path}: no column {name or ' or '.join(TEXT_COLUMNS)} "
         f"(found {', '.join(source.columns)}); {NAME_COLUMN}."
     )
 
@@ -158,14 +158,14 @@ class CsvInput:
             raise DataError(f"{path}: is empty; expected a header line and one line per comment.")
         if not all(map(_is_utf8, self.columns)):
             raise DataError(f"{path}: the header is not UTF-8; save the file as “CSV UTF-8”.")
-        _refuse_equal(self.columns, path)
+        _check_unique(self.columns, path)
         self.text_column = find_column(self.columns, TEXT_COLUMNS)
 
     def chunks(self, text_column: str) -> Iterator[Chunk]:
         """Read to the end. An empty line is a row only if there is one column."""
-        one = len(self.columns) == 1
+        single = len(self.columns) == 1
         for rows in _grouped(
-            self._row(fields or [""], text_column) if fields or one else None
+            self._row(fields or [""], text_column) if fields or single else None
             for fields in self._rows
         ):
             yield Chunk(self.columns, [row.cells for row in rows], *_texts_and_reasons(rows))
@@ -246,7 +246,7 @@ class ParquetInput:
             self.columns = self._file.schema_arrow.names
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
-        _refuse_equal(self.columns, path)
+        _check_unique(self.columns, path)
         self.text_column = find_column(self.columns, TEXT_COLUMNS)
         self.rows: int | None = self._file.metadata.num_rows
 
@@ -254,12 +254,12 @@ class ParquetInput:
         """Read to the end."""
         import pyarrow
 
-        kind = self._file.schema_arrow.field(text_column).type
-        if pyarrow.types.is_dictionary(kind):
-            kind = kind.value_type
-        if str(kind) not in {"string", "large_string", "string_view", "null"}:
+        cell_type = self._file.schema_arrow.field(text_column).type
+        if pyarrow.types.is_dictionary(cell_type):
+            cell_type = cell_type.value_type
+        if str(cell_type) not in {"string", "large_string", "string_view", "null"}:
             raise DataError(
-                f"{self._path}: column {text_column} holds {kind}, not text; {NAME_COLUMN}."
+                f"{self._path}: column {text_column} holds {cell_type}, not text; {NAME_COLUMN}."
             )
         try:
             if self.rows == 0:
@@ -344,7 +344,7 @@ def has_many_values(line: bytes) -> bool:
     return len(line) > MOST_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
-def _refuse_equal(columns: list[str], path: str) -> None:
+def _check_unique(columns: list[str], path: str) -> None:
     name, times = Counter(columns).most_common(1)[0] if columns else ("", 0)
     if times > 1:
         raise DataError(f"{path}: more than one column is called {name!r}; rename them.")

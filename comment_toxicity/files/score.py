@@ -63,14 +63,14 @@ def score_file(
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
-    source, output: paths whose endings tell the format, or "-" for a standard stream, which is
+    source, output: paths whose endings give the format, or "-" for a standard stream, which is
     in `stream_format`. text_column: None takes comment_text or text.
     on_rows: called every few rows with the number of rows scored so far, in place of the
     progress bar; what it raises ends the run like an interruption.
     Raises DataError or SettingsError, with `output` untouched.
     """
-    kind = file_format(output, stream_format)
-    if output == STANDARD_STREAM and kind == "parquet":
+    output_format = file_format(output, stream_format)
+    if output == STANDARD_STREAM and output_format == "parquet":
         raise SettingsError("Parquet cannot be written to standard output; give a file.")
     if resume and STANDARD_STREAM in (source, output):
         raise SettingsError(
@@ -81,15 +81,17 @@ def score_file(
     if Path(output).is_dir():
         raise SettingsError(f"{output}: is a folder; name a file for --output.")
     labels = classifier.labels
-    form: Output = ParquetOutput(labels) if kind == "parquet" else TextOutput(labels, kind)
+    writer: Output = (
+        ParquetOutput(labels) if output_format == "parquet" else TextOutput(labels, output_format)
+    )
 
     with open_input(source, stream_format) as rows:
         column = choose_text_column(rows, source, text_column)
-        _refuse_taken(rows.columns, labels, source)
+        _check_free(rows.columns, labels, source)
         job = None if source == STANDARD_STREAM else _job(classifier, source, column)
-        with _part_folder(output, job, resume, form.suffix) as part:
-            count = _score_chunks(classifier, rows, column, source, form, part, on_rows)
-            return _join(form, part, output, count)
+        with _part_folder(output, job, resume, writer.suffix) as part:
+            count = _score_chunks(classifier, rows, column, source, writer, part, on_rows)
+            return _join(writer, part, output, count)
 
 
 def _score_chunks(
@@ -97,17 +99,17 @@ def _score_chunks(
     rows: Input,
     column: str,
     source: str,
-    form: Output,
+    writer: Output,
     part: Path,
     on_rows: Callable[[int], None] | None,
 ) -> int:
     chunks = enumerate(rows.chunks(column))
-    done = len(_chunk_files(part, form))
+    done = len(_chunk_files(part, writer))
     before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
     hidden = None if on_rows is None else True
     with _progress_bar(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
         for number, chunk in chunks:
-            _refuse_taken(chunk.columns, classifier.labels, source)
+            _check_free(chunk.columns, classifier.labels, source)
             scores = _score(classifier, chunk.texts, before, on_rows)
             flags = [
                 None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
@@ -115,8 +117,8 @@ def _score_chunks(
             ]
             with _translating_write_errors(part):
                 partial = part / "chunk.part"
-                form.write(partial, chunk, scores, flags)
-                partial.replace(part / f"{number:08d}{form.suffix}")
+                writer.write(partial, chunk, scores, flags)
+                partial.replace(part / f"{number:08d}{writer.suffix}")
             bar.update(len(flags))
             before += len(flags)
     return before
@@ -161,19 +163,19 @@ def _progress_bar(**settings: Any) -> Any:
     return tqdm(**settings)
 
 
-def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
-    chunks = _chunk_files(part, form)
+def _join(writer: Output, part: Path, output: str, rows: int) -> Summary:
+    chunks = _chunk_files(part, writer)
     if output == STANDARD_STREAM:
         with standard_output() as stream:
-            return form.join(chunks, stream)
+            return writer.join(chunks, stream)
     with _translating_write_errors(part):
         whole = part / "joined.part"
         with whole.open("wb") as stream:
             if output.lower().endswith(".gz"):
                 with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as compressed:
-                    summary = form.join(chunks, compressed)
+                    summary = writer.join(chunks, compressed)
             else:
-                summary = form.join(chunks, stream)
+                summary = writer.join(chunks, stream)
         if summary.rows != rows:
             raise DataError(
                 f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it to "
@@ -183,11 +185,11 @@ def _join(form: Output, part: Path, output: str, rows: int) -> Summary:
     return summary
 
 
-def _chunk_files(part: Path, form: Output) -> list[Path]:
-    return sorted(part.glob(f"[0-9]*{form.suffix}"))
+def _chunk_files(part: Path, writer: Output) -> list[Path]:
+    return sorted(part.glob(f"[0-9]*{writer.suffix}"))
 
 
-def _refuse_taken(columns: list[str], labels: list[str], source: str) -> None:
+def _check_free(columns: list[str], labels: list[str], source: str) -> None:
     taken = [name for name in (*score_columns(labels), FLAGS, REASON) if name in columns]
     if taken:
         raise DataError(

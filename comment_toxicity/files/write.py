@@ -33,7 +33,7 @@ ROW_GROUP_BYTES = 64_000_000
 
 
 class UnfitError(DataError):
-    """Rows that the wanted format cannot hold; resuming would fail in the same way."""
+    """Rows that the output format cannot hold; resuming would fail in the same way."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class TextOutput:
 
     suffix = ".jsonl"
 
-    def __init__(self, labels: Sequence[str], kind: str):
+    def __init__(self, labels: Sequence[str], file_format: str):
         self._scores = score_columns(labels)
-        self._kind = kind
+        self._format = file_format
 
     def write(
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
@@ -117,7 +117,7 @@ class TextOutput:
         columns = [*names, *self._scores, FLAGS] + [REASON] * (unscored > 0)
 
         text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, it never closes the stream
-        if self._kind == "csv":
+        if self._format == "csv":
             # With \n alone as line end, it would leave a cell's \r unquoted, which ends a line too.
             line = io.StringIO(newline="")
             writer = csv.writer(line, lineterminator="\r\n")

@@ -64,7 +64,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that the report shows."""
+    """The agreement in each attribute, and the largest differences."""
 
     model: str
     old_threshold: float
@@ -109,21 +109,21 @@ def compare(
     worst: list[tuple[float, int, Difference]] = []
     skipped = seen = 0
     with open_input(source, "csv") as file:
-        wanted = choose_text_column(file, source, text_column)
+        column_of_texts = choose_text_column(file, source, text_column)
         columns = _columns(file.columns, label_of, classifier.labels, source)
-        for chunk in file.chunks(wanted):
+        for chunk in file.chunks(column_of_texts):
             theirs = np.array([_old_scores(chunk, column.name) for column in columns])
-            good = np.array([not is_blank(text) for text in chunk.texts], bool)
-            used = good & ~np.isnan(theirs).all(axis=0)
+            has_text = np.array([not is_blank(text) for text in chunk.texts], bool)
+            used = has_text & ~np.isnan(theirs).all(axis=0)
             skipped += int((~used).sum())
             texts = [str(text) for text, use in zip(chunk.texts, used, strict=True) if use]
             ours = classifier.score(texts).astype(np.float64)
             for column, old in zip(columns, theirs[:, used], strict=True):
                 new = ours[:, column.index]
-                known = ~np.isnan(old)
-                column.theirs.append(old[known])
-                column.ours.append(new[known])
-                gaps = np.where(known, np.abs(old - new), -1)
+                has_score = ~np.isnan(old)
+                column.theirs.append(old[has_score])
+                column.ours.append(new[has_score])
+                gaps = np.where(has_score, np.abs(old - new), -1)
                 for row in np.argsort(-gaps)[:differences]:
                     if gaps[row] < 0:
                         break

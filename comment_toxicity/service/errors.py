@@ -1,4 +1,4 @@
-"""What is answered instead of scores: google.rpc.Status, with the messages that clients match.
+"""Error responses: google.rpc.Status, with the messages that clients match.
 
 {"error": {"code": 400, "message": "Comment must be non-empty.", "status": "INVALID_ARGUMENT",
            "details": [{"@type": "…v1alpha1.Error", "errorType": "COMMENT_EMPTY"}]}}

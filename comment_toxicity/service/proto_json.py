@@ -2,7 +2,7 @@
 
 An object is parsed strictly first; where that fails, as leniently as Google does it. Google's
 parser takes unquoted keys, single quotes and trailing commas, and its own curl sample uses them.
-It also takes line breaks within a string, as programs send that put JSON together by hand.
+It also takes line breaks within a string, which programs send that assemble JSON by hand.
 Both parsers stop at deep nesting: json with RecursionError, pyjson5 at 32 levels. Measured on a
 20 KB body: json 0.03 ms, pyjson5 0.2 ms (json5, written in Python, 90 ms).
 

@@ -1,4 +1,4 @@
-"""Perspective's JSON bodies → what a client requests, with the error messages of the contract."""
+"""Perspective's JSON bodies → requests, with the error messages of the contract."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ MAX_LANGUAGES = 100
 
 @dataclass(frozen=True)
 class CommentRequest:
-    """What both methods receive.
+    """The fields that both methods have.
 
     languages: as sent; none means that the language is to be detected.
     client_token: None when none was sent.
@@ -44,9 +44,9 @@ class CommentRequest:
 
 @dataclass(frozen=True)
 class AnalyzeRequest(CommentRequest):
-    """What comments:analyze is asked.
+    """A request to comments:analyze.
 
-    attributes: name → the score from which on it is answered (None: always), in request order.
+    attributes: name → the lowest score that is answered (None: any), in request order.
     """
 
     attributes: dict[str, float | None]
@@ -56,7 +56,7 @@ class AnalyzeRequest(CommentRequest):
 
 @dataclass(frozen=True)
 class SuggestRequest(CommentRequest):
-    """What comments:suggestscore is told.
+    """A request to comments:suggestscore.
 
     summary: attribute → the score that the whole comment should have had, in [0, 1].
     spans: attribute → (begin, end, score) for parts of it, in UTF-16 units.
@@ -114,7 +114,7 @@ def short(name: str) -> str:
 
 
 def _common(message: Message, body: Object) -> dict[str, Any]:
-    """Read what both methods receive. Of fields that change nothing, check the types only."""
+    """Read the fields of both methods; of those that change nothing, check the types only."""
     text = _text(message.get(body, "comment") or {})
     _check_context(message.get(body, "context") or {})
     message.get(body, "sessionId")

@@ -80,10 +80,10 @@ def _error(text: Any) -> dict[str, str] | None:
 
 
 def _labels(body: Object, known: list[str]) -> list[str]:
-    wanted = body.get("labels", known)
-    if not isinstance(wanted, list) or not wanted or not all(label in known for label in wanted):
+    asked = body.get("labels", known)
+    if not isinstance(asked, list) or not asked or not all(label in known for label in asked):
         raise invalid(f"labels must be a list of some of {', '.join(known)}.")
-    return [label for label in known if label in wanted]
+    return [label for label in known if label in asked]
 
 
 def _about(service: Service, labels: list[str]) -> Object:

@@ -148,7 +148,7 @@ def test_a_label_of_a_multi_label_model_needs_a_threshold(model_folder):
 
 def test_labels_that_differ_from_the_decision_are_refused(model_folder):
     edit(model_folder / "config.json", id2label={"0": "toxic", "1": "threat"})
-    with pytest.raises(ModelError, match="made for the labels"):
+    with pytest.raises(ModelError, match="has the labels"):
         load_classifier(model_folder)
 
 
