@@ -172,7 +172,7 @@ def resident_megabytes(process: int) -> float:
 
 def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print a Markdown table; numbers with three significant digits or no fraction."""
-    cells = [list(header), *([_shown(value) for value in row] for row in rows)]
+    cells = [list(header), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rules = ["-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)]
     for index, row in enumerate(cells):
@@ -183,7 +183,7 @@ def print_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
             print("|" + "|".join(rules) + "|")
 
 
-def _shown(value: Any) -> str:
+def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return str(value)

@@ -2,8 +2,8 @@
 
     python benchmarks/scoring.py --data FILE
 
-The methods take turns, so that a busy moment of the machine hits them all; each one's best round
-counts. A comment is tokenized, run through the model and turned into probabilities.
+The methods take turns, so that a busy moment of the machine affects them all; the best round of
+each counts. A comment is tokenized, run through the model and turned into probabilities.
 """
 
 import argparse
@@ -144,12 +144,12 @@ def _count_tokens(tokenizer: Any, texts: list[str]) -> int:
 
 def _latencies(method: Callable[[list[str]], Any], seconds: float) -> list[str]:
     """“median / 95th percentile” of one text alone in ms, at each length."""
-    shown = []
+    summaries = []
     for tokens in LATENCY_TOKENS:
         text = " ".join(["you"] * (tokens - 2))  # a token a word, [CLS] and [SEP]
         taken = np.array(durations(lambda text=text: method([text]), seconds)) * 1000
-        shown.append(f"{np.median(taken):.1f} / {np.quantile(taken, 0.95):.1f}")
-    return shown
+        summaries.append(f"{np.median(taken):.1f} / {np.quantile(taken, 0.95):.1f}")
+    return summaries
 
 
 if __name__ == "__main__":

@@ -67,39 +67,39 @@ class Session:
         message.rerun_script.page_script_hash = self._page
         started = time.monotonic()
         await self._send(message)
-        shown = await self._until_done()
-        if shown is None:
+        shown_at = await self._until_done()
+        if shown_at is None:
             raise RuntimeError("no sentence came back")
-        return shown - started
+        return shown_at - started
 
     async def _send(self, message: BackMsg) -> None:
         await self._socket.send(message.SerializeToString())
 
     async def _until_done(self) -> float | None:
         """Read until the script has run. Returns when the sentence came, or None."""
-        shown = None
+        shown_at = None
         async with asyncio.timeout(TIMEOUT):
             while True:
                 message = ForwardMsg()
                 message.ParseFromString(await self._socket.recv())
-                kind = message.WhichOneof("type")
-                if kind == "new_session":
+                message_type = message.WhichOneof("type")
+                if message_type == "new_session":
                     self._page = message.new_session.page_script_hash
-                elif kind == "delta":
+                elif message_type == "delta":
                     element = message.delta.new_element
                     self._notice(element)
                     if element.html.body.startswith('<div class="tox-sentence"'):
-                        shown = time.monotonic()
-                elif kind == "script_finished":
-                    return shown
+                        shown_at = time.monotonic()
+                elif message_type == "script_finished":
+                    return shown_at
 
     def _notice(self, element) -> None:
-        kind = element.WhichOneof("type")
-        if kind == "exception":
+        element_type = element.WhichOneof("type")
+        if element_type == "exception":
             raise RuntimeError(f"the page failed: {element.exception.message}")
-        if kind == "text_area":
+        if element_type == "text_area":
             self._comment = element.text_area.id
-        if kind == "button" and element.button.is_form_submitter:
+        if element_type == "button" and element.button.is_form_submitter:
             self._button = element.button.id
 
 

@@ -91,8 +91,8 @@ class Classifier:
     def logits(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
         """The scores before calibration, (texts × labels); blank texts are rows of NaN.
 
-        A text of several windows gets the highest logit of each label, as it is toxic when a part
-        of it is; with a single-label model, the mean.
+        A text of several windows gets the highest logit of each label, because it is toxic when a
+        part of it is; with a single-label model, the mean.
         """
         if isinstance(texts, str):
             raise TypeError("texts must be a list of strings, not one string")

@@ -10,8 +10,8 @@ CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # Linux control groups v2, in a contai
 def cores(quota: Path = CPU_MAX) -> int:
     """The number of cores that this process may use, at least 1.
 
-    A container with `--cpus 2`, or a Space, sees all of its host's cores, but may use only so much
-    of their time: a thread per core would spend it at once, and all of them would then stall.
+    A container with `--cpus 2`, or a Space, sees all of its host's cores, but may use only a
+    share of their time: a thread per core would spend it at once, and then all would stall.
 
     quota: a file with the microseconds that may be used of each period, or max, and the period.
     """

@@ -80,11 +80,11 @@ def fit_decision(
     probabilities, flags = np.zeros(scores.shape), np.zeros(scores.shape, dtype=bool)
     folds = _folds(truth)
     for fold in range(FOLDS):
-        own, others = folds == fold, folds != fold
-        of_others, _ = fit(scores[others], truth[others], fit_weights[others], labels, criterion)
-        probabilities[own] = of_others.apply(scores[own])
+        held_out, rest = folds == fold, folds != fold
+        of_rest, _ = fit(scores[rest], truth[rest], fit_weights[rest], labels, criterion)
+        probabilities[held_out] = of_rest.apply(scores[held_out])
         if activation == "sigmoid":
-            flags[own] = of_others.flags(probabilities[own])
+            flags[held_out] = of_rest.flags(probabilities[held_out])
     report: Report
     if activation == "softmax":
         report = evaluate_classes(truth, probabilities, labels, counts)
@@ -180,7 +180,7 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
     """Fit probability = sigmoid(slope × logit + intercept) by weighted log loss (Platt 1999).
 
     Targets are a little less than 1 and more than 0, so that few positives, cleanly separated, do
-    not make the slope infinite. Platt takes 1 / (positives + 2) from each positive row and gives
+    not make the slope infinite. Platt takes 1 / (positives + 2) from each positive row and adds
     1 / (negatives + 2) to each negative one. Here both add up to the same weight, or else a label
     that is rarer in nature than in these rows would be scored too high.
     """
@@ -188,13 +188,13 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
     classes = [targets == 1, targets == 0]
     moved = min(shares[rows].sum() / (rows.sum() + 2) for rows in classes)
     positive, negative = (moved / max(shares[rows].sum(), moved) for rows in classes)
-    aims = np.where(targets == 1, 1 - positive, negative)
+    soft_targets = np.where(targets == 1, 1 - positive, negative)
 
     def loss(line: Floats) -> tuple[float, Floats]:
         values = line[0] * logits + line[1]
-        excess = shares * (expit(values) - aims)
+        excess = shares * (expit(values) - soft_targets)
         gradient = np.array([excess @ logits, excess.sum()])
-        return float(shares @ (np.logaddexp(0, values) - aims * values)), gradient
+        return float(shares @ (np.logaddexp(0, values) - soft_targets * values)), gradient
 
     fit = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[SLOPES, (None, None)])
     return float(fit.x[0]), float(fit.x[1])
@@ -203,14 +203,14 @@ def _platt(logits: Floats, targets: Floats, weights: Floats) -> tuple[float, flo
 def _inverse_temperature(logits: Floats, targets: Floats, weights: Floats) -> float:
     """Fit the one slope of temperature scaling by weighted log loss (Guo et al. 2017).
 
-    Each target gives a little to the other classes, as in _platt: few rows, all classified
-    correctly, would make the slope infinite.
+    Targets are smoothed as in _platt: with few rows, all classified correctly, the slope would be
+    infinite.
     """
     rows, classes = targets.shape
-    aims = (targets * rows + 1) / (rows + classes)
+    soft_targets = (targets * rows + 1) / (rows + classes)
 
     def loss(slope: Floats) -> float:
-        return float(-weights @ (aims * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
+        return float(-weights @ (soft_targets * log_softmax(slope[0] * logits, axis=1)).sum(axis=1))
 
     return float(minimize(loss, [1.0], method="L-BFGS-B", bounds=[SLOPES]).x[0])
 

@@ -2,7 +2,7 @@
 
 config.json has the labels, decision.json the thresholds, metrics.json the metrics, audit.json what
 one number does not show (if it is of the same weights), run.json how the model was made. Only
-config.json must exist; what the others lack is left out, or said to be unknown.
+config.json must exist; what the others lack is left out, or stated as unknown.
 """
 
 import json

@@ -22,7 +22,7 @@ AFTER_TRAINING = {
 }  # fmt: skip
 """Settings that may change after training: they have no effect on the trained weights."""
 REMOVED = {"extra_text_column": "text", "source_column": "source", "layer_decay": 1.0}
-"""Settings of earlier versions, each with its default, which is how every run now works."""
+"""Settings of earlier versions. Each works as its default here did, and takes no other value."""
 
 
 def setting(effect: str, default: Any) -> Any:

@@ -1,8 +1,8 @@
 """The processes of one run under torchrun: the first does all the work, the others train with it.
 
 So rows are read, and scored by the teachers, once. The others wait until the first begins to train,
-and end if it fails before that. They hear of both by the store through which torch's processes find
-each other.
+and end if it fails before that. They learn of both through the store by which torch's processes
+find each other.
 """
 
 import contextlib
@@ -17,29 +17,29 @@ from comment_toxicity.errors import UserError
 
 KEY = "finetune/first"
 TRAINS, FAILED = b"trains", b"failed"
-LONGEST_START = timedelta(minutes=10)  # of the slowest process; not of the work of the first
+LONGEST_START = timedelta(minutes=10)  # for the slowest process to start, not for any work
 POLL_SECONDS = 0.2
 
 
 def is_first_process() -> bool:
-    """Whether this process does what only one may do; true without torchrun."""
+    """Whether this is the process that does all the work; true without torchrun."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def let_others_train() -> None:
-    """In the first process: what the others wait for is done."""
+    """In the first process: let the others begin to train with it."""
     if _others():
         _store().set(KEY, TRAINS)
 
 
 @contextlib.contextmanager
 def failure_ends_others() -> Iterator[None]:
-    """In the first process: tell the others when this work fails, which they would wait for."""
+    """In the first process: end the others, which wait for this work, when it fails."""
     try:
         yield
     except BaseException:
         if _others():
-            with contextlib.suppress(RuntimeError):  # no store, nobody who waits at it
+            with contextlib.suppress(RuntimeError):  # no store, so nobody waits
                 _store().set(KEY, FAILED)
         raise
 
@@ -47,7 +47,7 @@ def failure_ends_others() -> Iterator[None]:
 def wait_for_first() -> None:
     """In the others: return when the first process begins to train. UserError when it has failed.
 
-    However long its work takes: only a first process that is gone ends the wait.
+    There is no time limit, but the wait ends when the first process is gone.
     """
     try:
         while not _store().check([KEY]):

@@ -35,13 +35,13 @@ def update(run_folder: Path, **changes: Any) -> None:
 
 @contextmanager
 def of_run(run_folder: Path) -> Iterator[None]:
-    """Keep the state of a run whose stages are done inside the block."""
+    """Record the state of a run around its stages."""
     write_json(run_folder / FILE_NAME, {"step": 0, "steps": 0, "state": RUNNING, "problem": ""})
     try:
         yield
     except BaseException as error:
         state = STOPPED if isinstance(error, KeyboardInterrupt) else FAILED
-        # Of a defect the log has the traceback.
+        # The log has the traceback of a defect.
         problem = str(error) if isinstance(error, UserError | OSError) else ""
         with suppress(OSError):  # a full disk may be the problem itself
             update(run_folder, state=state, problem=problem)

@@ -80,7 +80,7 @@ def _fetch(repo: str, revision: str | None, cached: bool) -> Path:
     folder = _download(repo, revision, SMALL_FILES, cached)
     named = _named_weights(folder)
     for pattern in [named] if named else WEIGHT_PATTERNS:
-        # By commit, which is the folder's name: the branch can move meanwhile.
+        # By commit, which is the folder's name: the branch can move in between.
         folder = _download(repo, folder.name, [*SMALL_FILES, pattern], cached)
         if any(folder.glob(pattern)):
             break

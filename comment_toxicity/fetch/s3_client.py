@@ -87,7 +87,7 @@ def s3_credentials(session: Any) -> Any:
 
 @functools.cache
 def _service_descriptions() -> Any:
-    """What botocore knows of S3's requests, kept: it takes half a second to read."""
+    """Botocore's descriptions of S3's requests, kept: they take half a second to read."""
     from botocore.loaders import create_loader
 
     return create_loader()

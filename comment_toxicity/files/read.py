@@ -44,7 +44,7 @@ class Chunk:
     """Some rows of a file, in order.
 
     columns: their names, in order.
-    cells: the rows as they are: a table from Parquet, else one dict a row (column → cell).
+    cells: the rows unchanged: a table from Parquet, else one dict per row (column → cell).
     texts: what to score, one per row; None where that is impossible.
     reasons: why it is impossible, one per row; None where it is possible.
     """

@@ -1,4 +1,4 @@
-"""Requests, answers and endpoints, apart from HTTP: the parts of a batch are made of them too."""
+"""Requests, answers and endpoints without HTTP: the parts of a batch use them, too."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping

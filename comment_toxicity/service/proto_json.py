@@ -152,7 +152,7 @@ class Enum:
     def read(self, value: Any, name: str) -> str:
         """Return the name.
 
-        A name, or an int32, that is not among the values is returned as it is: the reader of the
+        A name, or an int32, that is not among the values is returned unchanged: the reader of the
         message has the right error for it.
         """
         if value is None:
@@ -239,7 +239,7 @@ class Map:
 
 
 class Documented:
-    """A type that the OpenAPI document describes and that is read as it is."""
+    """A type that the OpenAPI document describes, and that is read unchanged."""
 
     def read(self, value: Any, name: str) -> Any:
         """Return the value."""

@@ -40,8 +40,8 @@ def _measure(flags: argparse.Namespace) -> None:
             print(warning)
         audit = take(model, measures, _skip if flags.summary else _print)
         audits[name], results[name] = audit.to_dict(), headlines(audit, folder)
-        found = headline_table(results[name]).text() if results[name] else "nothing measured"
-        print(f"\n== {name}\n{found}", flush=True)
+        summary = headline_table(results[name]).text() if results[name] else "nothing measured"
+        print(f"\n== {name}\n{summary}", flush=True)
         for label in dict.fromkeys((flags.toxic_label, flags.hate_label)):
             if not flags.summary and (table := trade_off(audit, label)):
                 print(f"\n{table.text()}", flush=True)

@@ -2,7 +2,7 @@
 
     audit = Audit.load(folder)              # None where there is none
     audit.identity[0].frame()               # a DataFrame
-    headline_table(headlines(audit))        # the main results, one a row
+    headline_table(headlines(audit))        # the main results, one per row
     trade_off(audit, "toxic")               # what other thresholds of a label give
 
 Each report is defined in the module of its measure; it has frame(), table(), to_dict() and
@@ -101,9 +101,9 @@ class Audit:
             return new
         reports = {name: getattr(new, name) or getattr(self, name) for name in REPORTS}
         if new.transfer and self.transfer:
-            figures = _with_others(new.transfer.figures, self.transfer.figures)
-            reports["transfer"] = TransferReport(figures)
-        identity = _with_others(new.identity, self.identity)
+            metrics = _merged(new.transfer.figures, self.transfer.figures)
+            reports["transfer"] = TransferReport(metrics)
+        identity = _merged(new.identity, self.identity)
         return replace(self, data=self.data | new.data, identity=identity, **reports)
 
     def save(self, folder: Path) -> None:
@@ -115,8 +115,8 @@ class Audit:
 Measured = TypeVar("Measured", bound=IdentityReport | TransferMetrics)
 
 
-def _with_others(new: list[Measured], old: list[Measured]) -> list[Measured]:
-    """Return what was measured now, followed by the old results of other sources."""
+def _merged(new: list[Measured], old: list[Measured]) -> list[Measured]:
+    """Return the new results, followed by the old ones of other sources."""
     sources = {result.source for result in new}
     return [*new, *(result for result in old if result.source not in sources)]
 
@@ -126,7 +126,7 @@ class Headline:
     """One of the main results.
 
     name: what was measured, on what.  column: how its value is written.
-    about: the term, label or group that it is about, or what it is made of.
+    about: the term, label or group that it is about, or the values that it is made of.
     """
 
     name: str
@@ -151,18 +151,18 @@ def headlines(audit: Audit, folder: Path | None = None) -> list[Headline]:
     ]
 
 
-def headline_table(found: Sequence[Headline]) -> Table:
-    """Return one row a result."""
+def headline_table(results: Sequence[Headline]) -> Table:
+    """Return the results as a table, one per row."""
     columns = [Column("result"), Column("value", decimals), Column("where")]
-    rows = [(each.name, each.column.cell(each.value), each.about) for each in found]
+    rows = [(each.name, each.column.cell(each.value), each.about) for each in results]
     return Table(columns=columns, rows=rows)
 
 
 def comparison_table(models: Mapping[str, Sequence[Headline]]) -> Table:
-    """Return the results of several models side by side: one column a model."""
+    """Return the results of several models side by side: one column per model."""
     values = {
-        model: {each.name: each.column.cell(each.value) for each in found}
-        for model, found in models.items()
+        model: {each.name: each.column.cell(each.value) for each in results}
+        for model, results in models.items()
     }
     names = list(dict.fromkeys(name for of_model in values.values() for name in of_model))
     return Table(
@@ -172,7 +172,7 @@ def comparison_table(models: Mapping[str, Sequence[Headline]]) -> Table:
 
 
 def trade_off(audit: Audit, label: str) -> Table | None:
-    """Return all that the audit knows of other thresholds of a label; None where it knows nothing.
+    """Return what other thresholds of a label would give; None where the audit has no such metric.
 
     On labelled rows: precision, recall, F1, and the share of all rows flagged. On HateCheck: the
     share judged right. On each set of identity sentences: the highest false-positive rate of any
@@ -213,7 +213,7 @@ def trade_off(audit: Audit, label: str) -> Table | None:
 
 
 def trade_off_labels(audit: Audit) -> list[str]:
-    """Return the labels of which trade_off() knows something."""
+    """Return the labels for which trade_off() has a table."""
     labels = list(audit.operating_points.labels) if audit.operating_points else []
     labels += [report.label for report in audit.identity]
     labels += [audit.function.label] if audit.function else []

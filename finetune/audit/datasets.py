@@ -131,8 +131,8 @@ def _present(table: pd.DataFrame, text: str, path: str) -> pd.DataFrame:
 def _codes(column: pd.Series, codes: dict[str, int], path: str) -> pd.Series:
     values = column.astype(str).map(codes)
     if values.isna().any():
-        found = column[values.isna()].iloc[0]
+        unknown = column[values.isna()].iloc[0]
         raise DataError(
-            f"{path}: column {column.name} holds {found!r}; expected {' or '.join(codes)}."
+            f"{path}: column {column.name} holds {unknown!r}; expected {' or '.join(codes)}."
         )
     return values.astype(int)

@@ -73,7 +73,7 @@ class FunctionReport:
         return plain(self)
 
     def frame(self) -> pd.DataFrame:
-        """One line a functionality, in the order of the file."""
+        """One line per functionality, in the order of the file."""
         return frame_of(self.functionalities, GroupMetrics).rename(
             columns={"name": "functionality", "bad": self.bad}
         )
@@ -92,14 +92,14 @@ class FunctionReport:
         return "\n".join(lines)
 
     def functionality_table(self) -> Table:
-        """One row a functionality, the weakest first."""
+        """One row per functionality, the weakest first."""
         columns = [Column("functionality"), Column(self.bad), CASES, METRICS["right"]]
         weakest_first = sorted(self.functionalities, key=lambda group: group.accuracy)
         rows = [(group.name, group.bad, group.rows, group.accuracy) for group in weakest_first]
         return Table(columns=columns, rows=rows)
 
     def target_table(self) -> Table:
-        """One row a group of people that cases are about."""
+        """One row per group of people targeted."""
         columns = [Column("target"), CASES, METRICS["right"]]
         rows = [(group.name, group.rows, group.accuracy) for group in self.targets]
         return Table(columns=columns, rows=rows)

@@ -152,7 +152,7 @@ class IdentityReport:
 
 
 def term_table(terms: Sequence[TermMetrics], title: str = "") -> Table:
-    """One row a term, in the order given."""
+    """One row per term, in the order given."""
     metrics = [METRICS[name] for name in ("false_positive_rate", "false_negative_rate", *AUCS)]
     return Table(
         title=title,
@@ -174,7 +174,7 @@ def term_table(terms: Sequence[TermMetrics], title: str = "") -> Table:
 
 
 def kind_table(reports: Sequence[IdentityReport]) -> Table:
-    """One row a kind of sentence, and for each label the share flagged."""
+    """One row per kind of sentence, and for each label the share flagged."""
     shares: dict[tuple[str, bool], dict[str, float]] = {}
     for report in reports:
         for kind in report.kinds:
@@ -194,7 +194,7 @@ def kind_table(reports: Sequence[IdentityReport]) -> Table:
 
 
 def overview_table(reports: Sequence[IdentityReport]) -> Table:
-    """One row a report: how its worst terms fare, and the terms on average."""
+    """One row per report: its worst terms, and the means over its terms."""
     rows = []
     for report in reports:
         worst, lowest = report.highest_false_positive_rate, report.lowest("bpsn_auc")
@@ -303,11 +303,11 @@ def _worst_rate(
 def _kinds(
     kinds: NDArray[np.str_], bad: NDArray[np.bool_], flagged: NDArray[np.bool_]
 ) -> list[KindMetrics]:
-    found = []
+    metrics = []
     for kind in dict.fromkeys(kinds.tolist()):
         for is_bad in (False, True):
             rows = (kinds == kind) & (bad == is_bad)
             if rows.any():
                 share = float(flagged[rows].mean())
-                found.append(KindMetrics(kind, is_bad, int(rows.sum()), share))
-    return found
+                metrics.append(KindMetrics(kind, is_bad, int(rows.sum()), share))
+    return metrics

@@ -31,7 +31,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class LabelPoints:
-    """One label: how it ranks, how true its probabilities are, and what thresholds give."""
+    """One label: its ranking, its calibration, and what each threshold gives."""
 
     roc_auc: float | None
     average_precision: float | None
@@ -95,7 +95,7 @@ class OperatingReport:
         return "\n".join([*lines, self.label_table().text(), self.point_table().text()])
 
     def label_table(self) -> Table:
-        """One row a label: how it ranks, and how true its probabilities are."""
+        """One row per label: its ranking and its calibration."""
         names = ("roc_auc", "average_precision", "calibration_error")
         return Table(
             columns=[Column("label"), *(METRICS[name] for name in names)],
@@ -106,7 +106,7 @@ class OperatingReport:
         )
 
     def point_table(self) -> Table:
-        """One row a label and threshold."""
+        """One row per label and threshold."""
         names = ("threshold", "flagged", "precision", "recall", "f1")
         return Table(
             columns=[Column("label"), Column("its own"), *(METRICS[name] for name in names)],
@@ -118,13 +118,13 @@ class OperatingReport:
         )
 
     def overview_table(self, thresholds: Sequence[float]) -> Table:
-        """One row a label, one column a threshold: precision / recall / share of rows flagged."""
+        """One row per label, one column per threshold: precision / recall / share flagged."""
         columns = ["label", "its threshold", *map(str, thresholds)]
         rows = []
         for label, points in self.labels.items():
-            others = [_cell(point) for point in points.points if point.threshold in thresholds]
+            cells = [_cell(point) for point in points.points if point.threshold in thresholds]
             own = f"{decimals(points.threshold)}: {_cell(points.chosen)}"
-            rows.append((label, own, *others))
+            rows.append((label, own, *cells))
         weighted = ", weighted" if self.weighted else ""
         return Table(
             title=f"On {self.rows:,} rows of `{self.source}`{weighted}: precision / recall / share "

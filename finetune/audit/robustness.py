@@ -83,7 +83,7 @@ class RobustnessReport:
         )
 
     def kind_table(self) -> Table:
-        """One row a way of disguising words."""
+        """One row per way of disguising words."""
         names = ("roc_auc", "roc_auc_lost", "rows_flipped", "flags_lost", "flags_gained")
         return Table(
             columns=[

@@ -83,8 +83,8 @@ def load_templates(path: Path = FILE) -> Templates:
             spellings[one] = spellings[many] = one
         for one, many in (pair for pairs in content["background"].values() for pair in pairs):
             forms.append((BACKGROUND, _slots(one, many)))
-        for term, others in content["also"].items():
-            spellings |= dict.fromkeys(others, term)
+        for term, also in content["also"].items():
+            spellings |= dict.fromkeys(also, term)
         for text in (text for part in content["sentences"].values() for text in part["templates"]):
             _sentence(text, forms[0][1])
     except FileNotFoundError:

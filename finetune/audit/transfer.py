@@ -64,7 +64,7 @@ class TransferReport:
         return self.label_table().text()
 
     def label_table(self) -> Table:
-        """One row a source and label."""
+        """One row per source and label."""
         names = ("rows", "positives", "roc_auc", "average_precision")
         return Table(
             columns=[Column("comments"), Column("label"), *(METRICS[name] for name in names)],

@@ -74,8 +74,8 @@ def fold_lookalikes(tokenizer: Tokenizer) -> None:
         normalizers.Replace(Regex(f"[{emoji}]"), f" {word} ") for word, emoji in EMOJI.items()
     ]
     steps += [normalizers.NFKC(), normalizers.Lowercase()]
-    for letter, others in LOOKALIKES.items():
-        steps.append(normalizers.Replace(Regex(f"[{others.lower()}]"), letter))
+    for letter, lookalikes in LOOKALIKES.items():
+        steps.append(normalizers.Replace(Regex(f"[{lookalikes.lower()}]"), letter))
     for words, short in ABBREVIATIONS.items():
         steps.append(normalizers.Replace(Regex(rf"\b{short}\b"), words))
     own = tokenizer.normalizer

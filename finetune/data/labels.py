@@ -1,8 +1,8 @@
 """Labelled tables → clean rows, targets and weights: labels are read here only.
 
 A Layout says which column is what. Clean rows are a DataFrame with the text column first, then (if
-the layout names them) id and weight, then one column a label: 1, 0 or NaN for unknown. With a class
-column there is that one instead: the class's label, or None.
+the layout names them) id and weight, then one column per label: 1, 0 or NaN for unknown. With a
+class column they have that one instead: the class's label, or None.
 """
 
 import re
@@ -25,7 +25,7 @@ MOST_CLASSES = 100  # a column of more different values holds something else
 class Layout:
     """Which columns of a table are what. None: the table has no such column.
 
-    labels: in the model's order. Each is a column, unless class_column holds one of them a row.
+    labels: in the model's order. Each is a column, unless class_column holds one label per row.
     mapping: value of class_column → index in labels; empty takes class_indices(labels).
     weight: how much a row counts.  id: rows that share it belong together.
     """

@@ -1,4 +1,4 @@
-"""What training reads beside train_data, and how often it reads each source.
+"""What training reads besides train_data, and how often it reads each source.
 
 Extra tables, passages cut out of comments, and noise. A row's source is its value in the column
 SOURCE; rows of train_data have none, and settings call them train_data.
@@ -19,7 +19,7 @@ from finetune.data.noise import add_noise
 from finetune.data.tables import public_url, read_table
 
 TEXT, SOURCE, LICENCE = "text", "source", "licence"
-"""The columns of an extra table, beside its labels."""
+"""The columns of an extra table, besides its labels."""
 MAIN = "train_data"
 
 

@@ -57,7 +57,7 @@ def in_some_words(change: Noise) -> Noise:
 
 @in_some_words
 def misspelling(word: str, generator: np.random.Generator) -> str:
-    """Swap two letters, drop one, double one or hit the key beside it; the first letter stays."""
+    """Swap two letters, drop one, double one or hit a neighbouring key; the first letter stays."""
     index = int(generator.integers(1, len(word) - 1))
     kind = int(generator.integers(4))
     if kind == 0:
@@ -66,8 +66,8 @@ def misspelling(word: str, generator: np.random.Generator) -> str:
         return word[:index] + word[index + 1 :]
     if kind == 2:
         return word[:index] + word[index] * 2 + word[index + 1 :]
-    beside = NEIGHBOURS.get(word[index].lower(), word[index])
-    return word[:index] + _one_of(beside, generator) + word[index + 1 :]
+    neighbours = NEIGHBOURS.get(word[index].lower(), word[index])
+    return word[:index] + _one_of(neighbours, generator) + word[index + 1 :]
 
 
 @in_some_words

@@ -89,7 +89,7 @@ def make_split(settings: Settings) -> Split:
     )
     extra = _apart_from(held_out, read_extra(settings), layout)
     train = with_passages(mixed(train, extra, settings), settings)
-    if settings.passages:  # a passage can be what a comment held out says as a whole
+    if settings.passages:  # a passage can equal a whole held-out comment
         train = _apart_from(held_out, train, layout).reset_index(drop=True)
     _check_labels(train, "training", settings, what="learn")
     _check_labels(validation, "validation", settings, what="choose a threshold for")
@@ -224,7 +224,7 @@ def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
 
 
 def _groups(rows: pd.DataFrame, layout: Layout) -> np.ndarray:
-    """The number of each row's group: rows that share a text or an id, directly or by others.
+    """The number of each row's group: rows that share a text or an id, directly or through others.
 
     Rows without an id do not share it.
     """

@@ -98,7 +98,7 @@ def _read_hub(name: str) -> pd.DataFrame:
 
 
 def describe_source(source: str) -> dict[str, str]:
-    """The name of a table for a record that others read, with its SHA-256 if it is a file."""
+    """A table's name for a published record, with its SHA-256 if it is a file."""
     path = Path(source)
     if path.is_file():
         return {"name": path.name, "sha256": sha256_of(path)}

@@ -1,4 +1,4 @@
-"""Teachers' scores of the training rows: what a student learns beside the labels.
+"""Teachers' scores of the training rows: what a student learns besides the labels.
 
 Knowledge distillation (Hinton, Vinyals and Dean 2015): the mean of several models is better than
 each of them; one model that learns the mean's scores keeps most of that, at the cost of one. A

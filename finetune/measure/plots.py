@@ -1,4 +1,4 @@
-"""Plots of a report: ROC and precision-recall curves, reliability, confusion; a line a label."""
+"""Plots of a report: ROC and precision-recall curves, reliability, confusion, for each label."""
 
 from collections.abc import Sequence
 from pathlib import Path

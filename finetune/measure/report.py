@@ -134,7 +134,7 @@ class _Written:
         return plain(self)
 
     def csv(self) -> str:
-        """One line a label and one for the means, as comma-separated values with a header."""
+        """One line per label and one for the means, as comma-separated values with a header."""
         return _label_csv(self.to_dict())
 
     def table(self) -> str:

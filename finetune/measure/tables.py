@@ -34,7 +34,7 @@ def count(value: float | None) -> str:
 
 
 def words(value: Any) -> str:
-    """Write yes or no for a truth value, – for None, anything else as it is."""
+    """Write yes or no for a truth value, – for None, anything else unchanged."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return MISSING if value is None else str(value)
@@ -99,7 +99,7 @@ class Table:
     """Rows of values under titled columns.
 
     title: a line above the table.  note: what one has to know to read it, below.
-    rows: one value a column; a str is shown as it is, None as –.
+    rows: one value per column; a str is shown unchanged, None as –.
     """
 
     title: str = ""

@@ -145,12 +145,12 @@ def judge(
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """One line a verdict, with the value that was compared, as text for the terminal."""
+    """One line per verdict, with the value that was compared, as text for the terminal."""
     rows = [
         (
             "pass" if verdict.passed else "FAIL",
             verdict.condition,
-            # six digits and not four decimals, so that a value beside its bound is told apart
+            # six digits, not four decimals, which could hide that a value misses its bound
             "no value" if verdict.value is None else f"{verdict.value:g}",
             f"({verdict.note})" if verdict.note else "",
         )
@@ -171,9 +171,9 @@ def metric_values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     audit.identity.madlibs.toxic.terms.highest.false_positive_rate.
     """
     split, _ = measured(metrics)
-    others = {name: part for name, part in metrics.items() if name != "audit"}
+    besides_audit = {name: part for name, part in metrics.items() if name != "audit"}
     audit = dict(_paths(_part(metrics, "audit"), "audit"))
-    return dict(_numbers(_part(metrics, split))) | dict(_numbers(others)) | audit
+    return dict(_numbers(_part(metrics, split))) | dict(_numbers(besides_audit)) | audit
 
 
 def _numbers(part: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:

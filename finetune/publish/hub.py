@@ -1,8 +1,8 @@
-"""A model folder → one commit on the Hugging Face Hub; and what the token here may write to.
+"""A model folder → one commit on the Hugging Face Hub; and where the local token may write.
 
 Everything goes into one commit, so a reader gets the old model or the whole new one. (The client's
 own upload_folder may make several.) The commit names the one it follows: when somebody else has
-published meanwhile, the Hub refuses it, and publish.py checks the conditions again.
+published in between, the Hub refuses it, and publish.py checks the conditions again.
 """
 
 import os
@@ -71,7 +71,7 @@ def hub_access(repo: str | None = None) -> HubAccess:
         problem = f"The token here is for {lent_for} only: HF_OIDC_RESOURCE says so."
         return HubAccess(lent_for, False, problem)
     try:
-        known = HfApi().whoami(token=token)
+        account = HfApi().whoami(token=token)
     except errors.OfflineModeIsEnabled:
         return HubAccess("", False, "HF_HUB_OFFLINE is set, so nothing is sent to the Hub.")
     except errors.HfHubHTTPError as error:
@@ -82,13 +82,13 @@ def hub_access(repo: str | None = None) -> HubAccess:
         return HubAccess("", False, problem)
     except (HTTPError, OSError, ValueError) as error:
         return HubAccess("", False, f"The Hub cannot be reached ({type(error).__name__}).")
-    return _access(known, repo)
+    return _access(account, repo)
 
 
-def _access(known: dict[str, Any], repo: str | None) -> HubAccess:
+def _access(account: dict[str, Any], repo: str | None) -> HubAccess:
     """Interpret the answer of whoami."""
-    user = known.get("name", "")
-    token = known.get("auth", {}).get("accessToken", {})
+    user = account.get("name", "")
+    token = account.get("auth", {}).get("accessToken", {})
     role, owner = token.get("role"), repo.split("/")[0] if repo else user
     name = f"the token “{token.get('displayName', '')}” of {user}"
     if role == "read":
@@ -107,7 +107,7 @@ def _access(known: dict[str, Any], repo: str | None) -> HubAccess:
                 False,
                 f"{name} has no permission to write {what}: add it, or {WHERE_TO_PUT_IT}.",
             )
-    roles = {org.get("name"): org.get("roleInOrg") for org in known.get("orgs", [])}
+    roles = {org.get("name"): org.get("roleInOrg") for org in account.get("orgs", [])}
     if owner != user and roles.get(owner, "read") == "read" and role != "fineGrained":
         return HubAccess(
             user,
@@ -202,7 +202,7 @@ class HubTarget:
                     self.name, operations, commit_message=message, parent_commit=head
                 ).oid
             except TransportError:
-                # The commit may have been made all the same, with only the answer lost.
+                # The commit may have been made, and only the answer lost.
                 now, there = self._head(api)
                 if self._same(bundle, there):
                     return now

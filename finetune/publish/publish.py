@@ -89,7 +89,7 @@ def _upload(
         try:
             revision = target.upload(bundle, before, commit_message(bundle), tags)
         except Changed:
-            print(f"   somebody else has published to {target.label} meanwhile: checking again")
+            print(f"   somebody else has just published to {target.label}: checking again")
             time.sleep(attempt)
             before = target.published()
             _require_all(_judge(conditions, bundle, before))

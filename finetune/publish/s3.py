@@ -2,7 +2,7 @@
 
 comment_toxicity/fetch/s3.py has the layout. Readers follow the pointer, so they get the old model
 until the whole new one is there. The pointer is replaced only if it has not changed since the
-conditions were checked. Where a store cannot do that, the last to publish wins, also as a whole.
+conditions were checked. Where a store cannot do that, the last to publish wins, with a whole model.
 """
 
 import functools

@@ -38,7 +38,7 @@ class Changed(Exception):  # noqa: N818 - not an error: publish.py looks again
 
 
 class Target(Protocol):
-    """A place to publish to. Errors that a user can fix are raised as PublishError."""
+    """Where models are published. Errors that a user can fix are raised as PublishError."""
 
     name: str
     """As load_classifier takes it."""
