@@ -13,9 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
 from comment_toxicity import Classifier, load_classifier
 from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.disk import write_json
@@ -24,10 +21,10 @@ from finetune.data.labels import Layout, clean_rows, label_matrix, row_weights
 from finetune.data.tables import describe_source, read_table
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
+from finetune.measure.scoring import score_with_bar
 
 SAMPLE_DATA = Path(__file__).parent / "data" / "sample.csv"
 WEIGHT_COLUMN = "weight"
-CHUNK = 256  # comments between two updates of the progress bar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +54,7 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
     rows = clean_rows(table, layout, data)
     if 0 < flags.sample < len(rows):
         rows = rows.sample(flags.sample, random_state=flags.seed)
-    scores = _score(classifier, rows[layout.text].tolist())
+    scores = score_with_bar(classifier, rows[layout.text].tolist())
     targets, labels = label_matrix(rows, layout), layout.labels
     weights = None
     if layout.weight is not None:
@@ -100,15 +97,6 @@ def _check(flags: argparse.Namespace) -> None:
         if getattr(flags, flag) < 0:
             raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
     check_output(flags.output)
-
-
-def _score(classifier: Classifier, texts: list[str]) -> np.ndarray:
-    with tqdm(total=len(texts), unit=" comments", disable=None) as progress:
-        parts = []
-        for start in range(0, len(texts), CHUNK):
-            parts.append(classifier.score(texts[start : start + CHUNK]))
-            progress.update(len(parts[-1]))
-    return np.concatenate(parts)
 
 
 def _record(classifier: Classifier, data: str, flags: argparse.Namespace) -> dict[str, Any]:

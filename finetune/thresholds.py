@@ -17,29 +17,29 @@ F1_PLATEAU = 0.01
 class Criterion:
     """How a threshold is chosen: best-f1, or min-precision or min-recall with a level."""
 
-    kind: str
+    name: str
     level: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read best-f1, min-precision:0.9 or min-recall:0.9; SettingsError for anything else."""
-        kind, _, level = text.partition(":")
+        name, _, level = text.partition(":")
         if text == "best-f1":
             return cls(text)
-        if kind in ("min-precision", "min-recall"):
+        if name in ("min-precision", "min-recall"):
             try:
                 number = float(level)
             except ValueError:
                 number = np.nan
             if 0 < number <= 1:
-                return cls(kind, number)
+                return cls(name, number)
         raise SettingsError(
             f"criterion is {text!r}; give best-f1, or min-precision:LEVEL or min-recall:LEVEL "
             "with a level above 0 and up to 1."
         )
 
     def __str__(self) -> str:
-        return self.kind if self.level is None else f"{self.kind}:{self.level:g}"
+        return self.name if self.level is None else f"{self.name}:{self.level:g}"
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ def choose_threshold(
     precisions, recalls = hits / flagged, hits / hits[-1]
 
     met = True
-    if criterion.kind == "best-f1":
+    if criterion.name == "best-f1":
         f1 = 2 * hits / (flagged + hits[-1])
         good = np.flatnonzero(f1 >= f1.max() - F1_PLATEAU)
         chosen = int(good[np.argmin(np.abs(candidates[good] - np.median(candidates[good])))])
     else:
         held, sought = precisions, recalls
-        if criterion.kind == "min-recall":
+        if criterion.name == "min-recall":
             held, sought = recalls, precisions
         enough = held >= (criterion.level or 0.0) - 1e-9  # sums of weights are not exact
         met = bool(enough.any())

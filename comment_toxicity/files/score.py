@@ -134,25 +134,25 @@ def _score(
     if on_rows is None:
         return classifier.score(texts)
     scores = [np.empty((0, len(classifier.labels)), dtype=np.float32)]
-    for few in slices(texts):
-        scores.append(classifier.score(few))
-        before += len(few)
+    for batch in slices(texts):
+        scores.append(classifier.score(batch))
+        before += len(batch)
         on_rows(before)
     return np.concatenate(scores)
 
 
 def slices(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
-    """Cut texts into lists of at most 50 texts; a list ends after 20,000 characters as well."""
-    few: list[str | None] = []
+    """Cut texts into lists that end at WATCHED_ROWS or WATCHED_CHARACTERS."""
+    batch: list[str | None] = []
     characters = 0
     for text in texts:
-        few.append(text)
+        batch.append(text)
         characters += len(text or "")
-        if len(few) == WATCHED_ROWS or characters >= WATCHED_CHARACTERS:
-            yield few
-            few, characters = [], 0
-    if few:
-        yield few
+        if len(batch) == WATCHED_ROWS or characters >= WATCHED_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _progress_bar(**settings: Any) -> Any:

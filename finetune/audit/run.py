@@ -14,8 +14,8 @@ from finetune.audit.audit import Audit
 from finetune.audit.hatecheck import FunctionReport, measure_function
 from finetune.audit.identity import IdentityReport
 from finetune.audit.transfer import TransferReport
+from finetune.measure.scoring import score_with_bar
 
-CHUNK = 256  # texts between two updates of the progress bar
 PLAIN = ("neutral", "positive", "hateful", "insulting")  # the other kinds respond to hate
 
 
@@ -36,14 +36,7 @@ class ModelUnderTest:
 
     def score(self, texts: pd.Series | Sequence[str], what: str) -> np.ndarray:
         """Return probabilities, (texts, labels)."""
-        from tqdm import tqdm
-
-        listed, parts = list(texts), []
-        with tqdm(total=len(listed), unit=" texts", desc=what, disable=None, leave=False) as bar:
-            for start in range(0, len(listed), CHUNK):
-                parts.append(self.classifier.score(listed[start : start + CHUNK]))
-                bar.update(len(parts[-1]))
-        return np.concatenate(parts)
+        return score_with_bar(self.classifier, list(texts), what)
 
     def columns(self, labels: Sequence[str]) -> list[int]:
         """Return the labels' columns in the scores."""

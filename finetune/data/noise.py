@@ -59,12 +59,12 @@ def in_some_words(change: Noise) -> Noise:
 def misspelling(word: str, generator: np.random.Generator) -> str:
     """Swap two letters, drop one, double one or hit a neighbouring key; the first letter stays."""
     index = int(generator.integers(1, len(word) - 1))
-    kind = int(generator.integers(4))
-    if kind == 0:
+    change = int(generator.integers(4))
+    if change == 0:
         return word[:index] + word[index + 1] + word[index] + word[index + 2 :]
-    if kind == 1:
+    if change == 1:
         return word[:index] + word[index + 1 :]
-    if kind == 2:
+    if change == 2:
         return word[:index] + word[index] * 2 + word[index + 1 :]
     neighbours = NEIGHBOURS.get(word[index].lower(), word[index])
     return word[:index] + _one_of(neighbours, generator) + word[index + 1 :]

@@ -41,12 +41,12 @@ def plain(report: Any) -> dict[str, Any]:
     return rounded(dataclasses.asdict(report))
 
 
-def frame_of(rows: Iterable[Any], kind: type) -> pd.DataFrame:
-    """Return a DataFrame with a row for each dataclass of that kind, and a column for each field.
+def frame_of(rows: Iterable[Any], row_type: type) -> pd.DataFrame:
+    """Return a DataFrame with a row for each dataclass of that type, and a column for each field.
 
     Without rows it still has the columns.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = [field.name for field in dataclasses.fields(row_type)]
     return pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=names)
 
 
