@@ -114,7 +114,7 @@ async def use(url: str, number: int, end: float, results: Results) -> None:
                 results.seconds.append(await session.score(SAMPLES[index % len(SAMPLES)]))
                 index += 1
                 await asyncio.sleep(PAUSE)
-    except Exception as error:  # whatever it is, it is counted
+    except Exception as error:  # any error counts
         results.errors.append(f"{type(error).__name__}: {error}")
 
 

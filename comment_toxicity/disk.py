@@ -52,7 +52,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
-    except OSError:
+    except BaseException:  # also when interrupted, or for text that UTF-8 cannot express
         partial.unlink(missing_ok=True)
         raise
 

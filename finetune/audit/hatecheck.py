@@ -105,7 +105,7 @@ class FunctionReport:
         return Table(columns=columns, rows=rows)
 
     def by_class(self) -> str:
-        """The share judged right of the bad cases and of the others, as words."""
+        """The share judged right of the bad cases and of the others, as text."""
         return (
             f"{self.bad} {percentage(self.accuracy_bad)}, "
             f"others {percentage(self.accuracy_harmless)}"

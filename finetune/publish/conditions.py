@@ -166,7 +166,7 @@ def metric_values(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     roc_auc_mean, f1.threat, accuracy, original_at_half.exact_match. These and all others can also
     be named with the part of the file first: validation.roc_auc_mean.
     Metrics of the audit are named by their path: audit.robustness.mean_roc_auc_lost. In its lists,
-    an entry is named by its words (audit.transfer.figures.DynaHate.identity_hate.roc_auc), and
+    an entry is named by its texts (audit.transfer.figures.DynaHate.identity_hate.roc_auc), and
     `highest` and `lowest` stand for the entry that has that value:
     audit.identity.madlibs.toxic.terms.highest.false_positive_rate.
     """
@@ -197,9 +197,11 @@ def _paths(part: Any, path: str) -> Iterable[tuple[str, float | None]]:
         for name, value in part.items():
             yield from _paths(value, f"{path}.{name}")
     elif isinstance(part, list):
-        named = [entry for entry in part if _words(entry)]  # "" is a term: sentences without any
+        named = [
+            entry for entry in part if _entry_name(entry)
+        ]  # "" is a term: sentences without any
         for entry in named:
-            yield from _paths(entry, f"{path}.{_words(entry)}")
+            yield from _paths(entry, f"{path}.{_entry_name(entry)}")
         for name in dict.fromkeys(name for entry in named for name in entry):
             values = [entry.get(name) for entry in named]
             known = [value for value in values if value is not None and _is_number(value)]
@@ -208,8 +210,8 @@ def _paths(part: Any, path: str) -> Iterable[tuple[str, float | None]]:
                 yield f"{path}.lowest.{name}", min(known)
 
 
-def _words(entry: Any) -> str:
-    """Return the name of a list entry: its texts, such as source and label, term, or kind."""
+def _entry_name(entry: Any) -> str:
+    """Return the name of a list entry: its text values, such as source and label, or term."""
     values = entry.values() if isinstance(entry, Mapping) else ()
     return ".".join(value for value in values if isinstance(value, str) and value)
 

@@ -69,7 +69,7 @@ class SimilarLengthSampler(Sampler[int]):
     The order is a function of seed, epoch and batch size alone. That is what lets an interrupted
     run continue with the very batches it had left, and two processes divide the batches of one
     (transformers' LengthGroupedSampler draws from the global random state, and its order changes
-    with the number of processes). The rows after the last whole batch sit the epoch out.
+    with the number of processes). The rows after the last whole batch are left out of the epoch.
     """
 
     POOL = 50  # batches sorted together: more save padding, fewer shuffle better

@@ -1,13 +1,19 @@
-"""Locks on folders that several processes share."""
+"""Files written whole, and locks on folders that several processes share."""
 
 import shutil
 
 import pytest
 
-from comment_toxicity.disk import LOCK_NAME, kept_for_this_process
+from comment_toxicity.disk import LOCK_NAME, kept_for_this_process, write_whole
 from comment_toxicity.errors import DataError
 
 BUSY = DataError("busy")
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "report.json", "a lone surrogate: \ud800")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_locked_folder_is_busy(tmp_path):
