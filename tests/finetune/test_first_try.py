@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from finetune.__main__ import main
-from finetune.data.labels import Layout, label_matrix, read_rows
+from finetune.data.labels import Layout, label_matrix
+from tests.rows import read_rows
 
 WORDS = "apple brick cloud delta ember flint grape hazel".split()  # noqa: SIM905
 
