@@ -55,21 +55,25 @@ def _run(flags: argparse.Namespace) -> None:
 
 
 def _run_stages(flags: argparse.Namespace) -> None:
-    settings = with_labels(_settings(flags))
+    settings = _settings(flags)
+    run_folder = Path(settings.output_dir)
+    if not settings.labels and record.holds_run(run_folder) and not flags.clear:
+        labels = record.recorded_settings(run_folder)["labels"]
+        settings = dataclasses.replace(settings, labels=labels)
+    settings = with_labels(settings)
     asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
     names = [name for name in STAGES if name in asked]
     if "publish" in names:
         _check_publishing(settings, names)
-    run_folder = Path(settings.output_dir)
     with record.alone(run_folder):
-        _open_run(settings, names, resume=flags.resume, clear=flags.clear)
+        is_new = _open_run(settings, names, resume=flags.resume, clear=flags.clear)
     with record.alone(run_folder):  # --clear has made another folder
         try:
             with progress.of_run(run_folder):
                 run_stages(names, settings, resume=flags.resume)
         except UserError:
             # Nothing of use is there yet, and the corrected command should not need --clear.
-            if "data" not in record.load(run_folder):
+            if is_new and "data" not in record.load(run_folder):
                 shutil.rmtree(run_folder, ignore_errors=os.name == "nt")  # where the lock is open
             raise
 
@@ -186,8 +190,11 @@ def _settings(flags: argparse.Namespace) -> Settings:
     return from_flags(flags, record.recorded_settings(folder))
 
 
-def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> None:
-    """Start a record in an empty run folder, or check that the one there is of this run."""
+def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> bool:
+    """Start a record in an empty run folder, or check that the one there is of this run.
+
+    Returns whether the run is new.
+    """
     folder = Path(settings.output_dir)
     if clear and "data" not in names:
         raise SettingsError("--clear deletes the whole run, so start with the stage data.")
@@ -206,7 +213,7 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
                 f"{folder}: has other files in it; empty it or give another --output-dir."
             )
         record.begin(settings, folder)
-        return
+        return True
     trains_again = "train" in names and any(folder.glob("checkpoints/*"))
     if ("data" in names or trains_again) and not resume:
         raise SettingsError(
@@ -220,6 +227,7 @@ def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -
             "or start over with --clear."
         )
     record.save(known | {"settings": dataclasses.asdict(settings)}, folder)
+    return False
 
 
 if __name__ == "__main__":

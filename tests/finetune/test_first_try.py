@@ -61,6 +61,17 @@ def test_labels_are_taken_from_the_label_column_and_named(tmp_path, moods, capsy
     assert settings_of(run)["labels"] == ["angry", "happy", "sad"]
 
 
+def test_a_later_command_takes_the_labels_of_the_run_and_not_of_the_data_again(tmp_path, moods):
+    config = tmp_path / "moods.toml"
+    config.write_text(
+        f'train_data = "{moods}"\ntext_column = "text"\nlabel_column = "mood"\n'
+        f'output_dir = "{tmp_path / "run"}"\n'
+    )
+    assert data("--config", config) == 0
+    moods.unlink()
+    assert data("--config", config, "--resume") == 0
+
+
 @pytest.mark.parametrize(
     ("values", "labels"),
     [
