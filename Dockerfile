@@ -1,5 +1,5 @@
 # The page in a container, with the embedded models: once built, it needs no network.
-#   docker build --tag comment-toxicity . && docker run --rm --publish 8501:8501 comment-toxicity
+#   docker build --tag comment-toxicity . && docker run --rm --publish 127.0.0.1:8501:8501 comment-toxicity
 #   docker build --target slim --tag comment-toxicity:slim .      without torch, for the embedded models
 
 FROM python:3.11-slim-bookworm AS install
