@@ -181,9 +181,7 @@ def _settings(flags: argparse.Namespace) -> Settings:
     if flags.config:
         return from_flags(flags, from_toml(flags.config))
     folder = Path(getattr(flags, "output_dir", Settings.output_dir))
-    if flags.clear:
-        return from_flags(flags, {})
-    if not record.holds_run(folder):
+    if flags.clear or not record.holds_run(folder):
         if flags.resume and "train_data" not in flags:
             raise record.no_run(folder)
         return from_flags(flags, {})
