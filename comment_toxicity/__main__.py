@@ -53,18 +53,8 @@ def parser() -> argparse.ArgumentParser:
         help="write this file, in the format of its ending; - is standard output. An existing "
         "file is replaced at the end. Required",
     )
-    score.add_argument(
-        "--text-column",
-        metavar="NAME",
-        help="the column that holds the comments (default: comment_text, or else text)",
-    )
-    score.add_argument(
-        "--model",
-        default=EMBEDDED,
-        metavar="NAME",
-        help="use this model: a name in models/ or runs/, a model folder, a Hub id "
-        "owner/name or owner/name@revision, or s3://bucket/prefix (default: %(default)s)",
-    )
+    _add_text_column(score)
+    _add_model(score, "use this model")
     score.add_argument(
         "--format",
         choices=("csv", "jsonl"),
@@ -90,6 +80,24 @@ def parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_explain(commands)
     return command_line
+
+
+def _add_text_column(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="the column that holds the comments (default: comment_text, or else text)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--model",
+        default=EMBEDDED,
+        metavar="NAME",
+        help=f"{purpose}: a name in models/ or runs/, a model folder, a Hub id owner/name or "
+        "owner/name@revision, or s3://bucket/prefix (default: %(default)s)",
+    )
 
 
 def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -120,12 +128,7 @@ def add_feedback(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="write this .csv file; - is standard output. Required",
     )
-    export.add_argument(
-        "--model",
-        default=EMBEDDED,
-        metavar="NAME",
-        help="write a column for each label of this model (default: %(default)s)",
-    )
+    _add_model(export, "write a column for each label of this model")
     export.add_argument(
         "--since", metavar="DATE", help="leave out corrections before this date, such as 2026-12-31"
     )
@@ -157,11 +160,7 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "named after each Perspective attribute, in any case (toxicity, TOXICITY, "
         "attributeScores.TOXICITY.summaryScore.value)",
     )
-    compare.add_argument(
-        "--text-column",
-        metavar="NAME",
-        help="the column that holds the comments (default: comment_text, or else text)",
-    )
+    _add_text_column(compare)
     compare.add_argument(
         "--threshold",
         type=float,
@@ -176,13 +175,7 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="N",
         help="print this many comments on which the two differ most (default: %(default)s)",
     )
-    compare.add_argument(
-        "--model",
-        default=EMBEDDED,
-        metavar="NAME",
-        help="compare this model: a name in models/ or runs/, a model folder, or a Hub id "
-        "(default: %(default)s)",
-    )
+    _add_model(compare, "compare this model")
 
 
 def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -203,13 +196,7 @@ def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="the comment; - reads standard input (default: %(default)s)",
     )
     explain.add_argument("--json", action="store_true", help="print a JSON object (default: text)")
-    explain.add_argument(
-        "--model",
-        default=EMBEDDED,
-        metavar="NAME",
-        help="explain this model's scores: a name in models/ or runs/, a model folder, a Hub id, "
-        "or s3://bucket/prefix (default: %(default)s)",
-    )
+    _add_model(explain, "explain this model's scores")
 
 
 def run_score(arguments: argparse.Namespace) -> None:
