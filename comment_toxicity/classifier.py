@@ -108,6 +108,13 @@ class Classifier:
         """The windows of token ids that a text is cut into; most texts have one."""
         return self._windows.cut([text])[0]
 
+    def read(self, text: str) -> str:
+        """The text as the tokenizer reads it, before it looks for words.
+
+        The embedded model's folds styled and lookalike letters, and leaves markup out.
+        """
+        return self._windows.read(text)
+
     def flags(self, scores: NDArray[np.floating]) -> list[str]:
         """The labels at or above their thresholds, in label order; none for a blank text.
 

