@@ -5,7 +5,6 @@ differences between scores that the page could show. They show what the model lo
 it was right to.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import numpy as np
 
 from comment_toxicity.disk import shortest_float
 from comment_toxicity.errors import DataError
-from comment_toxicity.text import is_blank, sentences, without_lone_surrogates
+from comment_toxicity.text import is_blank, sentences, without_lone_surrogates, words
 
 if TYPE_CHECKING:
     from comment_toxicity.classifier import Classifier
@@ -65,7 +64,7 @@ def explain(classifier: "Classifier", text: str, label: str) -> Explanation | No
     """
     column = classifier.labels.index(label)
     passage = _passage(classifier, text, column)
-    unit, spans = "word", [match.span() for match in re.finditer(r"\S+", passage)]
+    unit, spans = "word", words(passage)
     if len(spans) > PARTS_AT_MOST:
         shorter = list(_short_sentences(passage))
         if len(shorter) > 1:

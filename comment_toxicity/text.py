@@ -1,10 +1,13 @@
-"""Text without a model: blank or not, its sentences, lone surrogates."""
+"""Text without a model: blank or not, its sentences and words, lone surrogates."""
 
 import re
 
-# A sentence ends after . ! ? … (and the quotes and brackets that close it) before white space, or
-# at a line's end. The lookbehind and the possessive quantifiers keep the search linear.
-SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s)|\n")
+# A sentence ends after . ! ? … (and the quotes and brackets that close it) before white space or an
+# HTML tag, or at a line's end. The lookbehind and the possessive quantifiers keep it linear.
+SENTENCE_END = re.compile(r"(?<![.!?…．！？])[.!?…．！？]++[\"'”’)\]]*+(?=\s|</?[A-Za-z])|\n")
+
+# A word ends at white space, except in an HTML tag, and between letters of flags: “🇦 🇧”.
+WORD = re.compile(r"(?:</?[A-Za-z][^<>]{0,500}>|[🇦-🇿] (?=[🇦-🇿])|\S)+")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -18,6 +21,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
             spans.append((begin, start + len(sentence.rstrip())))
         start = stop
     return spans
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Start and end of each word in characters, end exclusive, with the signs at it."""
+    return [match.span() for match in WORD.finditer(text)]
 
 
 def is_blank(text: str | float | None) -> bool:

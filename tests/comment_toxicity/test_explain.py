@@ -47,6 +47,23 @@ def test_each_word_is_left_out_once_and_all_in_one_call():
     assert model.asked == ["one two\tthree", " two\tthree", "one \tthree", "one two\t"]
 
 
+def test_a_tag_and_letters_between_single_spaces_are_not_taken_apart():
+    model = Counts()
+    explain(model, '<a href="x" rel="y">one</a> 🇦 🇧   🇨', "rude")
+    assert model.asked[1:] == [
+        " 🇦 🇧   🇨",
+        '<a href="x" rel="y">one</a>    🇨',
+        '<a href="x" rel="y">one</a> 🇦 🇧   ',
+    ]
+
+
+@pytest.mark.parametrize("insult", ["mo~~ron~~", "ᴍᴏʀᴏɴ", "mo<b></b>ron,", "&#109;oron", "🅼🅾🆁🅾🅽"])
+def test_the_characters_of_a_disguised_insult_are_marked(insult: str):
+    model = load_classifier()
+    text = f"**Thanks** for the <i>lovely</i> photo of `the lake`, you {insult} of the week"
+    assert parts(explain(model, text, "toxic"))[0] == insult
+
+
 def test_a_longer_text_is_explained_by_its_sentences():
     text = "A calm sentence of seven plain words. " * 20 + "You fool! And then it went on."
     found = explain(Counts(), text, "rude")

@@ -21,6 +21,9 @@ def sentences(text):
         (" . ", ["."]),
         ("no end", ["no end"]),
         ("Waiting… still", ["Waiting…", "still"]),
+        ("Ｏｎｅ！　Ｔｗｏ．", ["Ｏｎｅ！", "Ｔｗｏ．"]),
+        ("<p>One.</p><p>Two!<br>Three</p>", ["<p>One.", "</p><p>Two!", "<br>Three</p>"]),
+        ("e.g.<3", ["e.g.<3"]),
     ],
 )
 def test_a_sentence_ends_where_a_reader_stops(text, expected):
