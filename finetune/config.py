@@ -146,7 +146,7 @@ class Settings:
     )
     fold_lookalikes: bool = setting(
         "before tokenizing, turn lookalike letters into Latin ones and abusive emoji into English "
-        "words, and drop characters that the vocabulary lacks (for English)",
+        "words, leave markup out, and drop characters that the vocabulary lacks (for English)",
         False,
     )
     dropout: float = setting("dropout of hidden states in training, as a share", 0.1)
