@@ -5,6 +5,7 @@
 identity          are harmless sentences flagged because they name an identity?
 function          which kinds of hate does the model recognise (HateCheck)?
 threats           which kinds of threats does it recognise, and what else does it flag?
+everyday          is everyday language left alone, and abuse seen inside of it?
 robustness        do scores hold when words are disguised?
 operating_points  what does each threshold give, and are the probabilities calibrated?
 transfer          how does the model rank comments from other sites?

@@ -63,7 +63,7 @@ def _check(flags: argparse.Namespace) -> None:
     for name in flags.measures:
         if name in FILES and not any(getattr(flags, flag) for flag in FILES[name]):
             raise SettingsError(f"{name} needs a file; give --{' or --'.join(FILES[name])}.")
-    for flag in ("sample", "seed"):
+    for flag in ("sample", "seed", "examples"):
         if getattr(flags, flag) < 0:
             raise SettingsError(f"--{flag} is {getattr(flags, flag)}; give 0 or more.")
     check_output(flags.output)
@@ -78,9 +78,9 @@ def _check(flags: argparse.Namespace) -> None:
 def _missing_labels(model: ModelUnderTest, measures: list[str]) -> list[str]:
     """Return a sentence for each flag that names a label which the model lacks."""
     uses = {
-        "toxic_label": ("identity", "transfer"),
+        "toxic_label": ("identity", "everyday", "transfer"),
         "hate_label": ("identity", "function", "transfer"),
-        "threat_label": ("threats",),
+        "threat_label": ("threats", "everyday"),
     }
     return [
         f"{model.classifier.name} has no label {label} (it has {', '.join(model.labels)}), "
@@ -114,9 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m finetune.audit",
         description="Measure what one number does not show about a model: bias against identities, "
-        "kinds of hate and threats, robustness, operating points, transfer.",
-        epilog="Measures: " + ", ".join(MEASURES) + " (default: those with a file; identity and "
-        "threats come with their own sentences). Files: CSV, Parquet or JSON lines; "
+        "kinds of hate and threats, everyday language, robustness, operating points, transfer.",
+        epilog="Measures: " + ", ".join(MEASURES) + " (default: those with a file; identity, "
+        "threats and everyday come with their own sentences). Files: CSV, Parquet or JSON lines; "
         "docs/measures.md says where to get them. @FILE reads more arguments from a file, one per "
         "line.",
         fromfile_prefix_chars="@",
@@ -158,6 +158,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=1, help="seed for drawing rows and noise (default: 1)"
     )
+    parser.add_argument(
+        "--examples", type=int, default=0, metavar="N",
+        help="of each kind of everyday sentences, print the N that are judged worst (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--summary", action="store_true", help="print only the main results")
     parser.add_argument(
         "--save", action="store_true",

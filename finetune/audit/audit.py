@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from comment_toxicity.decision import Weights
 from comment_toxicity.disk import read_json, write_whole
 from comment_toxicity.errors import ModelError
+from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport
 from finetune.audit.operating_points import OperatingReport
@@ -30,6 +31,7 @@ FILE_NAME = "audit.json"
 REPORTS: dict[str, Any] = {  # besides identity, of which there are several
     "function": FunctionReport,
     "threats": FunctionReport,
+    "everyday": EverydayReport,
     "robustness": RobustnessReport,
     "operating_points": OperatingReport,
     "transfer": TransferReport,
@@ -49,6 +51,7 @@ class Audit:
     identity: list[IdentityReport] = field(default_factory=list)
     function: FunctionReport | None = None
     threats: FunctionReport | None = None
+    everyday: EverydayReport | None = None
     robustness: RobustnessReport | None = None
     operating_points: OperatingReport | None = None
     transfer: TransferReport | None = None
@@ -145,6 +148,7 @@ def headlines(audit: Audit, folder: Path | None = None) -> list[Headline]:
         *(headline for report in audit.identity for headline in _identity(report)),
         *_function(audit.function),
         *_function(audit.threats),
+        *_everyday(audit.everyday),
         *_transfer(audit.transfer),
         *_robustness(audit),
         *_calibration(audit, folder),
@@ -294,6 +298,37 @@ def _function(report: FunctionReport | None) -> Iterable[Headline]:
         yield Headline(name, METRICS["roc_auc"], report.roc_auc)
 
 
+def _everyday(report: EverydayReport | None) -> Iterable[Headline]:
+    if not report:
+        return
+    harmless = report.of("harmless")
+    worst = max(harmless, key=lambda share: share.flagged)
+    yield Headline(
+        f"{report.source}: highest share of harmless sentences flagged",
+        METRICS["flagged"],
+        worst.flagged,
+        worst.kind.replace("_", " "),
+    )
+    for kind, title in (
+        ("insults", "insults in a long comment flagged"),
+        ("threats", "threats in a long comment flagged"),
+        ("harmless", "long comments without abuse flagged"),
+    ):
+        found = {share.place: share.flagged for share in report.longest(kind)}
+        yield Headline(
+            f"{report.source}: {title}", METRICS["flagged"], mean(found.values()), _rates(found)
+        )
+    for kind, title in (
+        ("insults", "insults in other letters and markup flagged"),
+        ("harmless", "harmless sentences in the same flagged"),
+    ):
+        found = {share.place: share.flagged for share in report.of("dressed", kind)}
+        far = (min if kind == "insults" else max)(found, key=found.__getitem__, default="")
+        name = f"{report.source}: {title}"
+        about = f"worst: {far} {percentage(found[far])}" if far else ""
+        yield Headline(name, METRICS["flagged"], mean(found.values()), about)
+
+
 def _transfer(report: TransferReport | None) -> Iterable[Headline]:
     if not report:
         return
@@ -343,6 +378,10 @@ def _calibration(audit: Audit, folder: Path | None) -> Iterable[Headline]:
 
 def _listed(values: Mapping[str, float | None]) -> str:
     return ", ".join(f"{name} {decimals(value)}" for name, value in values.items())
+
+
+def _rates(values: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {percentage(value)}" for name, value in values.items())
 
 
 def _metrics(folder: Path | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from finetune.audit.audit import Audit
+from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport, kind_table, overview_table, term_table
 from finetune.audit.operating_points import OperatingReport
@@ -26,6 +27,8 @@ def audit_section(audit: Audit) -> list[str]:
         parts += _function(audit.function)
     if audit.threats:
         parts += _function(audit.threats)
+    if audit.everyday:
+        parts += _everyday(audit.everyday)
     if audit.robustness:
         parts += _robustness(audit.robustness)
     if audit.transfer:
@@ -67,6 +70,20 @@ def _function(report: FunctionReport) -> list[str]:
         f"{percentage(report.accuracy_harmless)} of the others); ROC-AUC "
         f"{decimals(report.roc_auc)}. By functionality, the weakest first:",
         report.functionality_table().markdown(),
+    ]
+
+
+def _everyday(report: EverydayReport) -> list[str]:
+    return [
+        "### Everyday language",
+        "Harmless sentences flagged, by kind. “Ordinary” names and places are there to compare "
+        "with those that hold a rude English word.",
+        report.harmless_table().markdown(),
+        "Plain insults, threats and harmless sentences alone and inside everyday comments, by the "
+        "number of words around them: the share flagged, with its 95 % interval.",
+        report.inserted_table().markdown(),
+        "The same insults and harmless sentences in other letters and in markup:",
+        report.dressed_table().markdown(),
     ]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from comment_toxicity import load_classifier
-from comment_toxicity.decision import Weights
+from comment_toxicity.decision import Weights, reaches
 from finetune.audit import datasets
 from finetune.audit.audit import Audit
+from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport, measure_function
 from finetune.audit.identity import IdentityReport
 from finetune.audit.transfer import TransferReport
@@ -143,6 +144,34 @@ def threats(model: ModelUnderTest) -> FunctionReport | None:
     return _judged(model, "threats", label, rows, bad="threatening")
 
 
+def everyday(model: ModelUnderTest) -> EverydayReport | None:
+    """Measure our own everyday sentences, and abuse in long comments and in other dress."""
+    from finetune.audit.everyday import measure_everyday
+    from finetune.audit.everyday_rows import load_everyday
+
+    toxic, threat = model.flags.toxic_label, model.flags.threat_label
+    if toxic not in model.labels:
+        return None
+    used = [label for label in dict.fromkeys((toxic, threat)) if label in model.labels]
+    rows = load_everyday()
+    if threat not in used:
+        rows = rows[rows.kind != "threats"].reset_index(drop=True)
+    scores = model.score(rows.text, "everyday")
+    flags = reaches(scores, [model.threshold(label) for label in model.labels])
+    columns = dict(zip(used, model.columns(used), strict=True))
+    return measure_everyday(
+        "everyday",
+        rows,
+        {label: scores[:, column] for label, column in columns.items()},
+        {label: flags[:, column] for label, column in columns.items()},
+        None if model.classifier.single_label else flags.any(axis=1),
+        {label: model.threshold(label) for label in used},
+        toxic,
+        threat if threat in used else None,
+        model.flags.examples,
+    )
+
+
 def _judged(
     model: ModelUnderTest, source: str, label: str, rows: pd.DataFrame, bad: str
 ) -> FunctionReport:
@@ -236,11 +265,12 @@ MEASURES: dict[str, Callable[[ModelUnderTest], Any]] = {
     "identity": identity,
     "function": function,
     "threats": threats,
+    "everyday": everyday,
     "operating_points": operating_points,
     "robustness": robustness,
     "transfer": transfer,
 }
-FILES = {  # a measure needs one of these flags; identity and threats have their own sentences
+FILES = {  # a measure needs one of these flags; the others have their own sentences
     "function": ["hatecheck"],
     "operating_points": ["data"],
     "robustness": ["data"],

@@ -13,6 +13,7 @@ from comment_toxicity.errors import UserError
 from comment_toxicity.fetch.find import available_models
 from comment_toxicity.folder import ModelFolder
 from finetune.audit.audit import Audit, headline_table, headlines, trade_off, trade_off_labels
+from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import (
     AUC_NOTE,
@@ -70,6 +71,9 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     if audit.threats:
         with st.expander("Threats: which kinds does it recognise, and what else does it flag?"):
             _function(audit.threats)
+    if audit.everyday:
+        with st.expander("Everyday language: is it left alone, and abuse seen inside of it?"):
+            _everyday(audit.everyday)
     if audit.robustness:
         with st.expander("Robustness: do scores hold when words are disguised?"):
             _robustness(name, audit.robustness)
@@ -184,6 +188,16 @@ def _function(report: FunctionReport) -> None:
         f"threshold of {decimals(report.threshold)}; the weakest come first."
     )
     show_table(report.functionality_table())
+
+
+def _everyday(report: EverydayReport) -> None:
+    """Show which harmless sentences are flagged, and which abuse is not."""
+    st.write("**Harmless sentences flagged**, by kind; the interval is one of 95 %")
+    show_table(report.harmless_table())
+    st.write("**Inside a long comment**: flagged, by the number of words around the sentence")
+    show_table(report.inserted_table())
+    st.write("**In other letters and in markup**")
+    show_table(report.dressed_table())
 
 
 def _robustness(name: str, report: RobustnessReport) -> None:
