@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence that is judged wrongly: its mean score and share flagged, over the rows with it."""
+    """A sentence that is judged wrongly: mean score and share flagged of the rows with it."""
 
     part: str
     kind: str
@@ -90,13 +90,9 @@ class EverydayReport:
             f"{label} at {decimals(value)}" for label, value in self.thresholds.items()
         )
         rows = sum(share.rows for share in self.shares)
-        tables: tuple[Table, ...] = (
-            self.harmless_table(),
-            self.inserted_table(),
-            self.dressed_table(),
-        )
+        tables = [self.harmless_table(), self.inserted_table(), self.dressed_table()]
         if self.examples:
-            tables += (self.example_table(),)
+            tables.append(self.example_table())
         text = [f"{self.source}: {rows:,} texts, {limits}", *(table.text() for table in tables)]
         return "\n\n".join(text)
 
@@ -105,8 +101,13 @@ class EverydayReport:
         columns = [Column("harmless"), Column("sentences", count), Column("flagged", percentage)]
         columns += [Column("95 % interval", str), Column("any label", percentage)]
         rows = [
-            (share.kind.replace("_", " "), share.rows, share.flagged, share.interval)
-            + (share.any_label,)
+            (
+                share.kind.replace("_", " "),
+                share.rows,
+                share.flagged,
+                share.interval,
+                share.any_label,
+            )
             for share in self.of("harmless")
         ]
         return Table(columns=columns, rows=rows)
@@ -131,10 +132,10 @@ class EverydayReport:
         found = {(share.kind, share.place): share for share in self.of("dressed")}
         columns = [Column("dress"), Column("sentences", count)]
         columns += [Column("insults flagged", str), Column("harmless flagged", str)]
+        insults = {dress: share for (kind, dress), share in found.items() if kind == "insults"}
         rows = [
-            (dress, found["insults", dress].rows)
-            + (str(found["insults", dress]), str(found["harmless", dress]))
-            for dress in dict.fromkeys(place for _, place in found)
+            (dress, share.rows, str(share), str(found["harmless", dress]))
+            for dress, share in insults.items()
         ]
         return Table(columns=columns, rows=rows)
 
@@ -224,8 +225,10 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, int, NDArray[np
 
 
 def _worst(part: str, kind: str, rows: pd.DataFrame, number: int) -> list[Example]:
-    """Return the sentences of a kind that are judged wrongly in most rows; of equal ones, those
-    with the worst scores."""
+    """Return the sentences of a kind that are judged wrongly in most rows.
+
+    Of equal ones, those with the worst scores.
+    """
     abuse = kind in ("insults", "threats")
     means = rows.groupby("sentence", sort=False)[["flagged", "score"]].mean()
     wrong = means[means.flagged < 1] if abuse else means[means.flagged > 0]

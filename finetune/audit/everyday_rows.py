@@ -89,8 +89,10 @@ def cut(sentences: list[str], words: int) -> list[str]:
 
 
 def insert(sentence: str, comment: list[str], place: str) -> str:
-    """Put a sentence before, into or after a comment; the middle is between its two middle words,
-    or as near to it as the border of a sentence is."""
+    """Put a sentence before, into or after a comment, given as its sentences.
+
+    The middle is the border between sentences that is nearest to half of its words.
+    """
     before = np.cumsum([0, *(len(each.split()) for each in comment)])
     middle = int(np.abs(before - before[-1] / 2).argmin())
     border = {"beginning": 0, "middle": middle, "end": len(comment)}[place]

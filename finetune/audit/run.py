@@ -164,7 +164,7 @@ def everyday(model: ModelUnderTest) -> EverydayReport | None:
         rows,
         {label: scores[:, column] for label, column in columns.items()},
         {label: flags[:, column] for label, column in columns.items()},
-        None if model.classifier.single_label else flags.any(axis=1),
+        None if model.classifier.single_label else np.asarray(flags.any(axis=1)),
         {label: model.threshold(label) for label in used},
         toxic,
         threat if threat in used else None,
