@@ -301,14 +301,15 @@ def _function(report: FunctionReport | None) -> Iterable[Headline]:
 def _everyday(report: EverydayReport | None) -> Iterable[Headline]:
     if not report:
         return
-    harmless = report.of("harmless")
-    worst = max(harmless, key=lambda share: share.flagged)
-    yield Headline(
-        f"{report.source}: highest share of harmless sentences flagged",
-        METRICS["flagged"],
-        worst.flagged,
-        worst.kind.replace("_", " "),
-    )
+    for title, kinds in (
+        ("names in harmless sentences flagged", ["names"]),
+        ("places in harmless sentences flagged", ["places"]),
+        ("other harmless sentences flagged", report.other_kinds),
+    ):
+        found = {kind: report.flagged([kind]) for kind in kinds}
+        about = _rates(found).replace("_", " ") if len(found) > 1 else ""
+        name = f"{report.source}: {title}"
+        yield Headline(name, METRICS["flagged"], mean(found.values()), about)
     for kind, title in (
         ("insults", "insults in a long comment flagged"),
         ("threats", "threats in a long comment flagged"),

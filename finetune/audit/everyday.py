@@ -5,7 +5,7 @@ and inside long comments; insults and harmless sentences in other letters and in
 is the share flagged, with Wilson's interval of 95 %.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from finetune.audit.everyday_rows import ALONE, LENGTHS, NOTHING, PLACES
-from finetune.measure.report import frame_of, plain
+from finetune.measure.report import frame_of, mean, plain
 from finetune.measure.tables import MISSING, Column, Table, count, decimals, percentage
 
+FILLED = ("names", "ordinary names", "places", "ordinary places")
 SHOWN = 110  # characters of an example
 
 
@@ -123,8 +124,9 @@ class EverydayReport:
             for place in (ALONE,) if kind == NOTHING else PLACES:
                 cells = [found.get((kind, place, length)) for length in LENGTHS]
                 label = next((cell.label for cell in cells if cell), "")
-                shown = [str(cell) if cell else MISSING for cell in (alone, *cells)]
-                rows.append([kind, label, MISSING if kind == NOTHING else place, *shown])
+                shown = [str(cell) if cell else MISSING for cell in cells]
+                first = (str(alone) if alone else MISSING) if place in (ALONE, PLACES[0]) else ""
+                rows.append([kind, label, MISSING if kind == NOTHING else place, first, *shown])
         return Table(columns=columns, rows=rows)
 
     def dressed_table(self) -> Table:
@@ -152,6 +154,15 @@ class EverydayReport:
     def longest(self, kind: str) -> list[Share]:
         """Return the shares of a kind inside the longest comments, one for each place."""
         return [share for share in self.of("inserted", kind) if share.around == LENGTHS[-1]]
+
+    def flagged(self, kinds: Sequence[str]) -> float | None:
+        """Return the mean share flagged of some harmless kinds."""
+        return mean(share.flagged for share in self.of("harmless") if share.kind in kinds)
+
+    @property
+    def other_kinds(self) -> list[str]:
+        """The harmless kinds that are neither names nor places."""
+        return [share.kind for share in self.of("harmless") if share.kind not in FILLED]
 
     def of(self, part: str, kind: str | None = None, place: str | None = None) -> list[Share]:
         """Return the shares of a part, and of one kind and place in it."""

@@ -11,6 +11,7 @@ import pytest
 
 from comment_toxicity.decision import Weights
 from finetune.audit.audit import Audit
+from finetune.audit.everyday import EverydayReport, Share
 from finetune.audit.hatecheck import measure_function
 from finetune.audit.identity import measure_identity
 from finetune.audit.operating_points import measure_operating_points
@@ -71,6 +72,14 @@ def whole(identity_only):
             0.5,
             bad="threatening",
         ),
+        everyday=EverydayReport(
+            "everyday",
+            {"toxic": 0.5},
+            [
+                Share("harmless", "names", "", 0, "toxic", 10, 0.2, 0.06, 0.51, 0.2),
+                Share("inserted", "insults", "middle", 180, "toxic", 10, 0.5, 0.24, 0.76, 0.5),
+            ],
+        ),
         robustness=measure_robustness("rows.csv", labels, truth, scores, tricks, limits),
         operating_points=measure_operating_points("rows.csv", labels, truth, scores, limits),
         transfer=TransferReport(transfer),
@@ -123,7 +132,13 @@ def test_the_main_result_of_each_measure_comes_first_in_words(folder, whole):
     assert "60.0 % of the harmless sentences that name “<b>most</b>” are flagged" in first
     assert "0.0 % of the bad sentences are missed" in first
     assert "**insult on madlibs**: no harmless sentence is flagged" in first
-    for start in ("HateCheck", "Disguised words", "Calibration", "Comments from other sites"):
+    for start in (
+        "HateCheck",
+        "Everyday language",
+        "Disguised words",
+        "Calibration",
+        "Comments from other sites",
+    ):
         assert f"- **{start}**" in first
 
 
@@ -134,13 +149,13 @@ def test_every_measure_has_its_part_and_missing_measures_are_named(folder, whole
     starts = [label.partition(":")[0] for label in expanders(page)]
     assert starts == [
         "All results at a glance", "All terms as a table", "Function", "Threats",
-        "Robustness", "Thresholds", "Transfer",
+        "Everyday language", "Robustness", "Thresholds", "Transfer",
     ]  # fmt: skip
     identity_only.save(folder)
     page = visit("models")
     assert not page.exception
     assert len(expanders(page)) == 3
-    missing = "Not measured: function, threats, robustness, operating points, transfer."
+    missing = "Not measured: function, threats, everyday, robustness, operating points, transfer."
     assert any(text.value.startswith(missing) for text in tab(page).caption)
 
 

@@ -24,12 +24,14 @@ from finetune.audit.identity import (
 )
 from finetune.audit.robustness import RobustnessReport
 from finetune.audit.transfer import TransferReport
+from finetune.measure.report import mean
 from finetune.measure.tables import decimals, percentage
 from ui import charts
 from ui.catalog import label_name
 from ui.report import show_table
 from ui.text import in_markdown
 
+ABUSE = ("insults", "threats")
 WORST = 12  # terms drawn; the table has them all
 
 
@@ -108,6 +110,16 @@ def _in_words(name: str, audit: Audit) -> Iterable[str]:
             f"**{in_markdown(cases.source)}**: {percentage(cases.accuracy)} of {cases.rows:,} "
             f"cases are judged right: {percentage(cases.accuracy_bad)} of the {cases.bad} ones, "
             f"{percentage(cases.accuracy_harmless)} of the others."
+        )
+    if audit.everyday:
+        daily = audit.everyday
+        seen = [mean(share.flagged for share in daily.longest(kind)) for kind in ABUSE]
+        yield (
+            f"**Everyday language**: {percentage(daily.flagged(['names']))} of the harmless "
+            f"sentences with people's names are flagged, {percentage(daily.flagged(['places']))} "
+            f"of those with places, {percentage(daily.flagged(daily.other_kinds))} of the others. "
+            f"In long comments, {percentage(seen[0])} of plain insults are seen and "
+            f"{percentage(seen[1])} of plain threats."
         )
     if audit.robustness:
         lost = audit.robustness
