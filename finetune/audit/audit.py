@@ -315,19 +315,19 @@ def _everyday(report: EverydayReport | None) -> Iterable[Headline]:
         ("threats", "threats in a long comment flagged"),
         ("harmless", "long comments without abuse flagged"),
     ):
-        found = {share.place: share.flagged for share in report.longest(kind)}
+        places = {share.place: share.flagged for share in report.longest(kind)}
         yield Headline(
-            f"{report.source}: {title}", METRICS["flagged"], mean(found.values()), _rates(found)
+            f"{report.source}: {title}", METRICS["flagged"], mean(places.values()), _rates(places)
         )
     for kind, title in (
         ("insults", "insults in other letters and markup flagged"),
         ("harmless", "harmless sentences in the same flagged"),
     ):
-        found = {share.place: share.flagged for share in report.of("dressed", kind)}
-        far = (min if kind == "insults" else max)(found, key=found.__getitem__, default="")
+        rates = {share.place: share.flagged for share in report.of("dressed", kind)}
+        far = (min if kind == "insults" else max)(rates, key=rates.__getitem__, default="")
         name = f"{report.source}: {title}"
-        about = f"worst: {far} {percentage(found[far])}" if far else ""
-        yield Headline(name, METRICS["flagged"], mean(found.values()), about)
+        about = f"worst: {far} {percentage(rates[far])}" if far else ""
+        yield Headline(name, METRICS["flagged"], mean(rates.values()), about)
 
 
 def _transfer(report: TransferReport | None) -> Iterable[Headline]:
