@@ -69,3 +69,18 @@ def test_no_threat_of_the_audit_is_among_the_training_rows():
     assert not nearly_in(trained.tolist(), measured).any()
     filled = read_templates(ROOT / "data" / "threat_templates.toml").text
     assert not text_key(filled).isin(text_key(pd.Series(measured))).any()
+
+
+def test_the_shipped_everyday_sentences_are_labelled_and_not_measured():
+    rows = pd.read_csv(ROOT / "data" / "everyday_sentences.csv")
+    assert not rows.text.str.lower().duplicated().any()
+    assert rows.toxic.isin([0, 1]).all()
+    assert (rows[rows.toxic == 0][["severe_toxic", "threat", "insult"]] == 0).all(axis=None)
+    abusive = rows[rows.toxic == 1]
+    assert ((abusive.insult == 1) | (abusive.threat == 1)).all()
+    of_one_sentence = rows[rows.kind.isin(["insult", "threat"])]
+    assert of_one_sentence.text.str.split().str.len().max() <= 20
+    for file in ("threats.csv", "sample.csv"):
+        measured = pd.read_csv(ROOT / "data" / file).comment_text.tolist()
+        near = nearly_in(rows.text.tolist(), measured)
+        assert not near.any(), rows.text[near].tolist()
