@@ -202,11 +202,13 @@ def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run_score(arguments: argparse.Namespace) -> None:
     """Score a file, and print a summary on standard error."""
     from comment_toxicity.classifier import load_classifier
-    from comment_toxicity.files.read import file_format
+    from comment_toxicity.files.read import file_format, input_format
     from comment_toxicity.files.score import score_file
 
-    for path in (arguments.input, arguments.output):
-        file_format(path, arguments.format)  # report a wrong ending before a model is loaded
+    input_format(
+        arguments.input, arguments.format
+    )  # report a wrong ending before a model is loaded
+    file_format(arguments.output, arguments.format)
     classifier = load_classifier(arguments.model)
     start = time.monotonic()
     summary = score_file(

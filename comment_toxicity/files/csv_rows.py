@@ -8,11 +8,10 @@ from comment_toxicity.errors import DataError
 
 LONGEST_CELL = 16_000_000  # characters, and of a line and a row too
 MOST_CELLS = 100_000  # in a row
-MOST_BEFORE_HEADER = 1_000_000  # empty lines
-SEPARATORS = ",;\t"  # between cells; Excel writes semicolons where the comma is decimal
+SEPARATORS = ",;\t|"  # between cells; Excel writes semicolons where the comma is decimal
 
 # The quotation mark that ends a quoted cell, and what must follow it.
-_CLOSING = re.compile(r'(?<!")"(?:"")*+(?!")(?P<end> *(?:[,;\t\r\n]|\Z))?')
+_CLOSING = re.compile(r'(?<!")"(?:"")*+(?!")(?P<end> *(?:[,;\t|\r\n]|\Z))?')
 
 
 class CsvRows(Iterator[list[str]]):
@@ -22,15 +21,18 @@ class CsvRows(Iterator[list[str]]):
     sees how long a row becomes, and whether the file ends inside a cell.
 
     line: the number of the last line read; `line` of them were read before.
+    spaced: white space after a separator is no part of a cell.
     """
 
-    def __init__(self, lines: Iterable[str], path: str, mark: str, line: int = 0):
+    def __init__(
+        self, lines: Iterable[str], path: str, mark: str, line: int = 0, spaced: bool = False
+    ):
         self.line = line
         self._path = path
         self._mark = mark
         self._opened = 0  # the line where the current cell begins
         self._characters = self._cells = 0  # of the current row
-        self._reader = csv.reader(self._watched(lines), delimiter=mark)
+        self._reader = csv.reader(self._watched(lines), delimiter=mark, skipinitialspace=spaced)
 
     def __next__(self) -> list[str]:
         self._characters = self._cells = 0
@@ -69,33 +71,15 @@ class CsvRows(Iterator[list[str]]):
         )
 
 
-def header_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
-    """The header's lines (a quoted name can span several), and how many lines precede it."""
-    taken: list[str] = []
+def separator(header: list[str], tabs: bool = False) -> str:
+    """What separates the header's cells: commas if there are any, else the commonest mark.
 
-    def take() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-
-    rows = CsvRows(take(), path, SEPARATORS[0])
-    for fields in rows:
-        if fields:
-            break
-        if rows.line == MOST_BEFORE_HEADER:
-            raise DataError(
-                f"{path}: its first {MOST_BEFORE_HEADER:,} lines are empty; expected a header "
-                "line and one line per comment."
-            )
-        taken.clear()
-    return taken, rows.line - len(taken)
-
-
-def separator(header: list[str]) -> str:
-    """What separates the header's cells: commas if there are any, else the commonest mark."""
+    tabs: tabs if there are any.
+    """
     line = _unquoted("".join(header), SEPARATORS)
     counts = {mark: line.count(mark) for mark in SEPARATORS}
-    return SEPARATORS[0] if counts[SEPARATORS[0]] else max(counts, key=counts.__getitem__)
+    first = "\t" if tabs and counts["\t"] else SEPARATORS[0]
+    return first if counts[first] else max(counts, key=counts.__getitem__)
 
 
 def _count_cells(line: str, separator: str, continues: bool) -> int:

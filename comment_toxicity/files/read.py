@@ -1,6 +1,7 @@
-"""Files of comments, read in chunks: CSV and JSON lines (also .gz), Parquet, standard input.
+"""Files of comments, read in chunks: CSV and JSON (also .gz), Parquet, standard input.
 
-Every row is kept, in order. One that cannot be scored has a reason instead of a text.
+Every row is kept, in order. One that cannot be scored has a reason instead of a text. Scoring, the
+page and training read files here.
 """
 
 import csv
@@ -8,25 +9,39 @@ import gzip
 import io
 import itertools
 import json
-import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from comment_toxicity.errors import DataError
 from comment_toxicity.extras import needed_for
-from comment_toxicity.files.csv_rows import LONGEST_CELL, CsvRows, header_lines, separator
+from comment_toxicity.files.columns import (
+    TEXT_COLUMNS,
+    AmbiguousError,
+    find_column,
+    find_text_column,
+    listed,
+    name_key,
+)
+from comment_toxicity.files.csv_rows import LONGEST_CELL, CsvRows
+from comment_toxicity.files.header import head_lines, table_start
+from comment_toxicity.files.json_rows import json_rows
+from comment_toxicity.files.streams import (
+    STANDARD_STREAM,
+    Bytes,
+    as_utf8,
+    bounded_lines,
+    open_bytes,
+)
 from comment_toxicity.text import is_blank
 
 if TYPE_CHECKING:
     import pyarrow
 
-STANDARD_STREAM = "-"
-TEXT_COLUMNS = ("comment_text", "text")
 BLANK = "blank"
 NAME_COLUMN = "name the column of comments with --text-column"
 
@@ -36,7 +51,18 @@ CHUNK_CHARACTERS = 4_000_000
 CHUNK_EMPTY = 100_000  # empty lines, which are not rows
 MOST_VALUES = 200_000  # in a line of JSON; each takes a hundred bytes and more
 
-Bytes = IO[bytes] | gzip.GzipFile
+# Endings of files that can be read → their format. Those of FORMATS can be written, too.
+READABLE = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "parquet": "parquet",
+}
+FORMATS = ("csv", "jsonl", "parquet")
+SPREADSHEETS = ("xlsx", "xls", "xlsm", "xlsb", "ods", "numbers")
 
 
 @dataclass(frozen=True)
@@ -72,31 +98,55 @@ class Input(Protocol):
 
 
 def file_format(path: str, stream_format: str) -> str:
-    """“csv”, “jsonl” or “parquet”, by the ending; `stream_format` for a standard stream."""
+    """The format of a file to write: “csv”, “jsonl” or “parquet”, by the ending.
+
+    `stream_format` is that of a standard stream. Raises DataError for another ending.
+    """
+    return _by_ending(path, stream_format, dict(zip(FORMATS, FORMATS, strict=True)))
+
+
+def input_format(path: str, stream_format: str = "csv") -> str:
+    """The format of a file to read, as file_format has it; also of .tsv, .txt and .json."""
+    return _by_ending(path, stream_format, READABLE)
+
+
+def _by_ending(path: str, stream_format: str, formats: dict[str, str]) -> str:
     if path == STANDARD_STREAM:
         return stream_format
     name = path.lower().removesuffix(".gz")
-    for known in ("csv", "jsonl", "parquet"):
-        if name.endswith(f".{known}") and not (known == "parquet" and path.lower().endswith(".gz")):
-            return known
-    raise DataError(
-        f"{path}: unknown ending; use .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, or “-”."
+    ending = Path(name).suffix[1:]
+    known = formats.get(ending)
+    if known and not (known == "parquet" and path.lower().endswith(".gz")):
+        return known
+    if ending in SPREADSHEETS:
+        raise DataError(
+            f"{path}: a spreadsheet, which is not read or written here; save the sheet as “CSV "
+            "UTF-8” in Excel, LibreOffice or Numbers, and use that file."
+        )
+    endings = ", ".join(
+        f".{known} and .{known}.gz" if known != "parquet" else ".parquet" for known in formats
     )
+    raise DataError(f"{path}: unknown ending; use {endings}, or “-”.")
 
 
 @contextmanager
-def open_input(path: str, stream_format: str) -> Iterator[Input]:
+def open_input(path: str, stream_format: str, encoding: str | None = None) -> Iterator[Input]:
     """Open a file of comments, or standard input for "-".
 
+    encoding: of CSV and JSON, as Python names it; None is UTF-8, or UTF-16 where the file says so.
     Raises DataError when it is missing, empty, or not what its ending says.
     """
-    input_format = file_format(path, stream_format)
+    known = input_format(path, stream_format)
     try:
-        if input_format == "parquet":
+        if known == "parquet":
             yield ParquetInput(path)
         else:
-            with _open_bytes(path) as stream:
-                yield CsvInput(path, stream) if input_format == "csv" else JsonlInput(path, stream)
+            with open_bytes(path) as stream:
+                text = as_utf8(stream, path, encoding)
+                if known == "csv":
+                    yield CsvInput(path, text, encoding)
+                else:
+                    yield JsonlInput(path, text, encoding)
     except FileNotFoundError as error:
         if error.filename != path:
             raise
@@ -116,81 +166,98 @@ def parquet_package() -> AbstractContextManager[None]:
 
 def choose_text_column(source: Input, path: str, name: str | None) -> str:
     """The column called `name`; for None the input's own. DataError if there is none."""
-    column = find_column(source.columns, [name]) if name else source.text_column
+    try:
+        column = find_column(source.columns, [name] if name else TEXT_COLUMNS)
+    except AmbiguousError as error:
+        raise DataError(f"{path}: {error}") from error
+    column = column if name else source.text_column
     if column is not None:
         return column
     raise DataError(
         f"{path}: no column {name or ' or '.join(TEXT_COLUMNS)} "
-        f"(found {', '.join(source.columns)}); {NAME_COLUMN}."
+        f"(found {listed(source.columns)}); {NAME_COLUMN}."
     )
-
-
-def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of `names` that is a column; if none is, the first in any case."""
-    for name in names:
-        if name in columns:
-            return name
-    for name in names:
-        for column in columns:
-            if column.casefold() == name.casefold():
-                return column
-    return None
 
 
 class CsvInput:
     """CSV with a header, UTF-8. Cells are strings, verbatim.
 
-    Commas separate the cells; if the header has none, semicolons or tabs.
+    Commas separate the cells; if the header has none, semicolons, tabs or |; in a .tsv, tabs.
+    A line `sep=;`, comments and a title above the header are skipped. Columns without a name are
+    numbered if there are several; those after the last name are left out where they are empty.
     """
 
-    def __init__(self, path: str, stream: Bytes):
+    def __init__(self, path: str, stream: Bytes, encoding: str | None = None):
         self.rows: int | None = None
-        self._path = path
+        self._not_text = _not_text(encoding)
         csv.field_size_limit(LONGEST_CELL)
         # Bytes that are not UTF-8 become lone surrogates, and mark their row.
         # Kept here, as it closes the stream when it is collected.
         self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        lines = _bounded_lines(self._text, path)
-        head, skipped = header_lines(lines, path)
-        self._rows = CsvRows(itertools.chain(head, lines), path, separator(head), skipped)
-        self.columns = next(filter(None, self._rows), [])
-        if not self.columns:
+        lines = bounded_lines(self._text, path)
+        head, skipped = head_lines(lines, path)
+        if not head:
             raise DataError(f"{path}: is empty; expected a header line and one line per comment.")
-        if not all(map(_is_utf8, self.columns)):
-            raise DataError(f"{path}: the header is not UTF-8; save the file as “CSV UTF-8”.")
-        _check_unique(self.columns, path)
-        self.text_column = find_column(self.columns, TEXT_COLUMNS)
+        tabs = path.lower().removesuffix(".gz").endswith(".tsv")
+        start = table_start(head, path, skipped, tabs)
+        rest = itertools.chain(head[start.line :], lines)
+        self._rows = CsvRows(rest, path, start.mark, skipped + start.line, start.spaced)
+        names = next(self._rows)
+        if not all(map(_is_utf8, names)):
+            raise DataError(f"{path}: the header {self._not_text}.")
+        named = max((at for at, name in enumerate(names, start=1) if name_key(name)), default=0)
+        if not named:
+            raise DataError(f"{path}: the header names no column.")
+        numbered = [f"column {at}" for at in range(1, len(names) + 1)]
+        nameless = [at for at in range(named) if not name_key(names[at])]
+        if len(nameless) > 1:
+            names = [numbered[at] if at in nameless else name for at, name in enumerate(names)]
+        self.columns, self._unnamed = names[:named], numbered[named:]
+        _check_unique([*self.columns, *self._unnamed], path)
+        self.text_column = find_text_column(self.columns)
 
-    def chunks(self, text_column: str) -> Iterator[Chunk]:
+    def chunks(self, text_column: str | None) -> Iterator[Chunk]:
         """Read to the end. An empty line is a row only if there is one column."""
         single = len(self.columns) == 1
         for rows in _grouped(
             self._row(fields or [""], text_column) if fields or single else None
             for fields in self._rows
         ):
-            yield Chunk(self.columns, [row.cells for row in rows], *_texts_and_reasons(rows))
+            columns = self.columns
+            if self._unnamed:
+                used = {name for row in rows for name in row.cells}
+                columns = columns + [name for name in self._unnamed if name in used]
+            yield Chunk(columns, [row.cells for row in rows], *_texts_and_reasons(rows))
 
-    def _row(self, fields: list[str], text_column: str) -> "_Row":
+    def _row(self, fields: list[str], text_column: str | None) -> "_Row":
         reason = None
+        least, most = len(self.columns), len(self.columns) + len(self._unnamed)
         if not all(map(_is_utf8, fields)):
             fields = [
                 cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 for cell in fields
             ]
-            reason = f"line {self._rows.line} is not UTF-8; save the file as “CSV UTF-8”"
-        elif len(fields) != len(self.columns):
-            reason = f"line {self._rows.line} has {len(fields)} cells, not {len(self.columns)}"
+            reason = f"line {self._rows.line} {self._not_text}"
+        elif not least <= len(fields) <= most:
+            expected = least if least == most else f"{least} to {most}"
+            reason = f"line {self._rows.line} has {len(fields)} cells, not {expected}"
         missing = [""] * (len(self.columns) - len(fields))
         cells = dict(zip(self.columns, fields + missing, strict=False))
-        return _Row(cells, cells[text_column], reason)
+        unnamed = zip(self._unnamed, fields[least:], strict=False)
+        cells |= {name: cell for name, cell in unnamed if cell.strip()}
+        return _Row(cells, cells.get(text_column) if text_column is not None else None, reason)
 
 
 class JsonlInput:
-    """JSON lines: one object per line, UTF-8. Empty lines are skipped."""
+    """JSON, UTF-8: one object per line, or an array of objects. Empty lines are skipped.
 
-    def __init__(self, path: str, stream: Bytes):
+    NaN, which JSON does not have, is null.
+    """
+
+    def __init__(self, path: str, stream: Bytes, encoding: str | None = None):
         self.rows: int | None = None
-        self._lines = enumerate(_bounded_lines(stream, path), start=1)
+        self._encoding = encoding or "UTF-8"
+        self._lines = json_rows(stream, path)
         self.text_column: str | None = None  # the first row's decides for all
         self._head: list[tuple[int, bytes]] = []
         columns: dict[str, None] = {}
@@ -198,7 +265,7 @@ class JsonlInput:
         for number, line in self._lines:
             self._head.append((number, line))
             columns |= dict.fromkeys(_parse(line)[0])
-            self.text_column = self.text_column or find_column(list(columns), TEXT_COLUMNS)
+            self.text_column = self.text_column or find_text_column(columns)
             size += len(line)
             if len(self._head) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
                 break
@@ -206,22 +273,25 @@ class JsonlInput:
         if not any(line.strip() for _, line in self._head):
             raise DataError(f"{path}: is empty; expected one JSON object per line.")
         if not self.columns:
-            raise DataError(f"{path}: none of its first lines is a JSON object.")
+            raise DataError(
+                f"{path}: none of its first lines is a JSON object (line {self._head[0][0]}: "
+                f"{_parse(self._head[0][1])[1] or 'empty'}); write one object per line."
+            )
 
-    def chunks(self, text_column: str) -> Iterator[Chunk]:
+    def chunks(self, text_column: str | None) -> Iterator[Chunk]:
         """Read to the end."""
         for rows in _grouped(self._rows(text_column)):
             columns = list(dict.fromkeys(name for row in rows for name in row.cells))
             yield Chunk(columns, [row.cells for row in rows], *_texts_and_reasons(rows))
 
-    def _rows(self, text_column: str) -> Iterator["_Row | None"]:
+    def _rows(self, text_column: str | None) -> Iterator["_Row | None"]:
         for lines in (self._head, self._lines):
             for number, line in lines:
                 if not line.strip():
                     yield None
                     continue
-                cells, reason = _parse(line)
-                text = cells.get(text_column)
+                cells, reason = _parse(line, self._encoding)
+                text = cells.get(text_column) if text_column is not None else None
                 if reason is None and not isinstance(text, str) and not is_blank(text):
                     reason = f"its {text_column} is not a text"
                 yield _Row(cells, text, reason and f"line {number}: {reason}")
@@ -247,45 +317,91 @@ class ParquetInput:
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
         _check_unique(self.columns, path)
-        self.text_column = find_column(self.columns, TEXT_COLUMNS)
+        self.text_column = find_text_column(self.columns)
         self.rows: int | None = self._file.metadata.num_rows
 
-    def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read to the end."""
+    def chunks(self, text_column: str | None) -> Iterator[Chunk]:
+        """Read to the end. Texts that are stored as bytes become strings."""
         import pyarrow
 
-        cell_type = self._file.schema_arrow.field(text_column).type
-        if pyarrow.types.is_dictionary(cell_type):
-            cell_type = cell_type.value_type
-        if str(cell_type) not in {"string", "large_string", "string_view", "null"}:
+        schema = self._file.schema_arrow
+        if text_column is not None and not (
+            holds_texts(schema.field(text_column).type)
+            or pyarrow.types.is_null(schema.field(text_column).type)
+        ):
             raise DataError(
-                f"{self._path}: column {text_column} holds {cell_type}, not text; {NAME_COLUMN}."
+                f"{self._path}: column {text_column} holds {schema.field(text_column).type}, not "
+                f"text; {NAME_COLUMN}."
             )
         try:
             if self.rows == 0:
-                yield self._chunk(self._file.schema_arrow.empty_table(), text_column)
+                yield self._chunk(schema.empty_table(), text_column)
             for batch in self._file.iter_batches(batch_size=CHUNK_ROWS):
                 yield self._chunk(pyarrow.Table.from_batches([batch]), text_column)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self._path}: the Parquet data are broken ({error}).") from error
 
     @staticmethod
-    def _chunk(table: "pyarrow.Table", text_column: str) -> Chunk:
+    def _chunk(table: "pyarrow.Table", text_column: str | None) -> Chunk:
         import pyarrow
 
-        # As bytes, since one text that is not UTF-8 would make all of them unreadable.
-        raw = table[text_column].cast(pyarrow.large_string()).cast(pyarrow.large_binary())
+        if text_column is None:
+            rows = [_Row({}, None)] * len(table)
+            return Chunk(table.column_names, table, *_texts_and_reasons(rows))
+        column = table[text_column]
+        padding = b"\0" if pyarrow.types.is_fixed_size_binary(column.type) else b""
         rows = []
-        for cell in raw.to_pylist():
+        for cell in as_bytes(column).to_pylist():
+            cell = cell and cell.rstrip(padding) if padding else cell
             try:
                 rows.append(_Row({}, cell if cell is None else cell.decode()))
             except UnicodeDecodeError:
                 rows.append(_Row({}, cell.decode("utf-8", "replace"), "not UTF-8"))
-        if any(row.reason for row in rows):
+        if any(row.reason for row in rows) or _is_binary(column.type):
             position = table.column_names.index(text_column)
             clean = pyarrow.array([row.text for row in rows], pyarrow.string())
             table = table.set_column(position, text_column, clean)
         return Chunk(table.column_names, table, *_texts_and_reasons(rows))
+
+
+def holds_texts(data_type: "pyarrow.DataType") -> bool:
+    """Whether a Parquet column of this type can hold texts: as strings, or as bytes."""
+    return _is_binary(data_type) or str(_plain_type(data_type)) in {
+        "string",
+        "large_string",
+        "string_view",
+    }
+
+
+def as_bytes(column: "pyarrow.Array | pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
+    """A column of texts as their bytes: one text that is not UTF-8 would spoil all of them."""
+    import pyarrow
+
+    column = column.cast(_plain_type(column.type))
+    if not _is_binary(column.type):
+        column = column.cast(pyarrow.large_string())
+    return column.cast(pyarrow.large_binary())
+
+
+def _plain_type(data_type: "pyarrow.DataType") -> "pyarrow.DataType":
+    import pyarrow
+
+    return data_type.value_type if pyarrow.types.is_dictionary(data_type) else data_type
+
+
+def _is_binary(data_type: "pyarrow.DataType") -> bool:
+    from pyarrow import types
+
+    plain = _plain_type(data_type)
+    return any(
+        is_kind(plain)
+        for is_kind in (
+            types.is_binary,
+            types.is_large_binary,
+            types.is_fixed_size_binary,
+            types.is_binary_view,
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -322,21 +438,26 @@ def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
     yield group
 
 
-def _parse(line: bytes) -> tuple[dict[str, Any], str | None]:
+def _parse(line: bytes, encoding: str = "UTF-8") -> tuple[dict[str, Any], str | None]:
     """The object on a line of JSON; or an empty one, and the reason."""
     if has_many_values(line):
         return {}, f"more than {MOST_VALUES:,} commas and brackets"
     try:
         text = line.decode("utf-8-sig")
-        cells = json.loads(text)
+        cells = json.loads(text, parse_constant=_constant)
         if "\\ud" in text.lower():  # an escape that can make a lone surrogate, see text.py
             whole = json.dumps(cells, ensure_ascii=False).encode("utf-16", "surrogatepass")
             cells = json.loads(whole.decode("utf-16", "replace"))
     except UnicodeDecodeError:
-        return {}, "not UTF-8"
+        return {}, f"not {encoding}"
     except (ValueError, RecursionError):
         return {}, "not JSON"
     return (cells, None) if isinstance(cells, dict) else ({}, "not a JSON object")
+
+
+def _constant(name: str) -> float | None:
+    """Infinity, -Infinity, or None for NaN, as pandas and json.dumps write what is missing."""
+    return None if name == "NaN" else float(name)
 
 
 def has_many_values(line: bytes) -> bool:
@@ -350,18 +471,10 @@ def _check_unique(columns: list[str], path: str) -> None:
         raise DataError(f"{path}: more than one column is called {name!r}; rename them.")
 
 
-def _bounded_lines(stream: io.TextIOWrapper | Bytes, path: str) -> Iterator[Any]:
-    """Read lines of bounded length: a small .gz can hold an endless one."""
-    for number in itertools.count(1):
-        line = stream.readline(LONGEST_CELL)
-        if not line:
-            return
-        if len(line) == LONGEST_CELL:
-            raise DataError(
-                f"{path}: line {number} is longer than {LONGEST_CELL:,} characters; "
-                "expected one line per comment."
-            )
-        yield line
+def _not_text(encoding: str | None) -> str:
+    if encoding:
+        return f"is not {encoding}; give its right encoding"
+    return "is not UTF-8; save the file as “CSV UTF-8”"
 
 
 def _is_utf8(cell: str) -> bool:
@@ -370,11 +483,3 @@ def _is_utf8(cell: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _open_bytes(path: str) -> Bytes:
-    if path == STANDARD_STREAM:
-        return sys.stdin.buffer
-    if path.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    return Path(path).open("rb")

@@ -8,7 +8,7 @@ import pytest
 
 from comment_toxicity import Classifier, load_classifier
 from comment_toxicity.__main__ import main
-from comment_toxicity.files import csv_rows, read
+from comment_toxicity.files import csv_rows, json_rows, read, streams
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def score(exported, capsys):
 @pytest.fixture
 def short_cells(monkeypatch):
     """Set a limit of 1,000 characters a cell, which csv keeps for the whole process."""
-    for module in (read, csv_rows):
+    for module in (read, csv_rows, json_rows, streams):
         monkeypatch.setattr(module, "LONGEST_CELL", 1000)
     before = csv.field_size_limit()
     yield

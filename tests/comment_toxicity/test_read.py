@@ -130,7 +130,8 @@ def test_a_file_that_does_not_match_its_suffix_ends_in_one_clear_error(tmp_path,
         gzip.compress(b"text\n" + os.urandom(9000).hex().encode())[:5000]
     )
     assert "half.csv.gz" in fails(score, tmp_path, tmp_path / "half.csv.gz", "--output", output)
-    assert "unknown ending" in fails(score, tmp_path, tmp_path / "in.xlsx", "--output", output)
+    assert "unknown ending" in fails(score, tmp_path, tmp_path / "in.docx", "--output", output)
+    assert "save the sheet as" in fails(score, tmp_path, tmp_path / "in.xlsx", "--output", output)
 
 
 @pytest.mark.parametrize(
@@ -210,3 +211,31 @@ def test_a_path_below_a_file_ends_in_one_clear_error(tmp_path, score):
     source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
     message = fails(score, tmp_path, source / "in.csv", "--output", tmp_path / "out.csv")
     assert "cannot be read (Not a directory)" in message
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([b"you", b"", None, b"\xff.."], pyarrow.binary()),
+        pyarrow.array([b"you", b"", None, b"\xff.."], pyarrow.large_binary()),
+        pyarrow.array([b"you", b"\0\0\0", None, b"\xff.."], pyarrow.binary(3)),
+        pyarrow.array([b"you", b"", None, b"\xff.."], pyarrow.binary_view()),
+        pyarrow.array([b"you", b"", None, b"\xff.."]).dictionary_encode(),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_parquet_texts_that_are_stored_as_bytes_are_read(tmp_path, score, column):
+    pyarrow.parquet.write_table(pyarrow.table({"text": column}), tmp_path / "in.parquet")
+    for output in ("out.csv", "out.parquet"):
+        assert score(tmp_path / "in.parquet", "--output", tmp_path / output)[0] == 0
+    found = read_csv(tmp_path / "out.csv")
+    assert [row["reason"] for row in found] == ["", "blank", "blank", "not UTF-8"]
+    assert [row["text"] for row in found] == ["you", "", "", "\ufffd.."]
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+    assert table["text"].to_pylist() == ["you", "", None, "\ufffd.."]
+
+
+def test_only_some_formats_can_be_written(tmp_path, score):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    message = fails(score, tmp_path, source, "--output", tmp_path / "out.tsv")
+    assert "unknown ending" in message
