@@ -93,8 +93,11 @@ class Input(Protocol):
     text_column: str | None
     rows: int | None
 
-    def chunks(self, text_column: str) -> Iterator[Chunk]:
-        """Read to the end: at least one chunk. The same file yields the same chunks each time."""
+    def chunks(self, text_column: str | None) -> Iterator[Chunk]:
+        """Read to the end: at least one chunk. The same file yields the same chunks each time.
+
+        text_column: None has no texts; reasons are those of unreadable rows, and BLANK.
+        """
 
 
 def file_format(path: str, stream_format: str) -> str:
@@ -349,15 +352,13 @@ class ParquetInput:
             rows = [_Row({}, None)] * len(table)
             return Chunk(table.column_names, table, *_texts_and_reasons(rows))
         column = table[text_column]
-        padding = b"\0" if pyarrow.types.is_fixed_size_binary(column.type) else b""
         rows = []
         for cell in as_bytes(column).to_pylist():
-            cell = cell and cell.rstrip(padding) if padding else cell
             try:
                 rows.append(_Row({}, cell if cell is None else cell.decode()))
             except UnicodeDecodeError:
                 rows.append(_Row({}, cell.decode("utf-8", "replace"), "not UTF-8"))
-        if any(row.reason for row in rows) or _is_binary(column.type):
+        if any(row.reason for row in rows) or is_binary(column.type):
             position = table.column_names.index(text_column)
             clean = pyarrow.array([row.text for row in rows], pyarrow.string())
             table = table.set_column(position, text_column, clean)
@@ -366,7 +367,7 @@ class ParquetInput:
 
 def holds_texts(data_type: "pyarrow.DataType") -> bool:
     """Whether a Parquet column of this type can hold texts: as strings, or as bytes."""
-    return _is_binary(data_type) or str(_plain_type(data_type)) in {
+    return is_binary(data_type) or str(_plain_type(data_type)) in {
         "string",
         "large_string",
         "string_view",
@@ -374,11 +375,17 @@ def holds_texts(data_type: "pyarrow.DataType") -> bool:
 
 
 def as_bytes(column: "pyarrow.Array | pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
-    """A column of texts as their bytes: one text that is not UTF-8 would spoil all of them."""
+    """A column of texts as their bytes: one text that is not UTF-8 would spoil all of them.
+
+    The zeros that fill up bytes of a fixed size are left out.
+    """
     import pyarrow
 
     column = column.cast(_plain_type(column.type))
-    if not _is_binary(column.type):
+    if pyarrow.types.is_fixed_size_binary(column.type):
+        cells = [cell if cell is None else cell.rstrip(b"\0") for cell in column.to_pylist()]
+        return pyarrow.chunked_array([pyarrow.array(cells, pyarrow.large_binary())])
+    if not is_binary(column.type):
         column = column.cast(pyarrow.large_string())
     return column.cast(pyarrow.large_binary())
 
@@ -389,7 +396,8 @@ def _plain_type(data_type: "pyarrow.DataType") -> "pyarrow.DataType":
     return data_type.value_type if pyarrow.types.is_dictionary(data_type) else data_type
 
 
-def _is_binary(data_type: "pyarrow.DataType") -> bool:
+def is_binary(data_type: "pyarrow.DataType") -> bool:
+    """Whether a Parquet column of this type holds bytes."""
     from pyarrow import types
 
     plain = _plain_type(data_type)

@@ -1,10 +1,15 @@
-"""Read a table of comments: a CSV, JSON lines or Parquet file, a URL, a Hub dataset, templates."""
+"""Read a table of comments: a CSV, JSON or Parquet file, a URL, a Hub dataset, templates.
 
-import gzip
+Files are read as scoring reads them: see comment_toxicity/files/read.py.
+"""
+
 import re
-import zlib
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit, urlunsplit
@@ -14,51 +19,47 @@ import pandas as pd
 
 from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import DataError
-from comment_toxicity.files.read import BLANK, CsvInput
+from comment_toxicity.files.columns import AmbiguousError, loosely_named
+from comment_toxicity.files.read import (
+    BLANK,
+    READABLE,
+    ParquetInput,
+    as_bytes,
+    input_format,
+    is_binary,
+    open_input,
+)
 from finetune.data.templates import read_templates
 
 URLS = ("http://", "https://")
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
 
 
-def read_table(source: str) -> pd.DataFrame:
-    """Read a CSV (.csv, .csv.gz), JSON lines (.jsonl, .jsonl.gz) or Parquet file, or a URL of one.
+def read_table(source: str, names: Iterable[str] = (), encoding: str = "") -> pd.DataFrame:
+    """Read a CSV, JSON or Parquet file, by its ending, or a URL of one. Cells of CSV are strings.
 
     Anything else of the form owner/name[:split] is a Hub dataset, read through the Parquet copy
-    that the Hub keeps of each (branch refs/convert/parquet). Raises DataError in one sentence.
+    that the Hub keeps of each (branch refs/convert/parquet).
+    names: columns that are wanted; one that has such a name only loosely is renamed to it.
+    encoding: of a text file that is not UTF-8. Raises DataError in one sentence.
     """
     is_url = source.startswith(URLS)
-    is_file = Path(source).is_file() or source.endswith((*READERS, ".gz"))
+    is_file = Path(source).is_file() or source.lower().endswith((*ENDINGS, ".gz"))
     if not is_url and not is_file and HUB_NAME.match(source):
-        return _read_hub(source)
-    name = source.split("?")[0].lower() if is_url else source.lower()
-    compression = "gzip" if name.endswith(".gz") else None
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in READERS:
-        raise DataError(
-            f"{source}: cannot read files of this format; give .csv, .csv.gz, .jsonl or .parquet."
-        )
-    try:
-        table = READERS[suffix](source, compression)
-    except FileNotFoundError:
-        raise DataError(f"{source}: no such file; check the path.") from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{source}: the file is empty; give one with a header and rows.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{source}: not UTF-8 text (byte {error.object[error.start]:#04x} at offset "
-            f"{error.start}); save the file as UTF-8."
-        ) from None
-    except (URLError, TimeoutError, HTTPException) as error:
-        raise DataError(
-            f"{source}: cannot be downloaded ({error}); check the URL and the network."
-        ) from None
-    except (OSError, EOFError, zlib.error, ValueError) as error:  # ParserError is a ValueError
-        cause = " ".join(str(error).split())
-        raise DataError(f"{source}: cannot be read as {suffix[1:]} ({cause}).") from None
+        table = _read_hub(source)
+    elif source.endswith(".toml") and not is_url:
+        table = _read_templates(source)
+    elif is_url:
+        table = _read_url(source, encoding)
+    else:
+        table = _read_file(source, encoding)
     if table.empty:
         raise DataError(f"{source}: the file has no rows; give one with labelled comments.")
-    return table.reset_index(drop=True)
+    table = table.reset_index(drop=True)
+    try:
+        return table.rename(columns=loosely_named(table.columns, names))
+    except AmbiguousError as error:
+        raise DataError(f"{source}: {error}") from None
 
 
 def _read_hub(name: str) -> pd.DataFrame:
@@ -113,31 +114,82 @@ def public_url(text: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _read_csv(source: str, compression: str | None) -> pd.DataFrame:
-    # Cells stay text, as in scoring: "null" is a comment, 007 is not 7, an empty cell is "".
-    is_url = source.startswith(URLS)
-    with urlopen(source) if is_url else Path(source).open("rb") as packed:  # noqa: S310 - http
-        table = CsvInput(source, gzip.GzipFile(fileobj=packed) if compression else packed)
-        parts = []
-        for chunk in table.chunks(table.columns[0]):
-            for reason in chunk.reasons:
-                if reason not in (None, BLANK):
-                    raise DataError(f"{source}: {reason}.")
-            parts.append(pd.DataFrame(chunk.cells, columns=table.columns, dtype=str))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _read_lines(source: str, compression: str | None) -> pd.DataFrame:
+def _read_templates(path: str) -> pd.DataFrame:
     try:
-        return pd.read_json(source, compression=compression, lines=True, dtype=False)
-    except TypeError:
-        raise ValueError("one of its lines is not an object") from None
+        return read_templates(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the path.") from None
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read as toml ({cause}).") from None
 
 
-READERS = {
-    ".csv": _read_csv,
-    ".jsonl": _read_lines,
-    ".json": _read_lines,
-    ".parquet": lambda source, compression: pd.read_parquet(source),
-    ".toml": lambda source, compression: read_templates(source),
-}
+def _read_url(url: str, encoding: str) -> pd.DataFrame:
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, Path(urlsplit(url).path).name or "table")
+        input_format(url.split("?")[0])  # before the download
+        try:
+            with urlopen(url) as remote, copy.open("wb") as file:  # noqa: S310 - http
+                shutil.copyfileobj(remote, file)
+        except (URLError, TimeoutError, HTTPException) as error:
+            raise DataError(
+                f"{url}: cannot be downloaded ({error}); check the URL and the network."
+            ) from None
+        try:
+            return _read_file(str(copy), encoding)
+        except DataError as error:
+            raise DataError(str(error).replace(str(copy), url)) from None
+
+
+def _read_file(path: str, encoding: str) -> pd.DataFrame:
+    try:
+        return _read_rows(path, None)
+    except NotUtf8Error:
+        if not encoding:
+            raise
+        return _read_rows(path, encoding)
+
+
+class NotUtf8Error(DataError):
+    """A text file in another encoding."""
+
+
+def _read_rows(path: str, encoding: str | None) -> pd.DataFrame:
+    parts = []
+    try:
+        with open_input(path, "csv", encoding) as file:
+            if isinstance(file, ParquetInput):
+                return _from_parquet(file, path)
+            for chunk in file.chunks(None):
+                for reason in chunk.reasons:
+                    if reason not in (None, BLANK):
+                        raise DataError(f"{path}: {reason}.")
+                # Cells stay as they are: "null" is a comment, 007 is not 7, 2**70 is not 1.2e21.
+                part = pd.DataFrame(chunk.cells, columns=chunk.columns, dtype=object)
+                parts.append(part)
+    except DataError as error:
+        if encoding is None and "not UTF-8" in str(error):
+            raise NotUtf8Error(f"{error} Or name its encoding, such as cp1252.") from None
+        raise
+    table = pd.concat(parts, ignore_index=True)
+    return table.fillna("") if input_format(path) == "csv" else table
+
+
+def _from_parquet(file: ParquetInput, path: str) -> pd.DataFrame:
+    """A Parquet file's rows. Columns of bytes that are all UTF-8 become strings."""
+    import pyarrow
+
+    tables = [chunk.cells for chunk in file.chunks(None)]
+    table = pyarrow.concat_tables(tables)
+    for position, field in enumerate(table.schema):
+        if is_binary(field.type):
+            with suppress(pyarrow.ArrowInvalid):
+                texts = as_bytes(table[position]).cast(pyarrow.large_string())
+                table = table.set_column(position, field.name, texts)
+    try:
+        return table.to_pandas()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: a text is not UTF-8 ({error.reason}).") from None
+
+
+ENDINGS = (*(f".{ending}" for ending in READABLE), ".toml")
