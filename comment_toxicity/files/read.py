@@ -267,7 +267,7 @@ class JsonlInput:
         size = 0
         for number, line in self._lines:
             self._head.append((number, line))
-            columns |= dict.fromkeys(_parse(line)[0])
+            columns |= dict.fromkeys(parse_row(line)[0])
             self.text_column = self.text_column or find_text_column(columns)
             size += len(line)
             if len(self._head) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
@@ -278,7 +278,7 @@ class JsonlInput:
         if not self.columns:
             raise DataError(
                 f"{path}: none of its first lines is a JSON object (line {self._head[0][0]}: "
-                f"{_parse(self._head[0][1])[1] or 'empty'}); write one object per line."
+                f"{parse_row(self._head[0][1])[1] or 'empty'}); write one object per line."
             )
 
     def chunks(self, text_column: str | None) -> Iterator[Chunk]:
@@ -293,7 +293,7 @@ class JsonlInput:
                 if not line.strip():
                     yield None
                     continue
-                cells, reason = _parse(line, self._encoding)
+                cells, reason = parse_row(line, self._encoding)
                 text = cells.get(text_column) if text_column is not None else None
                 if reason is None and not isinstance(text, str) and not is_blank(text):
                     reason = f"its {text_column} is not a text"
@@ -446,9 +446,9 @@ def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
     yield group
 
 
-def _parse(line: bytes, encoding: str = "UTF-8") -> tuple[dict[str, Any], str | None]:
+def parse_row(line: bytes, encoding: str = "UTF-8") -> tuple[dict[str, Any], str | None]:
     """The object on a line of JSON; or an empty one, and the reason."""
-    if has_many_values(line):
+    if _has_many_values(line):
         return {}, f"more than {MOST_VALUES:,} commas and brackets"
     try:
         text = line.decode("utf-8-sig")
@@ -468,7 +468,7 @@ def _constant(name: str) -> float | None:
     return None if name == "NaN" else float(name)
 
 
-def has_many_values(line: bytes) -> bool:
+def _has_many_values(line: bytes) -> bool:
     """Whether a line of JSON could fill the memory once it is parsed."""
     return len(line) > MOST_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_VALUES
 

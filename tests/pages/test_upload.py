@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import json
 import tracemalloc
 
 import pandas as pd
@@ -39,7 +38,7 @@ def test_a_csv_with_semicolons_is_split_into_columns(tmp_path):
     assert (source.columns, source.text_column) == (["id", "comment_text"], "comment_text")
 
 
-def test_a_json_line_with_very_many_values_is_copied_unparsed(tmp_path):
+def test_a_json_line_with_very_many_values_is_not_parsed(tmp_path):
     line = '{"text": "hi", "n": [' + "{}," * 300_000 + "{}]}"
     tracemalloc.start()
     try:
@@ -152,19 +151,40 @@ def test_a_file_with_too_many_columns_is_refused(tmp_path, name, content):
         saved(content, name, tmp_path)
 
 
-def test_cells_of_json_lines_become_texts_and_broken_lines_stay(tmp_path):
-    lines = '{"text": "hi", "n": 1, "x": null}\nnot json\n{"text": "ho", "n": "two"}\n'
+def test_a_file_is_kept_as_it_is(tmp_path):
+    lines = '{"text": "hi", "n": 1, "x": NaN}\nnot json\n{"text": {"a": 1}, "n": "two"}\n'
     source = saved(lines, "a.jsonl", tmp_path)
-    kept = source.path.read_text().splitlines()
-    assert json.loads(kept[0]) == {"text": "hi", "n": "1", "x": None}
-    assert kept[1] == "not json"
+    assert (source.path.read_text(), source.columns) == (lines, ["text", "n", "x"])
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("sep=;\nid;comment_text\n1;hi, you\n", "a.csv"),
+        ("Comments of the week\nid,comment_text\n1,hi\n", "a.csv"),
+        ("id\tcomment_text\n1\thi\n", "a.tsv"),
+        ("id\tcomment_text\n1\thi\n", "a.txt"),
+        ("id,comment_text,,,\n1,hi,,,\n", "a.csv"),
+        ("id,comment_text\n1,hi\n".encode("utf-16"), "a.csv"),
+        ('[{"id": 1, "comment_text": "hi"}]', "a.json"),
+        (gzip.compress(b'[{"id": 1, "comment_text": "hi"}]'), "a.json.gz"),
+        ('{"id": 1, "comment_text": "hi"}\n'.encode("utf-16"), "a.jsonl"),
+    ],
+)
+def test_files_as_other_programs_write_them_are_read(tmp_path, content, name):
+    source = saved(content, name, tmp_path)
+    assert (source.columns, source.text_column) == (["id", "comment_text"], "comment_text")
 
 
 @pytest.mark.parametrize(
     ("content", "name", "sentence"),
     [
         ("", "empty.csv", "empty.csv: is empty"),
-        ("hello", "text.txt", "text.txt: unknown ending"),
+        ("hello", "text.doc", "text.doc: unknown ending"),
+        ("PK", "sheet.xlsx", "sheet.xlsx: a spreadsheet, which is not read"),
+        ("Well, that is nice.\nOh no.\n", "a.csv", "a.csv: line 1 looks like a row"),
+        ("who\nwell, yes\noh, no\n", "a.csv", "a.csv: line 1 has fewer cells"),
+        ('[{"text": "hi"', "a.json", "a.json: line 1: an object that does not end"),
         ("not a table", "a.parquet", "a.parquet: not a whole Parquet file"),
         (b"\x1f\x8bbroken", "a.csv.gz", "a.csv.gz: the gzip data is damaged"),
     ],

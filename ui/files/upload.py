@@ -1,12 +1,9 @@
 """An upload → a plain file in the workspace, within bounds, and its columns.
 
-gzip is unpacked here, where its size can be limited. Cells of JSON lines become strings, so that a
-column can hold both texts and numbers, as in a CSV.
+gzip is unpacked here, where its size can be limited. What is in the file stays as it is.
 """
 
 import gzip
-import io
-import json
 import re
 import shutil
 import zlib
@@ -15,13 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.files.read import NAME_COLUMN, Chunk, file_format, has_many_values, open_input
+from comment_toxicity.files.json_rows import json_rows
+from comment_toxicity.files.read import NAME_COLUMN, Chunk, input_format, open_input, parse_row
+from comment_toxicity.files.streams import as_utf8
 from ui.files.parquet import SAMPLED_ROWS, larger_than, longest_text_column
 
 MEGABYTES = 200
 UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
 MOST_COLUMNS = 500  # each row takes memory for all of its cells, even for those left out
-LONGEST_LINE = 4_000_000  # bytes, of JSON; escaped as a text in a text it takes up to four times
 PASTED = "pasted.csv"
 
 
@@ -46,23 +44,18 @@ class Source:
 
 def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
     """Copy an upload into an empty folder, and read its columns. Raises DataError."""
-    upload_format = file_format(name, "csv")
-    suffix = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}[upload_format]
+    upload_format = input_format(name)
+    ending = Path(name.lower().removesuffix(".gz")).suffix
     stem = re.sub(r"[^\w-]+", "_", Path(name).name.split(".")[0])[:60] or "upload"
-    path = folder / f"{stem}{suffix}"
+    path = folder / f"{stem}{ending}"
     try:
         with path.open("wb") as copy:
             if name.lower().endswith(".gz"):
                 _unpack(stream, copy, name)
-            elif upload_format == "jsonl":
-                _copy_lines(stream, copy, name)
             else:
                 shutil.copyfileobj(stream, copy, 1 << 20)
-        if name.lower().endswith(".jsonl.gz"):
-            packed = path.rename(path.with_suffix(".unpacked"))
-            with packed.open("rb") as lines, path.open("wb") as copy:
-                _copy_lines(lines, copy, name)
-            packed.unlink()
+        if upload_format == "jsonl":
+            _check_columns(path, name)
         return look_into(path, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,39 +116,16 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
         raise DataError(f"{name}: the gzip data is damaged ({error}); upload it again.") from error
 
 
-def _copy_lines(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
-    lines = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
-    number = 0
+def _check_columns(path: Path, name: str) -> None:
+    """Read a JSON file row by row: any can have other columns. Raises DataError."""
     columns: set[str] = set()
-    while line := lines.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(line) > LONGEST_LINE:
-            raise DataError(
-                f"{name}: line {number} is longer than {LONGEST_LINE // 10**6} MB; is it JSON "
-                "lines, with one object per line?"
-            )
-        cells = _with_strings(line)
-        if cells is not None:
-            columns |= cells.keys()
-            _refuse_wide(len(columns), name)
-            line = json.dumps(cells).encode() + b"\n"
-        copy.write(line)
-
-
-def _with_strings(line: bytes) -> dict[str, str | None] | None:
-    """A line's cells as strings; None for a line that is not one JSON object."""
-    if has_many_values(line):
-        return None  # its row will say so
     try:
-        cells = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(cells, dict):
-        return None
-    return {
-        key: value if value is None or isinstance(value, str) else json.dumps(value)
-        for key, value in cells.items()
-    }
+        with path.open("rb") as file:
+            for _, row in json_rows(as_utf8(file, str(path)), str(path)):
+                columns.update(parse_row(row)[0])
+                _refuse_wide(len(columns), name)
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), name)) from error
 
 
 def _too_large(name: str) -> DataError:
