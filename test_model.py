@@ -49,7 +49,8 @@ def _report(flags: argparse.Namespace) -> None:
 
 def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Report:
     """Score the comments in `data` and compare the scores with their labels."""
-    table = read_table(data)
+    truth = [flags.label_column] if classifier.single_label else classifier.labels
+    table = read_table(data, [flags.text_column, *truth, flags.weight_column or ""])
     layout = _layout(classifier, list(table), data, flags)
     rows = clean_rows(table, layout, data)
     if 0 < flags.sample < len(rows):

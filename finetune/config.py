@@ -38,7 +38,7 @@ class Settings:
 
     # rows
     train_data: str = setting(
-        "read labelled comments from this CSV, Parquet or JSON lines file, URL, or Hub dataset "
+        "read labelled comments from this CSV, JSON or Parquet file, URL, or Hub dataset "
         "(owner/name or owner/name:split)",
         "data/sample.csv",
     )
@@ -49,6 +49,9 @@ class Settings:
     )
     test_data: str = setting(
         "report on this table instead of a part of train_data; never used in training", ""
+    )
+    encoding: str = setting(
+        "read tables of text that are not UTF-8 in this encoding, such as cp1252", ""
     )
     text_column: str = setting("read the comments from this column", "comment_text")
     id_column: str = setting(

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _write(flags: argparse.Namespace) -> None:
     check_output(flags.output)
-    held_out = read_table(flags.apart_from)
+    held_out = read_table(flags.apart_from, [flags.text_column])
     if flags.text_column not in held_out:
         raise DataError(
             f"{flags.apart_from}: no column {flags.text_column}; give another --text-column."

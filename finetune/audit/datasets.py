@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from comment_toxicity.errors import DataError
-from comment_toxicity.files.read import TEXT_COLUMNS
+from comment_toxicity.files.columns import TEXT_COLUMNS
 from comment_toxicity.text import is_blank
 from finetune.checkout import ROOT
 from finetune.data.labels import Layout, clean_rows, label_matrix, label_values, row_weights
@@ -81,7 +81,7 @@ def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> 
     A label is 0, 1 or NaN for unknown. Rows that weigh nothing are left out.
     exclusive: a column `label` with the name or number of each row's class will also do.
     """
-    table = read_table(path)
+    table = read_table(path, [*TEXT_COLUMNS, *labels])
     text = next((name for name in TEXT_COLUMNS if name in table), None)
     known = [label for label in labels if label in table]
     classes = CLASS_COLUMN if not known and exclusive and CLASS_COLUMN in table else None
@@ -110,7 +110,7 @@ CLASSES = {"0": 0, "1": 1, "2": 2}
 
 
 def _read(path: str, columns: Sequence[str]) -> pd.DataFrame:
-    table = read_table(path)
+    table = read_table(path, columns)
     missing = [column for column in columns if column not in table]
     if missing:
         raise DataError(

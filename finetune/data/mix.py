@@ -31,7 +31,7 @@ def read_extra(settings: Settings) -> pd.DataFrame:
     """
     layout, tables = replace(settings.layout, weight=None, id=None), []
     for name in settings.extra_data:
-        table = read_table(name)
+        table = read_table(name, [TEXT, SOURCE, LICENCE, *layout.columns], settings.encoding)
         own = replace(layout, text=TEXT if TEXT in table else layout.text)
         if own.class_column is None:
             own = replace(own, labels=tuple(label for label in own.labels if label in table))

@@ -37,7 +37,7 @@ def with_labels(settings: Settings) -> Settings:
     """The settings, with the labels that label_column holds where none are set."""
     if settings.labels:
         return settings
-    table = read_table(settings.train_data)
+    table = read_table(settings.train_data, [settings.label_column], settings.encoding)
     need_columns(table, [settings.label_column], settings.train_data)
     labels = classes_in(table[settings.label_column], settings.train_data)
     print(f"   labels of column {settings.label_column}: {', '.join(labels)}")
@@ -52,7 +52,7 @@ def make_split(settings: Settings) -> Split:
     rows, only_for_training = _read_train(settings)
     validation = test = None
     if settings.validation_data:
-        table = read_table(settings.validation_data)
+        table = read_table(settings.validation_data, layout.columns, settings.encoding)
         validation = clean_rows(table, layout.optional(table), settings.validation_data)
     if settings.test_data:
         test = _sample(_read_test(settings), settings.test_sample, settings.seed)
@@ -107,15 +107,17 @@ def make_split(settings: Settings) -> Split:
 def _read_train(settings: Settings) -> tuple[pd.DataFrame, pd.Series]:
     """Rows of train_data but for excluded ones, and which of them are for training only."""
     layout, source = settings.layout, settings.train_data
-    table = read_table(source)
-    need_columns(table, [*layout.columns, *settings.exclude, *settings.train_only], source)
+    names = [*layout.columns, *settings.exclude, *settings.train_only]
+    table = read_table(source, names, settings.encoding)
+    need_columns(table, names, source)
     rows = clean_rows(table[~_matches(table, settings.exclude)], layout, source)
     only_for_training = _matches(table, settings.train_only)[rows.index]
     return _sample(rows, settings.sample, settings.seed), only_for_training
 
 
 def _read_test(settings: Settings) -> pd.DataFrame:
-    table, layout = read_table(settings.test_data), settings.test_layout
+    layout = settings.test_layout
+    table = read_table(settings.test_data, layout.columns, settings.encoding)
     known = layout.optional(table)
     if settings.test_weight_column:  # named for this very table, so it has to be there
         known = replace(known, weight=layout.weight)

@@ -48,7 +48,7 @@ def read_table(source: str, names: Iterable[str] = (), encoding: str = "") -> pd
     if not is_url and not is_file and HUB_NAME.match(source):
         table = _read_hub(source)
     elif source.endswith(".toml") and not is_url:
-        table = _read_templates(source)
+        table = read_templates(source)
     elif is_url:
         table = _read_url(source, encoding)
     else:
@@ -114,16 +114,6 @@ def public_url(text: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _read_templates(path: str) -> pd.DataFrame:
-    try:
-        return read_templates(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the path.") from None
-    except (OSError, ValueError) as error:
-        cause = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read as toml ({cause}).") from None
-
-
 def _read_url(url: str, encoding: str) -> pd.DataFrame:
     with TemporaryDirectory() as folder:
         copy = Path(folder, Path(urlsplit(url).path).name or "table")
@@ -169,7 +159,9 @@ def _read_rows(path: str, encoding: str | None) -> pd.DataFrame:
                 parts.append(part)
     except DataError as error:
         if encoding is None and "not UTF-8" in str(error):
-            raise NotUtf8Error(f"{error} Or name its encoding, such as cp1252.") from None
+            raise NotUtf8Error(
+                f"{str(error).rstrip('.')}, or name its encoding, such as cp1252."
+            ) from None
         raise
     table = pd.concat(parts, ignore_index=True)
     return table.fillna("") if input_format(path) == "csv" else table

@@ -63,16 +63,20 @@ def test_comments_that_look_like_missing_values_stay_comments(tmp_path: Path):
 
 BAD_FILES = {
     "missing.csv": (None, "no such file"),
+    "missing.toml": (None, "cannot be read (No such file"),
     "empty.csv": (b"", "empty"),
     "header.csv": (b"comment_text,toxic,threat\n", "no rows"),
     "latin.csv": ("comment_text,toxic,threat\ncafé,0,0\n".encode("latin-1"), "not UTF-8"),
     "columns.csv": (b"text,toxic,threat\nhi,0,0\n", "no column comment_text (found text"),
     "label.csv": (b"comment_text,toxic,threat\nhi,maybe,0\n", "'maybe' in row 1"),
     "blank.csv": (b"comment_text,toxic,threat\n ,0,0\n", "no row has both"),
-    "broken.parquet": (b"not parquet", "cannot be read as parquet"),
-    "broken.jsonl": (b'{"comment_text": ', "cannot be read as jsonl"),
-    "broken.csv.gz": (b"not gzip", "cannot be read as csv"),
-    "cut.csv.gz": (gzip.compress(b"comment_text,toxic,threat\n" * 9)[:-9], "cannot be read as csv"),
+    "broken.parquet": (b"not parquet", "not a whole Parquet file"),
+    "broken.jsonl": (b'{"comment_text": ', "line 1: not JSON"),
+    "broken.csv.gz": (b"not gzip", "the gzip data are broken"),
+    "cut.csv.gz": (
+        gzip.compress(b"comment_text,toxic,threat\n" * 9)[:-9],
+        "the gzip data are broken",
+    ),
     "commas.csv": (b"comment_text,toxic,threat\nhi,0,0,\n", "line 2 has 4 cells, not 3"),
     "few.csv": (b"comment_text,toxic,threat\nhi,0,0\nho,1\n", "line 3 has 2 cells, not 3"),
     "quote.csv": (
@@ -81,9 +85,13 @@ BAD_FILES = {
     ),
     "null.jsonl": (
         b'{"comment_text": "a", "toxic": 1, "threat": 0}\nnull\n',
-        "one of its lines is not an object",
+        "line 2: not a JSON object",
     ),
-    "table.xlsx": (b"", "give .csv"),
+    "table.xlsx": (b"", "a spreadsheet, which is not read"),
+    "array.json": (b'[{"comment_text": "a"}, 7]', "line 1: not a JSON object"),
+    "lines.jsonl": (b'{"comment_text": "a"}\n\n{"comment_text": b}\n', "line 3: not JSON"),
+    "title.csv": (b"who,toxic\nwell, no,0\noh, no,1\n", "line 1 has fewer cells"),
+    "both.csv": (b"Toxic,TOXIC,threat,comment_text\n0,0,0,hi\n", "could both be toxic"),
 }
 
 
@@ -102,10 +110,62 @@ def test_an_unreadable_file_ends_in_one_clear_error_that_names_it(tmp_path: Path
 
 def test_the_error_for_a_very_wide_file_is_short(tmp_path: Path):
     path = tmp_path / "rows.json"
-    path.write_text(json.dumps([{"comment_text": "hi", "toxic": 1}] * 5000))
+    path.write_text(json.dumps([{f"column {n}": "hi" for n in range(5000)}]))
     with pytest.raises(DataError) as caught:
         read_rows(str(path), LAYOUT)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value)) < 1000
+
+
+WRITTEN = {
+    "bom.jsonl": (LINES := '{"comment_text": "so", "toxic": 0.83}\n').encode("utf-8-sig"),
+    "wide.jsonl": LINES.encode("utf-16"),
+    "commas.jsonl": LINES.replace("\n", ",\n").encode(),
+    "array.json": f"[{LINES}]".encode(),
+    "spread.json": json.dumps([json.loads(LINES)], indent=2).encode(),
+    "spread.jsonl": json.dumps(json.loads(LINES), indent=2).encode(),
+    "tabs.tsv": b"comment_text\ttoxic\nso\t0.83\n",
+    "tabs.txt": b"comment_text\ttoxic\nso\t0.83\n",
+    "sep.csv": b"sep=;\ncomment_text;toxic\nso;0.83\n",
+    "empty.csv": b"comment_text,toxic,,,\nso,0.83,,,\n",
+    "wide.csv": "comment_text,toxic\nso,0.83\n".encode("utf-16"),
+    "names.csv": "\ufeff\xa0Comment Text , TOXIC\nso,0.83\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_files_as_other_programs_write_them_are_read(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.write_bytes(WRITTEN[name])
+    table = read_table(str(path), ["comment_text", "toxic"])
+    assert list(table) == ["comment_text", "toxic"]
+    assert [str(cell) for cell in table.iloc[0]] == ["so", "0.83"]
+
+
+def test_json_keeps_large_numbers_and_decimals(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"id": 2**70, "toxic": 0.83}, {"id": None, "toxic": float("nan")}, {"id": 1}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    table = read_table(str(path))
+    assert table["id"].tolist()[:1] == [2**70]
+    assert table["toxic"].tolist()[0] == 0.83
+    assert table.isna().sum().tolist() == [1, 2]
+
+
+def test_another_encoding_is_read_where_a_table_is_not_utf8(tmp_path: Path):
+    for name, encoding in (("old.csv", "cp1252"), ("new.csv", "utf-8")):
+        (tmp_path / name).write_bytes("comment_text\nça va ?\n".encode(encoding))
+        table = read_table(str(tmp_path / name), encoding="cp1252")
+        assert table["comment_text"].tolist() == ["ça va ?"]
+    with pytest.raises(DataError, match="or name its encoding, such as cp1252"):
+        read_table(str(tmp_path / "old.csv"))
+
+
+def test_parquet_texts_that_are_stored_as_bytes_become_texts(tmp_path: Path):
+    table = pd.DataFrame({"comment_text": [b"so", None], "image": [b"\xff", b"\x00"], "n": [1, 2]})
+    table.to_parquet(tmp_path / "rows.parquet")
+    found = read_table(str(tmp_path / "rows.parquet"))
+    assert found["comment_text"].tolist()[0] == "so"
+    assert found["image"].tolist() == [b"\xff", b"\x00"]
 
 
 @pytest.fixture

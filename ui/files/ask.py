@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from comment_toxicity.errors import DataError
+from comment_toxicity.files.read import READABLE, SPREADSHEETS
 from finetune.checkout import ROOT
 from ui.files.upload import MEGABYTES, Source, look_into, save_upload
 from ui.text import in_markdown
@@ -14,8 +15,8 @@ from ui.workspace import workspace
 SAMPLE_FILE = Path("data") / "sample.csv"
 SAMPLE, UPLOAD = str(SAMPLE_FILE), "Upload labelled comments"
 LAYOUT = (
-    "CSV: a header line, then one line per comment, in UTF-8. JSON lines: one object per line. "
-    "Both can be compressed with gzip (.csv.gz, .jsonl.gz). "
+    "CSV (also .tsv, .txt): a header line, then one line per comment, in UTF-8. JSON: one object "
+    "per line, or an array of objects. Both can be compressed with gzip (.csv.gz, .jsonl.gz). "
     "Excel: save the sheet as “CSV UTF-8” first."
 )
 
@@ -29,8 +30,8 @@ def ask_for_upload(key: str, help: str = LAYOUT) -> Source | None:
     count = st.session_state.get(key, 0)
     refusal = st.session_state.pop(f"{key} refusal", None)
     upload = st.file_uploader(
-        f"CSV, Parquet or JSON lines, up to {MEGABYTES} MB",
-        type=["csv", "gz", "jsonl", "parquet"],
+        f"CSV, Parquet or JSON, up to {MEGABYTES} MB",
+        type=["gz", *READABLE, *SPREADSHEETS],  # a spreadsheet is refused with advice
         max_upload_size=MEGABYTES,
         key=f"{key} {count}",
         help=help,
