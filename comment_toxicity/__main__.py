@@ -44,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "input",
         metavar="INPUT",
-        help="comments: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet; - reads standard input",
+        help="comments: .csv, .tsv, .txt, .jsonl or .json, also with .gz, or .parquet; - reads "
+        "standard input",
     )
     score.add_argument(
         "--output",
@@ -54,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         "file is replaced at the end. Required",
     )
     _add_text_column(score)
+    score.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="read INPUT, if it is text, in this encoding, such as cp1252 (default: UTF-8, or "
+        "UTF-16 where the file is that)",
+    )
     _add_model(score, "use this model")
     score.add_argument(
         "--format",
@@ -218,6 +225,7 @@ def run_score(arguments: argparse.Namespace) -> None:
         arguments.text_column,
         arguments.format,
         arguments.resume,
+        encoding=arguments.encoding,
     )
     unscored = f", {summary.unscored} of them without scores" if summary.unscored else ""
     seconds = time.monotonic() - start

@@ -60,6 +60,7 @@ def score_file(
     stream_format: str = "csv",
     resume: bool = False,
     on_rows: Callable[[int], None] | None = None,
+    encoding: str | None = None,
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
@@ -67,6 +68,7 @@ def score_file(
     in `stream_format`. text_column: None takes comment_text or text.
     on_rows: called every few rows with the number of rows scored so far, in place of the
     progress bar; what it raises ends the run like an interruption.
+    encoding: of `source`, if it is neither UTF-8 nor UTF-16.
     Raises DataError or SettingsError, with `output` untouched.
     """
     output_format = file_format(output, stream_format)
@@ -85,10 +87,10 @@ def score_file(
         ParquetOutput(labels) if output_format == "parquet" else TextOutput(labels, output_format)
     )
 
-    with open_input(source, stream_format) as rows:
+    with open_input(source, stream_format, encoding) as rows:
         column = choose_text_column(rows, source, text_column)
         _check_free(rows.columns, labels, source)
-        job = None if source == STANDARD_STREAM else _job(classifier, source, column)
+        job = None if source == STANDARD_STREAM else _job(classifier, source, column, encoding)
         with _part_folder(output, job, resume, writer.suffix) as part:
             count = _score_chunks(classifier, rows, column, source, writer, part, on_rows)
             return _join(writer, part, output, count)
@@ -198,7 +200,7 @@ def _check_free(columns: list[str], labels: list[str], source: str) -> None:
         )
 
 
-def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
+def _job(classifier: Classifier, source: str, column: str, encoding: str | None) -> dict[str, Any]:
     """What determines the chunks, so that halves of two different runs are never joined."""
     status = Path(source).stat()
     return {
@@ -208,6 +210,7 @@ def _job(classifier: Classifier, source: str, column: str) -> dict[str, Any]:
             "modified": status.st_mtime_ns,
         },
         "text column": column,
+        "encoding": encoding,
         "model": {
             "weights": Weights.of(classifier.folder.weights).sha256,
             "decision": dataclasses.asdict(classifier.decision),

@@ -7,6 +7,7 @@ import pytest
 from comment_toxicity.errors import DataError
 from comment_toxicity.files.read import open_input
 from comment_toxicity.files.streams import as_utf8
+from tests.comment_toxicity.tables import fails, read_csv
 
 CONTENT = {
     "in.csv": "id,text\r\n1,so schön 😀\r\n2,oh no\r\n",
@@ -50,3 +51,14 @@ def test_utf_16_that_is_cut_off_is_refused(tmp_path):
         open_input(str(tmp_path / "in.csv"), "csv") as rows,
     ):
         list(rows.chunks("text"))
+
+
+def test_the_command_line_takes_an_encoding(tmp_path, score):
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes("text\nça va\n".encode("cp1252"))
+    assert score(source, "--encoding", "cp1252", "--output", output)[0] == 0
+    assert read_csv(output)[0]["text"] == "ça va"
+    output.unlink()
+    assert "no encoding is called" in fails(
+        score, tmp_path, source, "--encoding", "cp-1252x", "--output", output
+    )
