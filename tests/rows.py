@@ -8,4 +8,4 @@ from finetune.data.tables import read_table
 
 def read_rows(path: str, layout: Layout) -> pd.DataFrame:
     """The clean rows of a file, numbered from 0."""
-    return clean_rows(read_table(path), layout, path).reset_index(drop=True)
+    return clean_rows(read_table(path, layout.columns), layout, path).reset_index(drop=True)

@@ -23,6 +23,7 @@ _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(\\t|[^"\r\n])"?[,;\t|]*[\r\n]*', re
 _EMPTY = " \t\r\n\f\v,;|\xa0\ufeff"
 _NUMBER = re.compile(r"[-+\d.,:/ %TZ]*\d[-+\d.,:/ %TZ]*")  # or a date, or a time
 _SENTENCE = re.compile(r"[.!?…:][\"'”’)]*$")
+_ENDS = re.compile(r"[.!…][\"'”’)]*\s*$")
 _KNOWN = {name_key(name) for name in TEXT_COLUMNS}
 
 
@@ -180,6 +181,9 @@ class _Table:
         """Whether the first line is a comment, alone or beside numbers as in the rows below."""
         if len(self.header) == 1:
             return _is_prose(self.header[0])
+        if _has_spaced_cell(self.header):  # a sentence with a comma
+            fitting = sum(len(row) == len(self.header) for row in self.rows)
+            return 2 * fitting < len(self.rows) or any(map(_ENDS.search, self.header))
         return any(map(_is_prose, self.header)) and any(
             _is_number(cell) and all(_is_number(row[at]) for row in self.rows if at < len(row))
             for at, cell in enumerate(self.header)

@@ -76,6 +76,8 @@ def test_the_first_line_is_the_header_of_an_ordinary_file(tmp_path, content, col
         ("post,who\nwell, yes,Ann\noh, no,Bo\n", "line 1 has fewer cells than the 3 of each line"),
         ("post\nwell, yes\noh, no\n", "line 1 has fewer cells than the 2 of each line"),
         ("What a lovely garden.\nOh no.\n", "line 1 looks like a row, not like a header"),
+        ("Well, this is lovely\nOh no\nYes\n", "line 1 looks like a row, not like a header"),
+        ("Well, yes.\nOh, no.\n", "line 1 looks like a row, not like a header"),
         ("7,What a lovely garden!\n8,Oh no.\n", "line 1 looks like a row, not like a header"),
         ("\nsep=^\nid^text\n", "line 2 says that '^' separates the cells"),
         ("sep=;\n", "no header below line 1"),
