@@ -229,7 +229,8 @@ def run_score(arguments: argparse.Namespace) -> None:
     )
     unscored = f", {summary.unscored} of them without scores" if summary.unscored else ""
     seconds = time.monotonic() - start
-    print(f"{summary.rows} rows{unscored}, in {seconds:.1f} s", file=sys.stderr)
+    lines = [f"{summary.rows} rows{unscored}, in {seconds:.1f} s", *summary.notes]
+    print("\n".join(lines), file=sys.stderr)
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
@@ -313,12 +314,8 @@ def print_text(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code."""
     chosen = parser().parse_args(arguments)
-    resumable = hasattr(chosen, "resume") and "-" not in (chosen.input, chosen.output)
     with nullcontext() if chosen.run is run_serve else ended_by_signals():
-        return run(
-            lambda: chosen.run(chosen),
-            interrupted="interrupted" + "; --resume continues it" * resumable,
-        )
+        return run(lambda: chosen.run(chosen))
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ def run(work: Callable[[], None], interrupted: str = "interrupted") -> int:
         work()
         sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_with_notes(error)}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(_with_notes(error, interrupted), file=sys.stderr)
         return EXIT_CODE_INTERRUPTED
     except BrokenPipeError:  # the reader of standard output has gone
         discard_stdout()
@@ -40,11 +40,18 @@ def run(work: Callable[[], None], interrupted: str = "interrupted") -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(
             f"error: {where}{error.strerror or error}; check the path, its permissions and the "
-            "free space.",
+            + _with_notes(error, "free space."),
             file=sys.stderr,
         )
         return UserError.exit_code
     return 0
+
+
+def _with_notes(error: BaseException, message: str = "") -> str:
+    """A message, or else the error's own, and the notes that were added to it: on one line."""
+    message = message or str(error)
+    notes = getattr(error, "__notes__", [])
+    return " ".join([message.removesuffix(".") + ".", *notes]) if notes else message
 
 
 @contextmanager

@@ -5,7 +5,7 @@ OUTPUT. So an interrupted run leaves no half-written OUTPUT, and --resume contin
 whole chunk. OUTPUT.part/ holds
 
     job.json               what is scored with what, to be compared on --resume
-    00000000.jsonl, …      the chunks; .parquet where OUTPUT is
+    00000000.jsonl, …      the chunks; .parquet where input and OUTPUT are
 """
 
 import dataclasses
@@ -30,20 +30,17 @@ from comment_toxicity.errors import DataError, SettingsError
 from comment_toxicity.files.read import (
     CHUNK_ROWS,
     STANDARD_STREAM,
-    Input,
+    Chunk,
     choose_text_column,
     file_format,
+    input_format,
     open_input,
 )
 from comment_toxicity.files.write import (
-    FLAGS,
-    REASON,
     Output,
-    ParquetOutput,
+    RowOutput,
     Summary,
-    TextOutput,
-    UnfitError,
-    score_columns,
+    TableOutput,
     standard_output,
 )
 
@@ -82,47 +79,43 @@ def score_file(
         raise SettingsError(f"{output}: is the input too; name another --output.")
     if Path(output).is_dir():
         raise SettingsError(f"{output}: is a folder; name a file for --output.")
-    labels = classifier.labels
-    writer: Output = (
-        ParquetOutput(labels) if output_format == "parquet" else TextOutput(labels, output_format)
-    )
-
+    both_parquet = output_format == input_format(source, stream_format) == "parquet"
     with open_input(source, stream_format, encoding) as rows:
         column = choose_text_column(rows, source, text_column)
-        _check_free(rows.columns, labels, source)
-        job = None if source == STANDARD_STREAM else _job(classifier, source, column, encoding)
+        labels = classifier.labels
+        writer: Output = (
+            TableOutput(labels) if both_parquet else RowOutput(labels, output_format, column)
+        )
+        streamed = STANDARD_STREAM in (source, output)
+        job = None if streamed else _job(classifier, source, column, encoding)
         with _part_folder(output, job, resume, writer.suffix) as part:
-            count = _score_chunks(classifier, rows, column, source, writer, part, on_rows)
+            count = _score_chunks(classifier, rows.chunks(column), rows.rows, writer, part, on_rows)
             return _join(writer, part, output, count)
 
 
 def _score_chunks(
     classifier: Classifier,
-    rows: Input,
-    column: str,
-    source: str,
+    chunks: Iterator[Chunk],
+    total: int | None,
     writer: Output,
     part: Path,
     on_rows: Callable[[int], None] | None,
 ) -> int:
-    chunks = enumerate(rows.chunks(column))
-    done = len(_chunk_files(part, writer))
-    before = sum(len(chunk.texts) for _, (_, chunk) in zip(range(done), chunks, strict=False))
+    before = 0
     hidden = None if on_rows is None else True
-    with _progress_bar(total=rows.rows, initial=before, unit=" rows", disable=hidden) as bar:
-        for number, chunk in chunks:
-            _check_free(chunk.columns, classifier.labels, source)
-            scores = _score(classifier, chunk.texts, before, on_rows)
-            flags = [
-                None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
-                for text, row in zip(chunk.texts, scores, strict=True)
-            ]
-            with _translating_write_errors(part):
-                partial = part / "chunk.part"
-                writer.write(partial, chunk, scores, flags)
-                partial.replace(part / f"{number:08d}{writer.suffix}")
-            bar.update(len(flags))
-            before += len(flags)
+    with _progress_bar(total=total, unit=" rows", disable=hidden) as bar:
+        for number, chunk in enumerate(chunks):
+            path = part / f"{number:08d}{writer.suffix}"
+            if not path.exists():  # of an earlier run
+                scores = _score(classifier, chunk.texts, before, on_rows)
+                flags = [
+                    None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
+                    for text, row in zip(chunk.texts, scores, strict=True)
+                ]
+                with _translating_write_errors(part):
+                    writer.write(path, chunk, scores, flags)
+            bar.update(len(chunk.texts))
+            before += len(chunk.texts)
     return before
 
 
@@ -166,38 +159,32 @@ def _progress_bar(**settings: Any) -> Any:
 
 
 def _join(writer: Output, part: Path, output: str, rows: int) -> Summary:
-    chunks = _chunk_files(part, writer)
+    chunks = _chunk_files(part, writer.suffix)
     if output == STANDARD_STREAM:
         with standard_output() as stream:
             return writer.join(chunks, stream)
+    joined = part / "joined.part"
     with _translating_write_errors(part):
-        whole = part / "joined.part"
-        with whole.open("wb") as stream:
-            if output.lower().endswith(".gz"):
-                with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as compressed:
-                    summary = writer.join(chunks, compressed)
-            else:
-                summary = writer.join(chunks, stream)
-        if summary.rows != rows:
-            raise DataError(
-                f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it to "
-                "start over."
-            )
-        whole.replace(output)
+        try:
+            with joined.open("wb") as stream:
+                if output.lower().endswith(".gz"):
+                    with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
+                        summary = writer.join(chunks, packed)
+                else:
+                    summary = writer.join(chunks, stream)
+            if summary.rows != rows:
+                raise DataError(
+                    f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it "
+                    "to start over."
+                )
+            joined.replace(output)
+        finally:
+            joined.unlink(missing_ok=True)  # on a full disk, the chunks need the room
     return summary
 
 
-def _chunk_files(part: Path, writer: Output) -> list[Path]:
-    return sorted(part.glob(f"[0-9]*{writer.suffix}"))
-
-
-def _check_free(columns: list[str], labels: list[str], source: str) -> None:
-    taken = [name for name in (*score_columns(labels), FLAGS, REASON) if name in columns]
-    if taken:
-        raise DataError(
-            f"{source}: has a column {taken[0]!r} already, which is needed for the result; "
-            "rename or remove it."
-        )
+def _chunk_files(part: Path, suffix: str) -> list[Path]:
+    return sorted(part.glob(f"[0-9]*{suffix}"))
 
 
 def _job(classifier: Classifier, source: str, column: str, encoding: str | None) -> dict[str, Any]:
@@ -216,6 +203,7 @@ def _job(classifier: Classifier, source: str, column: str, encoding: str | None)
             "decision": dataclasses.asdict(classifier.decision),
         },
         "rows in a chunk": CHUNK_ROWS,
+        "layout of chunks": 2,
     }
 
 
@@ -223,10 +211,20 @@ def _job(classifier: Classifier, source: str, column: str, encoding: str | None)
 def _part_folder(
     output: str, job: dict[str, Any] | None, resume: bool, suffix: str
 ) -> Iterator[Path]:
-    """The folder for chunks; removed after success, or when it is of no use."""
+    """The folder for chunks; removed after success. After an error it stays, if it holds any.
+
+    A command that writes to standard output also removes it when it is interrupted.
+    """
     if output == STANDARD_STREAM:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
+        part, keep = Path(tempfile.mkdtemp(prefix="toxicity-")), False
+        try:
+            yield part
+        except Exception as error:
+            keep = not isinstance(error, BrokenPipeError) and _noted(part, suffix, job, error)
+            raise
+        finally:
+            if not keep:
+                shutil.rmtree(part, ignore_errors=True)
         return
     part = Path(f"{output}.part")
     with _translating_write_errors(part):
@@ -237,21 +235,15 @@ def _part_folder(
     )
     with kept_for_this_process(part, busy):
         started = bool(files_in(part))
-        if started and not resume:
-            raise DataError(
-                f"{part}: an interrupted run; add --resume to continue it, or delete it to start "
-                "over."
-            )
         if started:
-            _compare(part, job)
+            _check_resumable(part, job, resume)
         try:
             if not started:
                 with _translating_write_errors(part):
-                    write_json(part / "job.json", job)
+                    write_json(part / "job.json", job or {})
             yield part
         except BaseException as error:
-            of_use = job is not None and not isinstance(error, UnfitError)
-            if not of_use or not list(part.glob(f"[0-9]*{suffix}")):
+            if not _noted(part, suffix, job, error):
                 shutil.rmtree(part, ignore_errors=True)
             raise
         shutil.rmtree(part, ignore_errors=os.name == "nt")
@@ -259,15 +251,31 @@ def _part_folder(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _compare(part: Path, job: dict[str, Any] | None) -> None:
+def _noted(part: Path, suffix: str, job: dict[str, Any] | None, error: BaseException) -> bool:
+    """Whether a folder holds chunks; if so, a note on the error says it."""
+    chunks = bool(_chunk_files(part, suffix))
+    if chunks:
+        how = "; --resume continues from there" if job else f", as {suffix} files"
+        error.add_note(f"The rows scored so far are in {part}/{how}.")
+    return chunks
+
+
+def _check_resumable(part: Path, job: dict[str, Any] | None, resume: bool) -> None:
+    """Raise DataError unless a folder with chunks can be, and shall be, continued with this job."""
     try:
         saved = read_json(part / "job.json")
     except (OSError, ValueError):
-        saved = None
-    now = json.loads(json.dumps(job))
-    if saved is None or now is None:
-        raise DataError(f"{part}: cannot be resumed; delete it to start over.")
-    for what, value in now.items():
+        saved = {}
+    if not saved or not job:
+        raise DataError(
+            f"{part}: an interrupted run that cannot be resumed; delete it to start over, or move "
+            "it to keep the rows it has scored."
+        )
+    if not resume:
+        raise DataError(
+            f"{part}: an interrupted run; add --resume to continue it, or delete it to start over."
+        )
+    for what, value in json.loads(json.dumps(job)).items():
         if saved.get(what) != value:
             raise DataError(
                 f"{part}: was started with another {what}; "
@@ -284,5 +292,5 @@ def _translating_write_errors(where: Path | str) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"{where}: writing failed ({error.strerror or error}); free some space or fix the "
-            "path, and try again, with --resume if OUTPUT.part/ is still there."
+            "path, and try again."
         ) from error

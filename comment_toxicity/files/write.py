@@ -1,17 +1,18 @@
 """Scored chunks on disk, and joining them into one file of CSV, JSON lines or Parquet.
 
-All columns, and whether any row needs a reason, are known only at the end. Until then the chunks
-are separate files, as JSON lines (for CSV too) or as Parquet, which keeps the types.
+All columns, their types, and whether any row needs a reason, are known only at the end. Until then
+each chunk is a file of its own: 00000000.jsonl holds its rows as they will be in the result, and
+00000000.head its columns and counts. Parquet that stays Parquet is 00000000.parquet alone.
 """
 
 import codecs
 import csv
+import dataclasses
 import io
-import itertools
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comment_toxicity.cli import discard_stdout
-from comment_toxicity.disk import shortest_float
+from comment_toxicity.disk import read_json, shortest_float, write_json
 from comment_toxicity.errors import DataError
+from comment_toxicity.files.column_types import Type, arrow_type, merged, type_of
 from comment_toxicity.files.read import Bytes, Chunk, parquet_package
 
 if TYPE_CHECKING:
@@ -30,18 +32,72 @@ if TYPE_CHECKING:
 
 FLAGS, REASON = "flags", "reason"
 ROW_GROUP_BYTES = 64_000_000
+JSON_TEXT = {b"content": b"json"}
+"""The metadata of a Parquet column whose cells are JSON text."""
+
+Row = dict[str, Any]
 
 
-class UnfitError(DataError):
-    """Rows that the output format cannot hold; resuming would fail in the same way."""
+@dataclass(frozen=True)
+class Added:
+    """The names of the columns that scoring adds, in this order; scores are in label order."""
+
+    scores: list[str]
+    flags: str
+    reason: str
+
+    @classmethod
+    def beside(cls, columns: Iterable[str], labels: Sequence[str]) -> "Added":
+        """The names beside a file's own columns: one that is taken gets _1, or the next free."""
+        taken = set(columns)
+        names = []
+        for name in (*score_columns(labels), FLAGS, REASON):
+            free, number = name, 0
+            while free in taken:
+                number += 1
+                free = f"{name}_{number}"
+            taken.add(free)
+            names.append(free)
+        *scores, flags, reason = names
+        return cls(scores, flags, reason)
+
+    @property
+    def names(self) -> list[str]:
+        """All names."""
+        return [*self.scores, self.flags, self.reason]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was written: rows, and how many of them have no scores."""
+    """What was written.
+
+    rows, unscored: how many, and how many of them have no scores.
+    added: the added columns; that of reasons is there only if a row has one.
+    renamed: a name that the file has already → the name of our column.
+    as_json: columns that are JSON text in Parquet, which has no type for all their values.
+    """
 
     rows: int
     unscored: int
+    added: Added
+    renamed: Mapping[str, str]
+    as_json: Sequence[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know about the columns, a sentence each."""
+        notes = []
+        if self.renamed:
+            ours = ", ".join(f"{name} → {own}" for name, own in self.renamed.items())
+            notes.append(
+                f"The file has columns of these names already, so the new ones are: {ours}."
+            )
+        if self.as_json:
+            notes.append(
+                "No Parquet type holds all values of these columns, so they are JSON text: "
+                f"{', '.join(self.as_json)}."
+            )
+        return notes
 
 
 class Output(Protocol):
@@ -52,7 +108,10 @@ class Output(Protocol):
     def write(
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
     ) -> None:
-        """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
+        """Write a chunk's rows with their scores (rows × labels; NaN rows for those without).
+
+        path: ends in `suffix`; the file appears whole or not at all.
+        """
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
         """Write all chunks as one file."""
@@ -75,75 +134,120 @@ def standard_output() -> Iterator[IO[bytes]]:
 
 
 def score_columns(labels: Sequence[str]) -> list[str]:
-    """The names of the score columns, in label order."""
+    """The names of the score columns, in label order, unless the file has them already."""
     return [f"{label}_score" for label in labels]
 
 
-class TextOutput:
-    """CSV or JSON lines. A chunk's first line holds its columns and row counts."""
+class RowOutput:
+    """Rows kept as JSON lines, and joined as “csv”, “jsonl” or “parquet”.
+
+    Parquet's types are decided over the whole file, and no value is changed to fit one.
+    """
 
     suffix = ".jsonl"
 
-    def __init__(self, labels: Sequence[str], file_format: str):
-        self._scores = score_columns(labels)
+    def __init__(self, labels: Sequence[str], file_format: str, text_column: str):
+        if file_format == "parquet":
+            with parquet_package():
+                import pyarrow.parquet  # noqa: F401 - report that it is missing before the work
+        self._labels = labels
         self._format = file_format
+        self._text_column = text_column
 
     def write(
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
     ) -> None:
         """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
         cells = chunk.cells if isinstance(chunk.cells, list) else _as_rows(chunk.cells)
+        added = Added.beside(chunk.columns, self._labels)
+        types: dict[str, Type] = dict.fromkeys(chunk.columns, "null")
+        if self._format == "parquet":
+            for row in cells:
+                types |= {name: merged(types[name], type_of(cell)) for name, cell in row.items()}
         unscored = sum(reason is not None for reason in chunk.reasons)
-        head = {"columns": chunk.columns, "rows": len(cells), "unscored": unscored}
-        with path.open("w", encoding="utf-8") as stream:
-            stream.write(json.dumps(head) + "\n")
+        head = _Head(types, added.names, len(cells), unscored)
+        write_json(path.with_suffix(".head"), dataclasses.asdict(head))
+        with _whole(path) as partial, partial.open("w", encoding="utf-8") as stream:
             for row, values, flagged, reason in zip(
                 cells, scores, flags, chunk.reasons, strict=True
             ):
                 numbers = [None if reason else shortest_float(value) for value in values]
-                added = dict(zip(self._scores, numbers, strict=True)) | {FLAGS: flagged}
+                ours = dict(zip(added.scores, numbers, strict=True)) | {added.flags: flagged}
                 if reason:
-                    added[REASON] = reason
-                stream.write(json.dumps(row | added, default=_plain) + "\n")
+                    ours[added.reason] = reason
+                stream.write(json.dumps(row | ours, default=_plain) + "\n")
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
-        """Write all chunks as one file: a CSV has a reason column where any row has a reason."""
-        names: dict[str, None] = {}
-        rows = unscored = 0
-        for path in paths:
-            head = json.loads(_first_line(path))
-            names |= dict.fromkeys(head["columns"])
-            unscored += head["unscored"]
-        columns = [*names, *self._scores, FLAGS] + [REASON] * (unscored > 0)
-
-        text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, it never closes the stream
+        """Write all chunks as one file, with a reason column where any row has a reason."""
+        heads = [_Head.of(path) for path in paths]
+        types: dict[str, Type] = {}
+        for head in heads:
+            for name, each in head.types.items():
+                types[name] = merged(types.get(name, "null"), each)
+        summary = _summary(
+            sum(head.rows for head in heads),
+            sum(head.unscored for head in heads),
+            Added.beside(types, self._labels),
+            self._labels,
+            [name for name in types if types[name] == "json" and name != self._text_column],
+        )
+        chunks = (
+            _read_rows(path, head, summary.added.names, self._format == "jsonl")
+            for path, head in zip(paths, heads, strict=True)
+        )
+        columns = [*types, *_shown(summary)]
         if self._format == "csv":
-            # With \n alone as line end, it would leave a cell's \r unquoted, which ends a line too.
-            line = io.StringIO(newline="")
-            writer = csv.writer(line, lineterminator="\r\n")
-            for cells in itertools.chain([columns], _csv_rows(paths, columns)):
-                writer.writerow(cells)
-                text.write(line.getvalue().removesuffix("\r\n") + "\n")
-                line.seek(0)
-                line.truncate()
-                rows += 1
-            rows -= 1  # the header
+            _write_csv(chunks, columns, stream)
+        elif self._format == "jsonl":
+            text = codecs.getwriter("utf-8")(stream)  # unlike TextIOWrapper, it never closes it
+            for rows in chunks:
+                text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         else:
-            for row in _rows(paths, json_only=True):
-                text.write(json.dumps(row, ensure_ascii=False) + "\n")
-                rows += 1
-        return Summary(rows, unscored)
+            self._write_parquet(chunks, types, columns, stream)
+        return summary
+
+    def _write_parquet(
+        self,
+        chunks: Iterable[list[Row]],
+        types: dict[str, Type],
+        columns: list[str],
+        stream: Bytes,
+    ) -> None:
+        import pyarrow
+
+        scores = dict.fromkeys(columns[len(types) :][: len(self._labels)], pyarrow.float32())
+        fields = []
+        for name in columns:
+            own = types.get(name, "string")
+            if name == self._text_column:  # what is not a text has a reason
+                own = "string"
+            metadata = JSON_TEXT if own == "json" else None
+            fields.append(
+                pyarrow.field(name, scores.get(name) or arrow_type(own), metadata=metadata)
+            )
+        schema = pyarrow.schema(fields)
+
+        def table(rows: list[Row]) -> "pyarrow.Table":
+            arrays = []
+            for field in schema:
+                cells = [row.get(field.name) for row in rows]
+                if field.metadata == JSON_TEXT:
+                    cells = [None if cell is None else _json(cell) for cell in cells]
+                elif field.name == self._text_column:
+                    cells = [None if cell is None else _text(cell) for cell in cells]
+                arrays.append(pyarrow.array(cells, field.type))
+            return pyarrow.Table.from_arrays(arrays, schema=schema)
+
+        _write_tables(map(table, chunks), schema, stream)
 
 
-class ParquetOutput:
-    """Parquet: the types of a Parquet input stay, cells of CSV are strings, JSON's are inferred."""
+class TableOutput:
+    """Parquet to Parquet: all columns keep their types."""
 
     suffix = ".parquet"
 
     def __init__(self, labels: Sequence[str]):
-        with parquet_package():
-            import pyarrow.parquet  # noqa: F401 - report that it is missing before the work
-        self._scores = score_columns(labels)
+        self._labels = labels
 
     def write(
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
@@ -152,94 +256,200 @@ class ParquetOutput:
         import pyarrow
         import pyarrow.parquet
 
-        table = _as_table(chunk)
-        for name, values in zip(self._scores, scores.T, strict=True):
+        if isinstance(chunk.cells, list):
+            raise TypeError("rows are for RowOutput")
+        table = chunk.cells
+        added = Added.beside(table.column_names, self._labels)
+        for name, values in zip(added.scores, scores.T, strict=True):
             values = np.ascontiguousarray(values)
             table = table.append_column(name, pyarrow.array(values, from_pandas=True))
-        table = table.append_column(FLAGS, pyarrow.array(flags, pyarrow.string()))
-        table = table.append_column(REASON, pyarrow.array(chunk.reasons, pyarrow.string()))
-        with _translating_type_errors():
-            pyarrow.parquet.write_table(table, path)
+        table = table.append_column(added.flags, pyarrow.array(flags, pyarrow.string()))
+        table = table.append_column(added.reason, pyarrow.array(chunk.reasons, pyarrow.string()))
+        with _whole(path) as partial, _translating_arrow_errors():
+            pyarrow.parquet.write_table(table, partial)
 
     def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
         """Write all chunks as one file, with a reason column where any row has a reason."""
         import pyarrow
-        from pyarrow.parquet import ParquetWriter, read_schema, read_table
+        from pyarrow.parquet import read_schema
 
+        schemas = []
+        for path in paths:
+            with _reporting_damage(path):
+                schemas.append(read_schema(path))
+        own = schemas[0].names[: -len(self._labels) - 2]
+        added = Added.beside(own, self._labels)
         rows = unscored = 0
         for path in paths:
-            reasons = read_table(path, columns=[REASON])[REASON]
+            reasons = _read_table(path, [added.reason])[added.reason]
             rows, unscored = rows + len(reasons), unscored + len(reasons) - reasons.null_count
-        added = [*self._scores, FLAGS] + [REASON] * (unscored > 0)
-        with _translating_type_errors():
-            schema = pyarrow.unify_schemas(
-                [read_schema(path) for path in paths], promote_options="permissive"
-            )
-        own = [name for name in schema.names if name not in {*self._scores, FLAGS, REASON}]
-        order = own + added
-        final = pyarrow.schema([schema.field(name) for name in order], metadata=schema.metadata)
+        summary = _summary(rows, unscored, added, self._labels, [])
+        fields = []
+        for name in (*own, *_shown(summary)):
+            field = schemas[0].field(name)
+            # Texts that are not UTF-8 were replaced, and their chunk's column is of strings.
+            same = all(schema.field(name).type == field.type for schema in schemas)
+            fields.append(field if same else field.with_type(pyarrow.string()))
+        schema = pyarrow.schema(fields, metadata=schemas[0].metadata)
+        tables = (_cast(_read_table(path, schema.names), schema) for path in paths)
+        with _translating_arrow_errors():
+            _write_tables(tables, schema, stream)
+        return summary
 
-        with _translating_type_errors(), ParquetWriter(stream, final) as writer:
-            group = [final.empty_table()]
-            for path in paths:
-                table = read_table(path)
-                group.append(table.select([name for name in order if name in table.column_names]))
-                if sum(part.nbytes for part in group) > ROW_GROUP_BYTES:
-                    writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
-                    group = [final.empty_table()]
-            writer.write_table(pyarrow.concat_tables(group, promote_options="permissive"))
-        return Summary(rows, unscored)
+
+@dataclass(frozen=True)
+class _Head:
+    """A chunk's columns and their types, the names of the added ones, and counts of its rows."""
+
+    types: dict[str, Type]
+    added: list[str]
+    rows: int
+    unscored: int
+
+    @classmethod
+    def of(cls, path: Path) -> "_Head":
+        """Read that of a chunk."""
+        with _reporting_damage(path):
+            return cls(**read_json(path.with_suffix(".head")))
+
+
+def _summary(
+    rows: int, unscored: int, added: Added, labels: Sequence[str], as_json: Sequence[str]
+) -> Summary:
+    usual = Added.beside((), labels)
+    pairs = list(zip(usual.names, added.names, strict=True))[: None if unscored else -1]
+    renamed = {name: ours for name, ours in pairs if name != ours}
+    return Summary(rows, unscored, added, renamed, as_json)
+
+
+def _shown(summary: Summary) -> list[str]:
+    """The added columns of a result."""
+    return summary.added.names if summary.unscored else summary.added.names[:-1]
 
 
 @contextmanager
-def _translating_type_errors() -> Iterator[None]:
-    """Turn Arrow's errors about values that fit no column into one sentence."""
+def _whole(path: Path) -> Iterator[Path]:
+    """A path to write to, which is renamed to `path` at the end; removed if that fails."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _read_rows(path: Path, head: _Head, wanted: list[str], finite: bool) -> list[Row]:
+    """A chunk's rows, their added columns named as in `wanted` and put last.
+
+    finite: null for NaN and infinity, which JSON cannot represent; else for NaN only.
+    """
+    infinite = {} if finite else {"Infinity": math.inf, "-Infinity": -math.inf}
+    rows = []
+    with _reporting_damage(path), path.open(encoding="utf-8") as stream:
+        for line in stream:
+            row = json.loads(line, parse_constant=infinite.get)
+            pairs = zip(head.added, wanted, strict=True)
+            ours = {final: row.pop(name) for name, final in pairs if name in row}
+            rows.append(row | ours)
+        if len(rows) != head.rows:
+            raise ValueError("rows are missing")
+    return rows
+
+
+def _read_table(path: Path, columns: list[str]) -> "pyarrow.Table":
+    from pyarrow.parquet import read_table
+
+    with _reporting_damage(path):
+        return read_table(path, columns=columns)
+
+
+@contextmanager
+def _reporting_damage(path: Path) -> Iterator[None]:
+    """Turn errors about a chunk's content, as after a power failure, into one sentence."""
+    try:
+        yield
+    except (ValueError, TypeError, FileNotFoundError) as error:  # ArrowInvalid is a ValueError
+        raise DataError(f"{path}: is damaged; delete this file, and try again.") from error
+
+
+def _write_csv(chunks: Iterable[list[Row]], columns: list[str], stream: Bytes) -> None:
+    # With \n alone as line end, it would leave a cell's \r unquoted, which ends a line too.
+    line = io.StringIO(newline="")
+    writer = csv.writer(line, lineterminator="\r\n")
+
+    def encoded(cells: Iterable[str]) -> bytes:
+        line.seek(0)
+        line.truncate()
+        writer.writerow(cells)
+        return (line.getvalue().removesuffix("\r\n") + "\n").encode()
+
+    stream.write(encoded(columns))
+    for rows in chunks:
+        for row in rows:
+            cells = (row.get(name) for name in columns)
+            stream.write(encoded("" if cell is None else _text(cell) for cell in cells))
+
+
+def _write_tables(
+    tables: Iterable["pyarrow.Table"], schema: "pyarrow.Schema", stream: Bytes
+) -> None:
+    """Write tables of one schema as Parquet, in row groups of about ROW_GROUP_BYTES."""
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    with ParquetWriter(stream, schema) as writer:
+        group = [schema.empty_table()]
+        for table in tables:
+            group.append(table)
+            if sum(part.nbytes for part in group) > ROW_GROUP_BYTES:
+                writer.write_table(pyarrow.concat_tables(group))
+                group = [schema.empty_table()]
+        writer.write_table(pyarrow.concat_tables(group))
+
+
+def _cast(table: "pyarrow.Table", schema: "pyarrow.Schema") -> "pyarrow.Table":
+    """A table with the types of a schema; of equal types nothing is touched."""
+    for index, field in enumerate(schema):
+        if table.schema.field(index).type != field.type:
+            table = table.set_column(index, field, table[index].cast(field.type))
+    return table.replace_schema_metadata(schema.metadata)
+
+
+@contextmanager
+def _translating_arrow_errors() -> Iterator[None]:
+    """Turn Arrow's errors about a column into one sentence."""
     import pyarrow
 
     try:
         yield
-    except (pyarrow.ArrowException, OverflowError) as error:
-        raise UnfitError(
-            f"A column holds values that Parquet has no type for ({error}), such as values of "
-            "different types; write JSON lines or CSV instead."
+    except pyarrow.ArrowException as error:
+        raise DataError(
+            f"A column cannot be written as Parquet ({error}); write JSON lines or CSV instead."
         ) from error
 
 
-def _as_rows(table: "pyarrow.Table") -> list[dict[str, Any]]:
-    try:
-        return table.to_pylist()
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"The table cannot be written as text ({error}).") from error
+def _as_rows(table: "pyarrow.Table") -> list[Row]:
+    cells = {name: _as_cells(table[name]) for name in table.column_names}
+    return [{name: column[row] for name, column in cells.items()} for row in range(len(table))]
 
 
-def _as_table(chunk: Chunk) -> "pyarrow.Table":
+def _as_cells(column: "pyarrow.ChunkedArray") -> list[Any]:
+    """A column's cells; as texts where Python has no such value: the year 10000, nanoseconds."""
     import pyarrow
 
-    if not isinstance(chunk.cells, list):
-        return chunk.cells
-    with _translating_type_errors():
-        columns = {name: [row.get(name) for row in chunk.cells] for name in chunk.columns}
-        return pyarrow.table(columns)
-
-
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8") as stream:
-        return stream.readline()
-
-
-def _rows(paths: Sequence[Path], json_only: bool = False) -> Iterator[dict[str, Any]]:
-    """The chunks' rows. json_only: null for NaN and infinity, which JSON cannot represent."""
-    constant = (lambda _: None) if json_only else float
-    for path in paths:
-        with path.open(encoding="utf-8") as stream:
-            stream.readline()
-            for line in stream:
-                yield json.loads(line, parse_constant=constant)
-
-
-def _csv_rows(paths: Sequence[Path], columns: list[str]) -> Iterator[list[str]]:
-    for row in _rows(paths):
-        yield [_csv_cell(row.get(name)) for name in columns]
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        raw = column.cast(pyarrow.large_string()).cast(pyarrow.large_binary())
+        return [
+            None if cell is None else cell.decode("utf-8", "replace") for cell in raw.to_pylist()
+        ]
+    except (ValueError, OverflowError) as error:
+        try:
+            return column.cast(pyarrow.string()).to_pylist()
+        except pyarrow.ArrowException:
+            raise DataError(f"The table cannot be written as text ({error}).") from error
 
 
 def _plain(value: Any) -> str:
@@ -247,7 +457,10 @@ def _plain(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _csv_cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _text(cell: Any) -> str:
+    """A text as it is, any other value as JSON."""
+    return cell if isinstance(cell, str) else _json(cell)
+
+
+def _json(cell: Any) -> str:
+    return json.dumps(cell, ensure_ascii=False)

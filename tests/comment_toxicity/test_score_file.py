@@ -1,6 +1,7 @@
 """A file is scored completely or not at all: interruptions, locks, streams, full disks."""
 
 import errno
+import io
 import json
 import os
 import pathlib
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from comment_toxicity.__main__ import main
@@ -135,17 +138,29 @@ def test_an_empty_folder_of_an_earlier_command_does_not_block_its_output(tmp_pat
     assert sorted(tmp_path.iterdir()) == [source, tmp_path / "out.csv"]
 
 
-def test_chunks_are_not_joined_if_one_is_missing(tmp_path, tiny, monkeypatch):
+@pytest.mark.parametrize(("inside", "ending"), [("csv", "jsonl"), ("parquet", "parquet")])
+def test_a_lost_chunk_is_scored_again_and_a_damaged_one_is_reported(
+    tmp_path, tiny, monkeypatch, inside, ending
+):
     monkeypatch.setattr(read, "CHUNK_ROWS", 2)
-    source = write_csv(tmp_path / "in.csv", [["text"], *[["you"]] * 7])
-    output, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    source, output = tmp_path / f"in.{inside}", tmp_path / f"out.{inside}"
+    texts = [f"you {n}" for n in range(7)]
+    if inside == "csv":
+        write_csv(source, [["text"], *[[text] for text in texts]])
+    else:
+        pyarrow.parquet.write_table(pyarrow.table({"text": texts}), source)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("comment_toxicity.files.score._join", killed)
         score_file(tiny, str(source), str(output))
-    (part / "00000001.jsonl").unlink()
-    with pytest.raises(read.DataError, match="holds 5 rows, not the 7 of the input"):
+    part = tmp_path / f"out.{inside}.part"
+    (part / f"00000001.{ending}").unlink()
+    damaged = part / f"00000002.{ending}"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(read.DataError, match=f"00000002.{ending}: is damaged; delete this file"):
         score_file(tiny, str(source), str(output), resume=True)
     assert not output.exists()
+    damaged.unlink()
+    assert score_file(tiny, str(source), str(output), resume=True).rows == 7
 
 
 @pytest.mark.parametrize(
@@ -225,10 +240,52 @@ def test_a_full_disk_ends_in_one_clear_error_and_keeps_finished_chunks(tmp_path,
     assert answer.returncode == 2
     assert answer.stderr.count("error: ") == 1
     assert "writing failed (File too large)" in answer.stderr
-    assert "--resume" in answer.stderr
+    part = tmp_path / "out.csv.part"
+    assert f"The rows scored so far are in {part}/; --resume continues from there." in answer.stderr
     assert not (tmp_path / "out.csv").exists()
+    assert not list(part.glob("*.part"))  # which would fill the disk
     subprocess.run([*command, "--resume"], capture_output=True, check=True, cwd=ROOT)
     assert len(read_csv(tmp_path / "out.csv")) == 3000
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_rows_that_standard_output_cannot_take_stay_in_a_folder_that_is_named(tmp_path, exported):
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    command = [sys.executable, "-m", "comment_toxicity", "score", str(source), "--output", "-"]
+    with pathlib.Path("/dev/full").open("wb") as full:
+        answer = subprocess.run(
+            [*command, "--model", str(exported)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            cwd=ROOT,
+        )
+    [folder] = tmp_path.glob("toxicity-*")
+    last = answer.stderr.splitlines()[-1]
+    assert last.endswith(f"The rows scored so far are in {folder}/, as .jsonl files.")
+    [row] = map(json.loads, (folder / "00000000.jsonl").read_text().splitlines())
+    assert list(row) == ["text", *SCORES, "flags"]
+
+
+def test_rows_from_standard_input_are_kept_when_the_result_cannot_be_written(
+    tmp_path, score, monkeypatch
+):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text\nyou\n")))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("comment_toxicity.files.write._write_tables", full)
+        code, message = score("-", "--output", tmp_path / "out.parquet")
+    part = tmp_path / "out.parquet.part"
+    assert code == 2
+    assert f"The rows scored so far are in {part}/, as .jsonl files." in message
+    assert len((part / "00000000.jsonl").read_text().splitlines()) == 1
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
+    refusal = fails(score, tmp_path, source, "--output", tmp_path / "out.parquet", "--resume")
+    assert "cannot be resumed; delete it to start over, or move it" in refusal
 
 
 def test_the_help_has_the_default_of_every_option(capsys):
