@@ -93,7 +93,8 @@ def _add_text_column(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column",
         metavar="NAME",
-        help="the column that holds the comments (default: comment_text, or else text)",
+        help="the column that holds the comments (default: comment_text, or else text, or else the "
+        "one with the longest texts, if one stands out)",
     )
 
 
@@ -226,11 +227,11 @@ def run_score(arguments: argparse.Namespace) -> None:
         arguments.format,
         arguments.resume,
         encoding=arguments.encoding,
+        tell=tell,
     )
     unscored = f", {summary.unscored} of them without scores" if summary.unscored else ""
     seconds = time.monotonic() - start
-    lines = [f"{summary.rows} rows{unscored}, in {seconds:.1f} s", *summary.notes]
-    print("\n".join(lines), file=sys.stderr)
+    print(f"{summary.rows} rows{unscored}, in {seconds:.1f} s", file=sys.stderr)
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
@@ -277,6 +278,7 @@ def run_compare(arguments: argparse.Namespace) -> None:
         arguments.text_column,
         arguments.threshold,
         arguments.differences,
+        tell,
     )
     print_text(report(comparison))
 
@@ -290,6 +292,11 @@ def run_explain(arguments: argparse.Namespace) -> None:
     explained = explain_flags(load_classifier(arguments.model), text)
     as_json = json.dumps(explained, ensure_ascii=False)
     print_text(as_json if arguments.json else report(explained))
+
+
+def tell(sentence: str) -> None:
+    """Print what a user should know, apart from the result: on standard error."""
+    print(sentence, file=sys.stderr)
 
 
 def read_standard_input() -> str:

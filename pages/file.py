@@ -117,13 +117,15 @@ def _show_result(job: FileJob) -> None:
     name = f"{job.source.path.stem}-scored"
     csv = (job.csv, f"{name}.csv", "Download CSV")
     parquet = (scored.path, f"{name}.parquet", "Download Parquet")
-    st.html(links([csv, parquet]))
+    st.html(links([csv, parquet] if job.csv.exists() else [parquet]))
     own = "the labels at or above the model's own thresholds"
     flags = "the most likely class" if job.single_label else own
     st.caption(
         f"Scored with {in_markdown(job.model_name)}. The flags column holds {flags}. In the CSV, "
         "cells that a spreadsheet would read as formulas begin with an apostrophe."
     )
+    for note in job.notes:
+        st.caption(in_markdown(note))
     st.button("Start over", on_click=_forget)
     _explore(job)
 

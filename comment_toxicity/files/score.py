@@ -31,11 +31,11 @@ from comment_toxicity.files.read import (
     CHUNK_ROWS,
     STANDARD_STREAM,
     Chunk,
-    choose_text_column,
+    ParquetInput,
     file_format,
-    input_format,
     open_input,
 )
+from comment_toxicity.files.text_column import choose, guessed_column
 from comment_toxicity.files.write import (
     Output,
     RowOutput,
@@ -58,14 +58,16 @@ def score_file(
     resume: bool = False,
     on_rows: Callable[[int], None] | None = None,
     encoding: str | None = None,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
     source, output: paths whose endings give the format, or "-" for a standard stream, which is
-    in `stream_format`. text_column: None takes comment_text or text.
+    in `stream_format`. text_column: None takes comment_text or text, or else guesses.
     on_rows: called every few rows with the number of rows scored so far, in place of the
     progress bar; what it raises ends the run like an interruption.
     encoding: of `source`, if it is neither UTF-8 nor UTF-16.
+    tell: called with each sentence that a user should know, such as the column that was guessed.
     Raises DataError or SettingsError, with `output` untouched.
     """
     output_format = file_format(output, stream_format)
@@ -79,10 +81,12 @@ def score_file(
         raise SettingsError(f"{output}: is the input too; name another --output.")
     if Path(output).is_dir():
         raise SettingsError(f"{output}: is a folder; name a file for --output.")
-    both_parquet = output_format == input_format(source, stream_format) == "parquet"
+    labels = classifier.labels
     with open_input(source, stream_format, encoding) as rows:
-        column = choose_text_column(rows, source, text_column)
-        labels = classifier.labels
+        column, guessed = choose(rows, source, text_column, encoding)
+        if guessed:
+            tell(guessed_column(column))
+        both_parquet = output_format == "parquet" and isinstance(rows, ParquetInput)
         writer: Output = (
             TableOutput(labels) if both_parquet else RowOutput(labels, output_format, column)
         )
@@ -90,7 +94,10 @@ def score_file(
         job = None if streamed else _job(classifier, source, column, encoding)
         with _part_folder(output, job, resume, writer.suffix) as part:
             count = _score_chunks(classifier, rows.chunks(column), rows.rows, writer, part, on_rows)
-            return _join(writer, part, output, count)
+            summary = _join(writer, part, output, count)
+    for note in summary.notes:
+        tell(note)
+    return summary
 
 
 def _score_chunks(

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,31 +73,13 @@ class Summary:
 
     rows, unscored: how many, and how many of them have no scores.
     added: the added columns; that of reasons is there only if a row has one.
-    renamed: a name that the file has already → the name of our column.
-    as_json: columns that are JSON text in Parquet, which has no type for all their values.
+    notes: what a user should know about the columns, a sentence each.
     """
 
     rows: int
     unscored: int
     added: Added
-    renamed: Mapping[str, str]
-    as_json: Sequence[str]
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know about the columns, a sentence each."""
-        notes = []
-        if self.renamed:
-            ours = ", ".join(f"{name} → {own}" for name, own in self.renamed.items())
-            notes.append(
-                f"The file has columns of these names already, so the new ones are: {ours}."
-            )
-        if self.as_json:
-            notes.append(
-                "No Parquet type holds all values of these columns, so they are JSON text: "
-                f"{', '.join(self.as_json)}."
-            )
-        return notes
+    notes: Sequence[str]
 
 
 class Output(Protocol):
@@ -158,7 +140,7 @@ class RowOutput:
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
     ) -> None:
         """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
-        cells = chunk.cells if isinstance(chunk.cells, list) else _as_rows(chunk.cells)
+        cells = chunk.cells if isinstance(chunk.cells, list) else as_rows(chunk.cells)
         added = Added.beside(chunk.columns, self._labels)
         types: dict[str, Type] = dict.fromkeys(chunk.columns, "null")
         if self._format == "parquet":
@@ -283,7 +265,7 @@ class TableOutput:
         for path in paths:
             reasons = _read_table(path, [added.reason])[added.reason]
             rows, unscored = rows + len(reasons), unscored + len(reasons) - reasons.null_count
-        summary = _summary(rows, unscored, added, self._labels, [])
+        summary = _summary(rows, unscored, added, self._labels)
         fields = []
         for name in (*own, *_shown(summary)):
             field = schemas[0].field(name)
@@ -314,12 +296,19 @@ class _Head:
 
 
 def _summary(
-    rows: int, unscored: int, added: Added, labels: Sequence[str], as_json: Sequence[str]
+    rows: int, unscored: int, added: Added, labels: Sequence[str], as_json: Sequence[str] = ()
 ) -> Summary:
-    usual = Added.beside((), labels)
-    pairs = list(zip(usual.names, added.names, strict=True))[: None if unscored else -1]
-    renamed = {name: ours for name, ours in pairs if name != ours}
-    return Summary(rows, unscored, added, renamed, as_json)
+    """as_json: the columns that are JSON text in Parquet."""
+    usual = Added.beside((), labels).names
+    pairs = list(zip(usual, added.names, strict=True))[: None if unscored else -1]
+    taken = ", ".join(f"{name} → {ours}" for name, ours in pairs if name != ours)
+    notes = [f"The file has columns of these names, so the new ones are: {taken}."] * bool(taken)
+    if as_json:
+        notes.append(
+            "No Parquet type holds all values of these columns, so they are JSON text: "
+            f"{', '.join(as_json)}."
+        )
+    return Summary(rows, unscored, added, notes)
 
 
 def _shown(summary: Summary) -> list[str]:
@@ -429,12 +418,13 @@ def _translating_arrow_errors() -> Iterator[None]:
         ) from error
 
 
-def _as_rows(table: "pyarrow.Table") -> list[Row]:
-    cells = {name: _as_cells(table[name]) for name in table.column_names}
+def as_rows(table: "pyarrow.Table") -> list[Row]:
+    """A table's rows; a value that Python has no type for is a text."""
+    cells = {name: as_cells(table[name]) for name in table.column_names}
     return [{name: column[row] for name, column in cells.items()} for row in range(len(table))]
 
 
-def _as_cells(column: "pyarrow.ChunkedArray") -> list[Any]:
+def as_cells(column: "pyarrow.Array | pyarrow.ChunkedArray") -> list[Any]:
     """A column's cells; as texts where Python has no such value: the year 10000, nanoseconds."""
     import pyarrow
 

@@ -4,9 +4,13 @@ A file of comments with old scores → one Comparison → a report. The scores o
 memory, eight bytes each, and only the comments whose scores differ most.
 """
 
+import ast
 import heapq
+import json
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +19,26 @@ from numpy.typing import NDArray
 from comment_toxicity.classifier import Classifier
 from comment_toxicity.decision import midway, reaches
 from comment_toxicity.errors import DataError, SettingsError
-from comment_toxicity.files.read import Chunk, choose_text_column, open_input
+from comment_toxicity.files.read import NAME_COLUMN, Input, ParquetInput, open_input
+from comment_toxicity.files.text_column import SAMPLED_ROWS, choose, guessed_column
+from comment_toxicity.files.write import as_rows
 from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL, attribute_labels
 from comment_toxicity.text import is_blank
 
 Scores = NDArray[np.float64]
-# toxicity, TOXICITY_score, attributeScores.TOXICITY.summaryScore.value, perspective_toxicity …
-AFFIXES = re.compile(
-    r"^(perspective|old|attribute_?scores)[._ -]+|[._ -]+(score|summary_?score[._ -]+value|value)$",
-    re.IGNORECASE,
+Row = dict[str, Any]
+# toxicity, TOXICITY_score, response.attributeScores.TOXICITY.summaryScore.value, old_toxicity …
+_APART = "[._ :/-]+"
+PREFIXES = re.compile(
+    rf"^(.*attribute_?scores{_APART}|((perspective|old|api|response|result|scores?){_APART})+)",
+    re.I,
 )
+SUFFIXES = re.compile(rf"{_APART}(score|summary_?score{_APART}value|value)$", re.I)
+OWN_NAME = re.compile(r"attribute_?scores", re.I)  # in the names of the API's own answers
+TEXT_NAME = re.compile(rf"(^|{_APART})comment{_APART}text$", re.I)  # and of its requests
+MOST_NESTED = 8  # objects in objects
+MOST_NAMES = 100_000
+LONGEST_LITERAL = 100_000  # characters of a dict as Python prints it
 SHOWN_CHARACTERS = 70
 
 
@@ -74,11 +88,9 @@ class Comparison:
 
 
 @dataclass
-class _Column:
-    """An attribute's column: its name in the file, its index in our scores, and what was read."""
+class _Scores:
+    """The scores of an attribute so far, theirs and ours. index: of its label in our scores."""
 
-    attribute: str
-    name: str
     index: int
     theirs: list[Scores] = field(default_factory=list)
     ours: list[Scores] = field(default_factory=list)
@@ -90,11 +102,15 @@ def compare(
     text_column: str | None = None,
     threshold: float = 0.8,
     differences: int = 10,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> Comparison:
     """Score the comments of `source` and compare with the old scores in the same rows.
 
-    Rows without a comment or without any old score are skipped, and so are columns without scores.
-    Raises DataError if no column is named after an attribute, or no comment has a score;
+    Old scores are in columns named after attributes, or in the API's own answers: as JSON, as JSON
+    text in a cell, or with joined names, as pandas.json_normalize makes them.
+    Rows without a comment or without any old score are skipped, and so are attributes without
+    scores. tell: called with the sentence that says which column was guessed.
+    Raises DataError if nothing is named after an attribute, or no comment has a score;
     SettingsError for a threshold or a model that cannot be compared.
     """
     if not 0 < threshold < 1:
@@ -107,42 +123,58 @@ def compare(
             f"Compare a model with some of {', '.join(ATTRIBUTES_OF_LABEL)}."
         )
     worst: list[tuple[float, int, Difference]] = []
+    found: dict[str, _Scores] = {}
     skipped = seen = 0
     with open_input(source, "csv") as file:
-        column_of_texts = choose_text_column(file, source, text_column)
-        columns = _columns(file.columns, label_of, classifier.labels, source)
-        for chunk in file.chunks(column_of_texts):
-            theirs = np.array([_old_scores(chunk, column.name) for column in columns])
-            has_text = np.array([not is_blank(text) for text in chunk.texts], bool)
+        read_with, text_name = _text_column(file, source, text_column, tell)
+        names = _Names(label_of, text_name)
+        for chunk in file.chunks(read_with):
+            cells = chunk.cells if isinstance(chunk.cells, list) else as_rows(chunk.cells)
+            rows = [flattened(row, text_name) for row in cells]
+            comments = chunk.texts if read_with == text_name else [r.get(text_name) for r in rows]
+            answers = [names.scores(row) for row in rows]
+            for attribute in dict.fromkeys(name for answer in answers for name in answer):
+                index = classifier.labels.index(label_of[attribute])
+                found.setdefault(attribute, _Scores(index))
+            theirs = np.array(
+                [[answer.get(name, np.nan) for answer in answers] for name in found]
+            ).reshape(len(found), len(rows))
+            has_text = np.array([isinstance(c, str) and not is_blank(c) for c in comments], bool)
             used = has_text & ~np.isnan(theirs).all(axis=0)
             skipped += int((~used).sum())
-            texts = [str(text) for text, use in zip(chunk.texts, used, strict=True) if use]
+            texts = [str(text) for text, use in zip(comments, used, strict=True) if use]
             ours = classifier.score(texts).astype(np.float64)
-            for column, old in zip(columns, theirs[:, used], strict=True):
-                new = ours[:, column.index]
+            for (attribute, scores), old in zip(found.items(), theirs[:, used], strict=True):
+                new = ours[:, scores.index]
                 has_score = ~np.isnan(old)
-                column.theirs.append(old[has_score])
-                column.ours.append(new[has_score])
+                scores.theirs.append(old[has_score])
+                scores.ours.append(new[has_score])
                 gaps = np.where(has_score, np.abs(old - new), -1)
                 for row in np.argsort(-gaps)[:differences]:
                     if gaps[row] < 0:
                         break
                     seen += 1
-                    difference = Difference(column.attribute, texts[row], old[row], new[row])
+                    difference = Difference(attribute, texts[row], old[row], new[row])
                     heapq.heappush(worst, (float(gaps[row]), -seen, difference))
                     if len(worst) > differences:
                         heapq.heappop(worst)
-    filled = [column for column in columns if any(map(len, column.theirs))]
+        if not found:
+            known = [name for name in label_of if not name.endswith("_EXPERIMENTAL")]
+            raise DataError(
+                f"{source}: no column is named after a Perspective attribute (found "
+                f"{', '.join(file.columns)}); name them {', '.join(known)}, or give the API's "
+                "answers with their attributeScores."
+            )
+    filled = {name: scores for name, scores in found.items() if any(map(len, scores.theirs))}
     if not filled:
         raise DataError(
-            f"{source}: no comment has a score from 0 to 1 (looked at "
-            f"{', '.join(column.name for column in columns)})."
+            f"{source}: no comment has a score from 0 to 1 (looked at {', '.join(names.used)})."
         )
     return Comparison(
         classifier.name,
         threshold,
         skipped,
-        [_agreement(column, threshold) for column in filled],
+        [_agreement(name, scores, threshold) for name, scores in filled.items()],
         [difference for _, _, difference in sorted(worst, reverse=True)],
     )
 
@@ -191,32 +223,118 @@ def report(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _columns(
-    names: list[str], label_of: dict[str, str], labels: list[str], source: str
-) -> list[_Column]:
-    """Find the columns of old scores. If several are for one attribute, the first counts."""
-    columns: dict[str, _Column] = {}
-    for name in names:
-        attribute = AFFIXES.sub("", AFFIXES.sub("", name)).upper()
-        if attribute in label_of and attribute not in columns:
-            index = labels.index(label_of[attribute])
-            columns[attribute] = _Column(attribute, name, index)
-    if not columns:
-        known = [name for name in label_of if not name.endswith("_EXPERIMENTAL")]
-        raise DataError(
-            f"{source}: no column is named after a Perspective attribute (found "
-            f"{', '.join(names)}); name them {', '.join(known)}."
-        )
-    return list(columns.values())
+class _Names:
+    """Which names in a file are an attribute's scores.
+
+    text_name: that of the comments; names beside it, in the same object, need no prefix.
+    used: the names that were found, in order.
+    """
+
+    def __init__(self, attributes: Iterable[str], text_name: str):
+        self._attributes = {_key(attribute): attribute for attribute in attributes}
+        self._beside = text_name.rpartition(".")[0] + "."
+        self._known: dict[str, str | None] = {}
+        self.used: list[str] = []
+
+    def scores(self, row: Row) -> dict[str, float]:
+        """The score of each attribute of a flattened row; NaN for what is none.
+
+        Of several names for one attribute, the API's own counts, or else the first.
+        """
+        names: dict[str, str] = {}
+        for name in row:
+            attribute = self._attribute(name)
+            if attribute and (attribute not in names or OWN_NAME.search(name)):
+                names[attribute] = name
+        return {attribute: _score(row[name]) for attribute, name in names.items()}
+
+    def _attribute(self, name: str) -> str | None:
+        if name not in self._known and len(self._known) < MOST_NAMES:
+            short = PREFIXES.sub("", name.removeprefix(self._beside))
+            key = _key(SUFFIXES.sub("", SUFFIXES.sub("", short)))
+            self._known[name] = self._attributes.get(key)
+            if key in self._attributes:
+                self.used.append(name)
+        return self._known.get(name)
 
 
-def _old_scores(chunk: Chunk, name: str) -> list[float]:
-    cells: list[Any]
-    if isinstance(chunk.cells, list):
-        cells = [row.get(name) for row in chunk.cells]
-    else:
-        cells = chunk.cells[name].to_pylist()
-    return [_score(cell) for cell in cells]
+def _key(name: str) -> str:
+    """A name without case and signs: IDENTITY_ATTACK is identityAttack."""
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def flattened(row: Mapping[str, Any], text_name: str) -> Row:
+    """A row whose objects are cells with joined names: {"a": {"b": 1}} is {"a.b": 1}.
+
+    JSON text is such an object too, except in the column of comments.
+    """
+    flat: Row = {}
+
+    def add(name: str, value: Any, nested: int) -> None:
+        if isinstance(value, str) and name != text_name and value[:1] == "{":
+            value = _parsed(value)
+        if isinstance(value, dict) and nested < MOST_NESTED:
+            for key, inner in value.items():
+                add(f"{name}.{key}", inner, nested + 1)
+        else:
+            flat[name] = value
+
+    for name, value in row.items():
+        add(name, value, 0)
+    return flat
+
+
+def _parsed(text: str) -> Any:
+    """The object that a text holds: JSON, or a dict as Python prints it; else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if len(text) > LONGEST_LITERAL:
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return text
+
+
+def _text_column(
+    file: Input, source: str, name: str | None, tell: Callable[[str], object]
+) -> tuple[str, str]:
+    """The column to read the file with, and the name of the comments in flattened rows.
+
+    Comments can also be in the API's own requests, {"comment": {"text": …}}, or other objects.
+    """
+    if (name or file.text_column) not in file.columns:
+        names = _flat_names(source) or file.columns
+        if name:
+            texts = [each for each in names if each == name]
+        else:
+            texts = [each for each in names if TEXT_NAME.search(each)]
+            texts = texts or [each for each in names if each.endswith((".comment_text", ".text"))]
+        if len(texts) > 1:
+            raise DataError(
+                f"{source}: {' or '.join(texts[:5])} could be the comments; {NAME_COLUMN}."
+            )
+        if texts:
+            if not TEXT_NAME.search(texts[0]):
+                tell(guessed_column(texts[0]))
+            return texts[0] if texts[0] in file.columns else file.columns[0], texts[0]
+    column, guessed = choose(file, source, name)
+    if guessed:
+        tell(guessed_column(column))
+    return column, column
+
+
+def _flat_names(source: str) -> list[str]:
+    """The names in the first rows of a file, once flattened; none of a file of another kind."""
+    if not Path(source).is_file():
+        return []
+    with open_input(source, "csv") as file:
+        if isinstance(file, ParquetInput):
+            return []
+        cells: Any = next(file.chunks(file.columns[0])).cells
+    return list(dict.fromkeys(name for row in cells[:SAMPLED_ROWS] for name in flattened(row, "")))
 
 
 def _score(cell: Any) -> float:
@@ -228,13 +346,13 @@ def _score(cell: Any) -> float:
     return value if 0 <= value <= 1 else np.nan
 
 
-def _agreement(column: _Column, old: float) -> Agreement:
-    theirs, ours = np.concatenate(column.theirs), np.concatenate(column.ours)
+def _agreement(attribute: str, scores: _Scores, old: float) -> Agreement:
+    theirs, ours = np.concatenate(scores.theirs), np.concatenate(scores.ours)
     threshold = matched_threshold(theirs, ours, old)
     flagged, matched = theirs >= old, reaches(ours, threshold)
     either = flagged | matched
     return Agreement(
-        column.attribute,
+        attribute,
         len(theirs),
         float(flagged.mean()),
         threshold,

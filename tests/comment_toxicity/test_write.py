@@ -174,7 +174,7 @@ def parquet_of(request, tmp_path, score, monkeypatch):
 def test_values_of_several_types_become_json_text_in_any_order(parquet_of, values, cells, step):
     column, message = parquet_of(map(json.dumps, values[::step]))
     assert column.to_pylist() == cells[::step]
-    assert message.endswith("so they are JSON text: n.\n")
+    assert "so they are JSON text: n.\n" in message
 
 
 @pytest.mark.parametrize(("values", "kind"), PLAIN)
@@ -214,7 +214,7 @@ def test_columns_named_like_a_result_are_kept_and_ours_get_a_number(
     code, message = score(source, "--output", output)
     assert code == 0
     ours = "toxic_score → toxic_score_1, flags → flags_1, reason → reason_2."
-    assert message.splitlines()[-1].endswith(ours)
+    assert message.splitlines()[-2].endswith(ours)
     if outside == "csv":
         [found] = read_csv(output)
     elif outside == "jsonl":

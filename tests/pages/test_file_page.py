@@ -1,5 +1,6 @@
 """The File page: a file in, scores out."""
 
+import errno
 import gc
 import io
 import re
@@ -182,14 +183,33 @@ def test_a_file_can_be_uploaded_after_a_refused_one(serve):
     assert button(page, "Score the file")
 
 
-def test_a_column_named_like_a_result_is_refused_without_paths_of_the_server(
-    serve, with_weights, tmp_path
-):
-    page = upload(serve("file", a=with_weights(Flags())), b"text,toxic_score\nhi,1\n")
+def test_columns_named_like_a_result_are_kept_and_ours_get_a_number(serve, with_weights):
+    content = b"text,toxic_score,flags,reason\nhi,1,spam,mail\n,0,,\n"
+    page = upload(serve("file", a=with_weights(Flags())), content)
     button(page, "Score the file").click().run()
     page = finished(page)
-    assert page.error[0].value.startswith(r"mine\.csv\: has a column")
-    assert button(page, "Start over")
+    assert not page.exception
+    [note] = [text.value for text in page.caption if "of these names" in text.value]
+    assert "reason → reason_1" in note.replace("\\", "")
+    assert page.dataframe[0].value["text"].tolist() == ["hi", ""]
+    scored = page.session_state["file job"].result
+    assert scored.columns[:4] == ["text", "toxic_score", "flags", "reason"]
+    assert scored.columns[-2:] == ["flags_1", "reason_1"]
+    assert scored.unscored_reasons() == {"blank": 1}
+
+
+def test_rows_are_kept_when_the_disk_has_no_room_for_the_csv(serve, with_weights, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job, "write_safe_csv", full)
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.exception
+    assert "Download Parquet" in html(page)
+    assert "Download CSV" not in html(page)
+    assert any("CSV could not be written" in text.value for text in page.caption)
 
 
 def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):

@@ -4,8 +4,11 @@ import csv
 import itertools
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from comment_toxicity.files.write import JSON_TEXT
 from ui.files.safe_csv import safe_cell, write_safe_csv
 
 
@@ -32,7 +35,7 @@ from ui.files.safe_csv import safe_cell, write_safe_csv
         (None, ""),
         (float("nan"), ""),
         (-0.25, "-0.25"),
-        (True, "True"),
+        (True, "true"),
         ({"a": 1}, '{"a": 1}'),
     ],
 )
@@ -75,3 +78,14 @@ def test_float32_cells_are_written_as_the_shortest_decimal(tmp_path):
     assert (tmp_path / "a.csv").read_text("utf-8-sig") == (
         "id,n,toxic_score\n1234567890.5,16777215.0,0.1\n"
     )
+
+
+def test_json_text_in_the_csv_is_as_it_was_in_the_file(tmp_path):
+    cells = ['"=1+1"', "false", "1592000000.0", '{"a": 1}', None, "not JSON"]
+    field = pa.field("edited", pa.string(), metadata=JSON_TEXT)
+    table = pa.Table.from_arrays([pa.array(cells)], schema=pa.schema([field]))
+    pq.write_table(table, tmp_path / "a.parquet")
+    write_safe_csv(tmp_path / "a.parquet", tmp_path / "a.csv", lambda: None)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
+        found = [row["edited"] for row in csv.DictReader(stream, skipinitialspace=False)]
+    assert found == ["'=1+1", "false", "1592000000.0", '{"a": 1}', "", "not JSON"]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
@@ -122,6 +123,103 @@ def test_a_file_without_scores_to_compare_is_an_error(embedded, tmp_path):
             compare(embedded, str(file))
     with pytest.raises(SettingsError, match="--threshold"):
         compare(embedded, str(file), threshold=1)
+
+
+ANSWERS = [0.9, 0.05, 0.8, 0.1, 0.3, 0.6]
+
+
+def answer(score):
+    """What the API answers, with the scores of spans, which are not the comment's."""
+    return {
+        "attributeScores": {
+            "TOXICITY": {
+                "spanScores": [{"begin": 0, "end": 2, "score": {"value": 0.5, "type": "P"}}],
+                "summaryScore": {"value": score, "type": "PROBABILITY"},
+            }
+        },
+        "languages": ["en"],
+    }
+
+
+def request(text):
+    return {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}}
+
+
+def joined(row, apart):
+    """A row with joined names, as pandas.json_normalize makes it."""
+    return pd.json_normalize(row, sep=apart).to_dict("records")[0]
+
+
+ROWS = {
+    "the answer's fields beside the text": lambda t, s: {"text": t} | answer(s),
+    "an answer in a field": lambda t, s: {"text": t, "perspective": answer(s)},
+    "request and response": lambda t, s: {"request": request(t), "response": answer(s)},
+    "the text in a comment": lambda t, s: request(t) | answer(s),
+    "joined by points": lambda t, s: joined({"text": t} | answer(s), "."),
+    "joined by underscores": lambda t, s: joined(
+        {"request": request(t), "response": answer(s)}, "_"
+    ),
+    "JSON text": lambda t, s: {"text": t, "answer": json.dumps(answer(s))},
+    "as Python prints it": lambda t, s: {"text": t, "answer": str(answer(s))},
+    "JSON text of both": lambda t, s: {
+        "request": json.dumps(request(t)),
+        "response": json.dumps(answer(s)),
+    },
+    "a name of two words": lambda t, s: {"text": t, "Toxicity Score": s},
+    "scores in an object": lambda t, s: {"text": t, "scores": {"TOXICITY": s}},
+    "text and score in one object": lambda t, s: {"post": {"text": t, "toxicity": s}},
+    "a label beside it": lambda t, s: {"text": t, "toxicity": 1} | answer(s),
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ROWS)
+def test_kept_answers_are_read_in_every_form(embedded, tmp_path, kind, ending):
+    rows = [ROWS[kind](text, score) for text, score in zip(TEXTS, ANSWERS, strict=True)]
+    nested = any(isinstance(cell, dict | list) for cell in rows[0].values())
+    texts_inside = not {"text", "request_comment_text"} & rows[0].keys()
+    if (ending == "csv" and nested) or (ending == "parquet" and texts_inside):
+        pytest.skip("there is no such file")
+    file = tmp_path / f"old.{ending}"
+    if ending == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif ending == "csv":
+        pd.DataFrame(rows).to_csv(file, index=False)
+    else:
+        pd.DataFrame(rows).to_parquet(file)
+    [agreement] = compare(embedded, str(file), threshold=0.5).agreements
+    ours = embedded.score(TEXTS)[:, 0]
+    assert (agreement.attribute, agreement.rows) == ("TOXICITY", 6)
+    assert agreement.mean_difference == pytest.approx(np.abs(ours - ANSWERS).mean())
+
+
+def test_rows_without_an_answer_are_skipped_and_answers_may_appear_late(
+    embedded, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("comment_toxicity.files.read.CHUNK_ROWS", 2)
+    refused = {"error": {"code": 400, "message": "COMMENT_EMPTY"}}
+    rows = [{"text": KIND} | refused] * 3 + [{"text": RUDE} | answer(0.9)]
+    file = tmp_path / "old.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    comparison = compare(embedded, str(file))
+    assert (comparison.skipped, comparison.agreements[0].rows) == (3, 1)
+
+
+def test_texts_in_several_objects_are_left_to_the_user(embedded, tmp_path):
+    row = {"prompt": {"text": KIND, "toxicity": 0.1}, "reply": {"text": RUDE, "toxicity": 0.9}}
+    file = tmp_path / "old.jsonl"
+    file.write_text(json.dumps(row))
+    with pytest.raises(DataError, match=r"prompt\.text or reply\.text could be the comments"):
+        compare(embedded, str(file))
+    [agreement] = compare(embedded, str(file), "reply.text").agreements
+    assert agreement.flagged == 1
+
+
+def test_a_guessed_column_is_told(embedded, tmp_path):
+    file, told = tmp_path / "old.csv", []
+    file.write_text("id,body,TOXICITY\n1,You fool,0.5\n")
+    compare(embedded, str(file), tell=told.append)
+    assert told == ["The comments are taken from the column body; --text-column names another."]
 
 
 def test_a_model_of_other_things_is_not_compared(old):

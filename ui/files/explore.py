@@ -7,7 +7,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from comment_toxicity.decision import reaches
-from comment_toxicity.files.write import FLAGS, REASON, score_columns
 from finetune.measure.tables import percentage
 from ui import charts
 from ui.catalog import label_name
@@ -110,26 +109,27 @@ def _matching(
 def _table(
     scored: ScoredFile, rows: NDArray[np.integer], flags: NDArray[np.bool_], names: dict[str, str]
 ) -> None:
-    columns = [scored.text_column, *score_columns(scored.labels)]
-    reasons = [REASON] if REASON in scored.columns else []
+    added = scored.added
+    columns = [scored.text_column, *added.scores]
+    reasons = [added.reason] if added.reason in scored.columns else []
     table = scored.take(rows, columns + reasons)
     texts = table[scored.text_column].fillna("").astype(str)
     table[scored.text_column] = [shortened(text, 300) for text in texts]
-    table[score_columns(scored.labels)] *= 100
+    table[added.scores] *= 100
     labels = np.array(list(names.values()))
-    table.insert(1, FLAGS, [", ".join(labels[flags[row]]) for row in rows])
+    table.insert(1, added.flags, [", ".join(labels[flags[row]]) for row in rows])
     progress = {
-        f"{label}_score": st.column_config.ProgressColumn(
+        column: st.column_config.ProgressColumn(
             name, format="%.0f %%", min_value=0, max_value=100, width="small"
         )
-        for label, name in names.items()
+        for column, name in zip(added.scores, names.values(), strict=True)
     }
     st.dataframe(
         table,
         column_config={
             "_index": st.column_config.NumberColumn("row", width="small"),
             scored.text_column: st.column_config.TextColumn("comment", width="large"),
-            FLAGS: "flagged",
+            added.flags: "flagged",
             **progress,
         },
         alt="Rows of the file with their scores",

@@ -81,8 +81,8 @@ class FileJob:
     """Scores a file in a thread of its own, until it is done, cancelled, or its visitor has gone.
 
     folder: an empty one, for this job alone.
-    result: the scored rows, once progress says done. What the page needs of the model is copied, so
-    that the cache can drop it meanwhile.
+    result: the scored rows, once progress says done. notes: what to know about the downloads.
+    What the page needs of the model is copied, so that the cache can drop it meanwhile.
     """
 
     def __init__(
@@ -93,13 +93,14 @@ class FileJob:
         self.thresholds, self.single_label = model.thresholds, model.single_label
         self.progress = Progress()
         self.result: ScoredFile | None = None
+        self.notes: list[str] = []
         self._results: dict[Hashable, Any] = {}
         self._folder, self._ended, self._cancelled = folder, ended, Event()
         threading.Thread(target=self._run, args=(model,), daemon=True).start()
 
     @property
     def csv(self) -> Path:
-        """The scored rows for a spreadsheet, once progress says done."""
+        """The scored rows for a spreadsheet, once progress says done; missing on a full disk."""
         return self._folder / "scored.csv"
 
     def once(self, what: Hashable, make: Callable[[], Result]) -> Result:
@@ -174,10 +175,16 @@ class FileJob:
             self._stop_if_asked()
 
         scored = self._folder / "scored.parquet"
-        score_file(model, str(self.source.path), str(scored), self.text_column, on_rows=after)
+        source, column = str(self.source.path), self.text_column
+        summary = score_file(model, source, str(scored), column, on_rows=after)
+        self.notes = list(summary.notes)
         self._now(state="writing")
-        write_safe_csv(scored, self._folder / "scored.csv", self._stop_if_asked)
-        self.result = ScoredFile.read(scored, model.labels, self.text_column)
+        try:
+            write_safe_csv(scored, self.csv, self._stop_if_asked)
+        except OSError as error:  # the disk is full: the rows are in the other file
+            self.csv.unlink(missing_ok=True)
+            self.notes.append(f"The CSV could not be written ({error.strerror}).")
+        self.result = ScoredFile.read(scored, model.labels, column, summary.added)
         self._stop_if_asked()
         self._now(state="done")
 

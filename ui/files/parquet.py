@@ -1,4 +1,4 @@
-"""Parquet: the size of a file once unpacked, its columns of texts, and its rows as pandas.
+"""Parquet: the size of a file once unpacked, its types, and its rows as pandas.
 
 A file stores a repeated text once, so a kilobyte can unpack to gigabytes, and the size that it
 states can be false. So a process with a limit of memory and time reads it first.
@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 MEMORY = 1_000_000_000  # bytes of address space to read an unknown file with
 SECONDS = 20  # of one core; a file of 100 MB takes one second
 FITS, DAMAGED, TOO_LARGE = 0, 2, 3
-SAMPLED_ROWS = 200
 
 _reading_unknown = threading.Lock()  # one at a time, so that many visitors take no more memory
 
@@ -75,25 +73,6 @@ def _read_unknown(path: str, most: int) -> int:
     return FITS
 
 
-def longest_text_column(path: Path) -> str | None:
-    """The column whose texts are longest on average in the first rows; None without texts."""
-    import pyarrow
-    import pyarrow.compute
-
-    with _reading(path):
-        file = _open(path)
-        texts = [field.name for field in file.schema_arrow if is_text(field.type)]
-        lengths = dict.fromkeys(texts, 0)
-        for batch in file.iter_batches(batch_size=SAMPLED_ROWS, columns=texts):
-            for name in texts:
-                # As bytes: one text that is not UTF-8 would spoil all of them.
-                cells = batch.column(name).cast(pyarrow.large_string()).cast(pyarrow.large_binary())
-                length = pyarrow.compute.sum(pyarrow.compute.binary_length(cells)).as_py()
-                lengths[name] = length or 0
-            break
-    return max(lengths, key=lengths.__getitem__, default=None)
-
-
 def as_frame(table: "Table") -> "DataFrame":
     """The rows with plain columns, even those that pandas had as index or categories."""
     import pyarrow
@@ -103,16 +82,6 @@ def as_frame(table: "Table") -> "DataFrame":
             texts = table.column(index).cast(field.type.value_type)
             table = table.set_column(index, field.name, texts)
     return table.to_pandas(ignore_metadata=True)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    import pyarrow
-
-    try:
-        yield
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: the Parquet data is damaged ({error}).") from error
 
 
 def _open(path: Path) -> "ParquetFile":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from comment_toxicity.disk import shortest_float
+from comment_toxicity.files.write import JSON_TEXT, as_cells
 from ui.files.parquet import is_text
 
 if TYPE_CHECKING:
@@ -47,28 +48,41 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             writer.writerows(
                 [safe_cell(cell) for cell in row]
-                for row in zip(*map(_cells, batch.columns), strict=True)
+                for row in zip(*map(_cells, batch.columns, file.schema_arrow), strict=True)
             )
             each_batch()
 
 
-def _cells(column: "pyarrow.Array") -> list[Any]:
+def _cells(column: "pyarrow.Array", field: "pyarrow.Field") -> list[Any]:
     """A column's cells; texts as bytes, which need not be UTF-8."""
     import pyarrow
 
     if is_text(column.type):
-        return column.cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
-    cells = column.to_pylist()
+        texts = column.cast(pyarrow.large_string()).cast(pyarrow.large_binary()).to_pylist()
+        marked = JSON_TEXT.items() <= (field.metadata or {}).items()
+        return list(map(_value, texts)) if marked else texts
+    cells = as_cells(column)
     if not pyarrow.types.is_float32(column.type):
         return cells
     return [cell if cell is None else shortest_float(np.float32(cell)) for cell in cells]
+
+
+def _value(text: bytes | None) -> Any:
+    """What a cell of JSON text is in a CSV: a text without its quotes, anything else as it is."""
+    try:
+        value = json.loads(text or b"null")
+    except (ValueError, RecursionError):  # a foreign file can say that anything is JSON
+        return text
+    return value if isinstance(value, str) else text
 
 
 def safe_cell(cell: Any) -> str:
     """A cell as text that no spreadsheet takes for a formula."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    if isinstance(cell, bool | int | float):
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, int | float):
         return str(cell)
     if isinstance(cell, dict | list):
         cell = json.dumps(cell, ensure_ascii=False, default=str)

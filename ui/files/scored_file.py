@@ -16,7 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from comment_toxicity.decision import likeliest, reaches
-from comment_toxicity.files.write import REASON, score_columns
+from comment_toxicity.files.write import Added
 from ui.files.parquet import as_frame
 
 BINS = 20
@@ -27,28 +27,36 @@ LINE = re.compile(r"^line \d+( is| has|:)?\s*")
 class ScoredFile:
     """What score_file wrote as Parquet.
 
+    added: the names of the added columns; that of the reasons need not be there.
     scores: (rows, labels) float32; a row without scores is NaN.
     """
 
     path: Path
     labels: list[str]
     text_column: str
+    added: Added
     scores: NDArray[np.float32]
 
     @classmethod
-    def read(cls, path: Path, labels: Sequence[str], text_column: str) -> "ScoredFile":
-        """Open a scored file; its scores are copied once into a file that can be mapped."""
+    def read(
+        cls, path: Path, labels: Sequence[str], text_column: str, added: Added | None = None
+    ) -> "ScoredFile":
+        """Open a scored file; its scores are copied once into a file that can be mapped.
+
+        added: None where the file had no columns of these names.
+        """
+        added = added or Added.beside((), labels)
         file = pyarrow.parquet.ParquetFile(path)
         rows = file.metadata.num_rows
         scores = np.memmap(path.with_suffix(".scores"), np.float32, "w+", shape=(rows, len(labels)))
         start = 0
-        for batch in file.iter_batches(columns=score_columns(labels)):
-            for index, column in enumerate(score_columns(labels)):
+        for batch in file.iter_batches(columns=added.scores):
+            for index, column in enumerate(added.scores):
                 values = batch.column(column).to_numpy(zero_copy_only=False)
                 scores[start : start + len(values), index] = values
             start += batch.num_rows
         scores.flush()
-        return cls(path, list(labels), text_column, scores)
+        return cls(path, list(labels), text_column, added, scores)
 
     @property
     def rows(self) -> int:
@@ -109,11 +117,11 @@ class ScoredFile:
 
         Line numbers are left out of the reasons.
         """
-        if REASON not in self.columns:
+        if self.added.reason not in self.columns:
             return {}
         counts: Counter[str] = Counter()
         file = pyarrow.parquet.ParquetFile(self.path)
-        for batch in file.iter_batches(columns=[REASON]):
+        for batch in file.iter_batches(columns=[self.added.reason]):
             counts.update(
                 LINE.sub("", reason) for reason in batch.column(0).drop_null().to_pylist()
             )

@@ -13,9 +13,10 @@ from typing import IO
 
 from comment_toxicity.errors import DataError
 from comment_toxicity.files.json_rows import json_rows
-from comment_toxicity.files.read import NAME_COLUMN, Chunk, input_format, open_input, parse_row
+from comment_toxicity.files.read import NAME_COLUMN, input_format, open_input, parse_row
 from comment_toxicity.files.streams import as_utf8
-from ui.files.parquet import SAMPLED_ROWS, larger_than, longest_text_column
+from comment_toxicity.files.text_column import guess_column
+from ui.files.parquet import larger_than
 
 MEGABYTES = 200
 UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
@@ -86,21 +87,10 @@ def look_into(path: Path, name: str) -> Source:
                 raise _too_large(name)
             if rows.text_column is not None:
                 return Source(path, name, columns, rows.text_column)
-            head = next(rows.chunks(columns[0]), None) if path.suffix != ".parquet" else None
-        guess = longest_column(head) if head else longest_text_column(path)
-        return Source(path, name, columns, guess or columns[0])
+        guess = guess_column(str(path))
+        return Source(path, name, columns, (guess.columns or columns)[0])
     except DataError as error:
         raise DataError(str(error).replace(str(path), name)) from error
-
-
-def longest_column(head: Chunk) -> str | None:
-    """The column whose cells are longest on average, as comments are beside ids and labels."""
-    rows = head.cells[:SAMPLED_ROWS] if isinstance(head.cells, list) else []
-    lengths = {
-        column: sum(len(cell) for row in rows if isinstance(cell := row.get(column), str))
-        for column in head.columns
-    }
-    return max(lengths, key=lengths.__getitem__, default=None)
 
 
 def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
