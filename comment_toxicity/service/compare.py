@@ -6,6 +6,7 @@ memory, eight bytes each, and only the comments whose scores differ most.
 
 import ast
 import heapq
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -133,7 +134,8 @@ def compare(
             rows = [flattened(row, text_name) for row in cells]
             comments = chunk.texts if read_with == text_name else [r.get(text_name) for r in rows]
             answers = [names.scores(row) for row in rows]
-            for attribute in dict.fromkeys(name for answer in answers for name in answer):
+            known = names.scores(dict.fromkeys(file.columns))  # there may be no rows
+            for attribute in dict.fromkeys(itertools.chain(known, *answers)):
                 index = classifier.labels.index(label_of[attribute])
                 found.setdefault(attribute, _Scores(index))
             theirs = np.array(
@@ -159,10 +161,10 @@ def compare(
                     if len(worst) > differences:
                         heapq.heappop(worst)
         if not found:
-            known = [name for name in label_of if not name.endswith("_EXPERIMENTAL")]
+            usual = [name for name in label_of if not name.endswith("_EXPERIMENTAL")]
             raise DataError(
                 f"{source}: no column is named after a Perspective attribute (found "
-                f"{', '.join(file.columns)}); name them {', '.join(known)}, or give the API's "
+                f"{', '.join(file.columns)}); name them {', '.join(usual)}, or give the API's "
                 "answers with their attributeScores."
             )
     filled = {name: scores for name, scores in found.items() if any(map(len, scores.theirs))}
