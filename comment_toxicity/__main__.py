@@ -36,9 +36,9 @@ def parser() -> argparse.ArgumentParser:
         description="Copy INPUT's rows and columns to OUTPUT, in order, and add a column "
         "LABEL_score for each label (a calibrated probability) and a column `flags` (the labels at "
         "or above their thresholds, joined by “;”). Blank and unreadable rows are kept: their "
-        "scores are empty, and a column `reason`, added only if needed, says why. Long comments "
-        "are scored in full. OUTPUT appears when everything is done; until then the work is in "
-        "OUTPUT.part/.",
+        "scores are empty, and a column `reason`, added only if needed, says why. If INPUT has a "
+        "column of such a name, the added one gets a number: reason_1. Long comments are scored in "
+        "full. OUTPUT appears when everything is done; until then the work is in OUTPUT.part/.",
     )
     score.set_defaults(run=run_score)
     score.add_argument(
@@ -165,8 +165,9 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "input",
         metavar="OLD",
         help="comments and scores: .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, with a column "
-        "named after each Perspective attribute, in any case (toxicity, TOXICITY, "
-        "attributeScores.TOXICITY.summaryScore.value)",
+        "named after each Perspective attribute, in any case (toxicity, TOXICITY), or with the "
+        "API's own answers: nested, as JSON text in a cell, or with joined names "
+        "(attributeScores.TOXICITY.summaryScore.value)",
     )
     _add_text_column(compare)
     compare.add_argument(
