@@ -39,7 +39,7 @@ class Settings:
     # rows
     train_data: str = setting(
         "read labelled comments from this CSV, JSON or Parquet file, URL, or Hub dataset "
-        "(owner/name or owner/name:split)",
+        "(owner/name, owner/name:split or owner/name:configuration/split)",
         "data/sample.csv",
     )
     validation_data: str = setting(

@@ -14,6 +14,7 @@ import pandas as pd
 from comment_toxicity.errors import DataError
 from comment_toxicity.text import sentences
 from finetune.config import Settings
+from finetune.data.hub import HubTable
 from finetune.data.labels import clean_rows
 from finetune.data.noise import add_noise
 from finetune.data.tables import public_url, read_table
@@ -40,13 +41,21 @@ def read_extra(settings: Settings) -> pd.DataFrame:
             if label not in rows:
                 rows[label] = np.nan
         stated = table.get(SOURCE, pd.Series("", index=table.index)).fillna("")
-        rows[SOURCE] = stated.mask(stated == "", Path(public_url(name)).stem)[rows.index]
+        rows[SOURCE] = stated.mask(stated == "", _name_of(name))[rows.index]
         if LICENCE in table:
             rows[LICENCE] = table[LICENCE]
         tables.append(rows)
     if not tables:
         return pd.DataFrame(columns=[layout.text, *layout.label_columns, SOURCE])
     return pd.concat(tables, ignore_index=True)
+
+
+def _name_of(table: str) -> str:
+    """What a table without sources is called in settings: its file's name, or the Hub dataset's."""
+    on_hub = HubTable.parse(table)
+    if on_hub and on_hub.configuration:  # owner/name:configuration/split, no path
+        return table.split("/", 1)[1]
+    return Path(public_url(table)).stem
 
 
 def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.DataFrame:

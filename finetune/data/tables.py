@@ -10,7 +10,6 @@ from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
@@ -29,24 +28,23 @@ from comment_toxicity.files.read import (
     is_binary,
     open_input,
 )
+from finetune.data.hub import HubTable
 from finetune.data.templates import read_templates
 
 URLS = ("http://", "https://")
-HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+)?$")
 
 
 def read_table(source: str, names: Iterable[str] = (), encoding: str = "") -> pd.DataFrame:
     """Read a CSV, JSON or Parquet file, by its ending, or a URL of one. Cells of CSV are strings.
 
-    Anything else of the form owner/name[:split] is a Hub dataset, read through the Parquet copy
-    that the Hub keeps of each (branch refs/convert/parquet).
+    Anything else of the form owner/name[:[configuration/]split] is a Hub dataset, see hub.py.
     names: columns that are wanted; one that has such a name only loosely is renamed to it.
     encoding: of a text file that is not UTF-8. Raises DataError in one sentence.
     """
     is_url = source.startswith(URLS)
     is_file = Path(source).is_file() or source.lower().endswith((*ENDINGS, ".gz"))
-    if not is_url and not is_file and HUB_NAME.match(source):
-        table = _read_hub(source)
+    if not is_url and not is_file and (on_hub := HubTable.parse(source)):
+        table = on_hub.read()
     elif source.endswith(".toml") and not is_url:
         table = read_templates(source)
     elif is_url:
@@ -60,42 +58,6 @@ def read_table(source: str, names: Iterable[str] = (), encoding: str = "") -> pd
         return table.rename(columns=loosely_named(table.columns, names))
     except AmbiguousError as error:
         raise DataError(f"{source}: {error}") from None
-
-
-def _read_hub(name: str) -> pd.DataFrame:
-    from httpx2 import HTTPError
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HFValidationError
-
-    repository, _, part = name.partition(":")
-    part = part or "train"
-    where: dict[str, Any] = {
-        "repo_id": repository,
-        "repo_type": "dataset",
-        "revision": "refs/convert/parquet",
-    }
-    try:
-        files = sorted(
-            path
-            for path in HfApi().list_repo_files(**where)
-            if path.endswith(".parquet") and path.split("/")[-2] == part
-        )
-        if not files:
-            raise DataError(
-                f"{name}: this Hub dataset has no split {part!r}; name one with :SPLIT."
-            )
-        subset = files[0].split("/")[0]  # the first configuration, as datasets' own default
-        parts = [
-            hf_hub_download(filename=path, **where)
-            for path in files
-            if path.split("/")[0] == subset
-        ]
-    except (HTTPError, HFValidationError, OSError) as error:
-        cause = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{name}: neither a local file nor a Hub dataset that can be reached ({cause})."
-        ) from None
-    return pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True)
 
 
 def describe_source(source: str) -> dict[str, str]:

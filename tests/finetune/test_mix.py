@@ -168,3 +168,10 @@ def test_extra_comments_are_in_the_column_text_or_else_in_text_column(monkeypatc
     assert read_extra(settings).comment_text.tolist() == ["hi"]
     table["text"] = "ho"
     assert read_extra(settings).comment_text.tolist() == ["ho"]
+
+
+def test_a_configuration_of_a_hub_dataset_is_a_source_of_its_own(monkeypatch):
+    table = pd.DataFrame({"text": ["you fool"], "toxic": 1, "threat": 0})
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    given = {"labels": ["toxic", "threat"], "extra_data": ["a/b:en/train", "c/d:en/train"]}
+    assert read_extra(Settings(**given))["source"].tolist() == ["b:en/train", "d:en/train"]

@@ -169,30 +169,85 @@ def test_parquet_texts_that_are_stored_as_bytes_become_texts(tmp_path: Path):
 
 
 @pytest.fixture
-def hub_data(hub):
-    """A data set on the Hub: two subsets, and of the first a split in two files and another."""
-    parts = ("en/train/0000", "en/train/0001", "en/test/0000", "en_us/train/0000")
-    files = {f"{part}.parquet": ROWS.assign(id=part).to_parquet() for part in parts}
-    data = hub.repositories["someone/comments"] = Repository()
-    data.tags["refs/convert/parquet"] = data.add("converted", files).sha
-    return hub
+def converted(hub):
+    """A function that puts converted files of these names, which are their ids too, on the Hub."""
+
+    def put(*paths: str) -> None:
+        files = {path: ROWS.assign(id=path).to_parquet() for path in paths}
+        data = hub.repositories["someone/comments"] = Repository()
+        data.tags["refs/convert/parquet"] = data.add("converted", files).sha
+
+    return put
 
 
-def test_a_hub_dataset_is_read_from_its_first_subset(hub_data):
-    assert set(read_table("someone/comments")["id"]) == {"en/train/0000", "en/train/0001"}
-    assert set(read_table("someone/comments:test")["id"]) == {"en/test/0000"}
+EN, DE = "en/train/0000.parquet", "de/train/0000.parquet"
+
+
+def test_of_a_hub_dataset_a_configuration_and_a_split_can_be_named(converted, capsys):
+    other = "en/train/0001.parquet"
+    converted(EN, other, "en/test/0000.parquet", DE, "my set (2)/dev/0000.parquet", "README.md")
+    assert list(read_table("someone/comments:en/train")["id"].unique()) == [EN, other]
+    assert "8 rows of configuration en, split train" in capsys.readouterr().out
+    assert set(read_table("someone/comments:de/train")["id"]) == {DE}
+    assert len(read_table("someone/comments:my set (2)/dev")) == 4
+
+
+def test_the_configuration_can_be_left_out_where_one_alone_has_the_split(converted, capsys):
+    converted(EN, DE, "de/test/0000.parquet")
+    assert set(read_table("someone/comments:test")["id"]) == {"de/test/0000.parquet"}
+    assert "configuration de, split test" in capsys.readouterr().out
+
+
+def test_a_configuration_called_default_is_the_default(converted, capsys):
+    converted("cased/train/0000.parquet", "default/train/0000.parquet")
+    assert set(read_table("someone/comments")["id"]) == {"default/train/0000.parquet"}
+    assert "configuration default" in capsys.readouterr().out
+
+
+def test_a_partial_split_is_taken_by_its_name_alone(converted, capsys):
+    path = "default/partial-train/0000.parquet"
+    converted(path)
+    with pytest.raises(DataError, match=r"no split 'train'; name one of .*:default/partial-train"):
+        read_table("someone/comments")
+    assert set(read_table("someone/comments:partial-train")["id"]) == {path}
+    assert "the first part of a large split" in capsys.readouterr().out
+
+
+def test_a_split_can_be_in_several_folders(converted):
+    paths = ["default/train-part0/0000.parquet", "default/train-part1/0000.parquet"]
+    converted(*paths)
+    assert list(read_table("someone/comments:train")["id"].unique()) == paths
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("someone/comments:dev", "no split 'dev'"),
+        (
+            "someone/comments",
+            "several configurations have a split 'train'; name one of .*:de/train",
+        ),
+        ("someone/comments:dev", "no split 'dev'; name one of .*:de/train, .*:en/train"),
+        ("someone/comments:fr/train", "no split fr/train; name one of .*:de/train"),
         ("someone/nothing", "nor a Hub dataset that can be reached"),
     ],
 )
-def test_a_missing_hub_dataset_or_split_ends_in_one_clear_error(hub_data, name, message):
+def test_a_hub_dataset_or_split_that_is_not_clear_ends_in_one_clear_error(converted, name, message):
+    converted(EN, DE)
     with pytest.raises(DataError, match=message):
         read_table(name)
+
+
+def test_parquet_files_outside_the_layout_of_the_hub_are_not_guessed_at(converted):
+    converted("train.parquet", "data/train.parquet")
+    with pytest.raises(DataError, match="has no files CONFIGURATION/SPLIT"):
+        read_table("someone/comments")
+
+
+def test_a_hub_dataset_without_a_parquet_copy_says_so(hub):
+    hub.repositories["someone/comments"] = Repository()
+    hub.repositories["someone/comments"].add("first", {"rows.csv": b""})
+    with pytest.raises(DataError, match="no Parquet copy"):
+        read_table("someone/comments")
 
 
 @pytest.mark.parametrize("name", ["someone/comments", "some--one/comments"])
