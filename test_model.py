@@ -4,8 +4,8 @@
     python test_model.py --model NAME --data FILE --sample 2000 --seed 1 --output report.json
 
 Columns of the data are matched to the model's labels by name. A label that is -1, empty, or without
-a column is unknown and is left out. A column `weight`, if there is one, sets how much each row
-counts. Without --sample all rows are measured.
+a column is unknown and is left out; a share of annotators counts as the label from 0.5 up. A column
+`weight`, if there is one, sets how much each row counts. Without --sample all rows are measured.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from comment_toxicity import Classifier, load_classifier
 from comment_toxicity.cli import check_output, run, translating_write_errors
 from comment_toxicity.disk import write_json
 from comment_toxicity.errors import DataError, SettingsError
-from finetune.data.labels import Layout, clean_rows, label_matrix, row_weights
+from finetune.data.labels import Layout, Notes, clean_rows, label_matrix, row_weights
 from finetune.data.tables import describe_source, read_table
 from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.measure.report import Report
@@ -52,7 +52,10 @@ def measure(classifier: Classifier, data: str, flags: argparse.Namespace) -> Rep
     truth = [flags.label_column] if classifier.single_label else classifier.labels
     table = read_table(data, [flags.text_column, *truth, flags.weight_column or ""])
     layout = _layout(classifier, list(table), data, flags)
-    rows = clean_rows(table, layout, data)
+    notes = Notes()
+    rows = clean_rows(table, layout, data, notes=notes)
+    for line in notes.lines(data):
+        print(line)
     if 0 < flags.sample < len(rows):
         rows = rows.sample(flags.sample, random_state=flags.seed)
     scores = score_with_bar(classifier, rows[layout.text].tolist())

@@ -60,15 +60,23 @@ class Settings:
         "",
     )
     labels: list[str] = setting(
-        "learn these labels, in this order; without label_column each is a column of 0, 1, or "
-        "-1 or empty for unknown; with it, they are by default the values of that column, sorted",
+        "learn these labels, in this order; each is a column of 0, 1, a share of annotators "
+        "between them, or -1 or empty for unknown; with label_column or label_list_column they "
+        "are by default the values of that column, sorted",
         JIGSAW_LABELS,
     )
     label_column: str = setting(
         "read one class per row from this column instead: a single-label model", ""
     )
+    label_list_column: str = setting(
+        "read any number of labels per row from this column instead: a list of names or ids, or "
+        "text such as 2,14",
+        "",
+    )
     label_mapping: dict[str, int] = setting(
-        "map values of label_column to indices in labels, counted from 0 (as value=0,value=1)", {}
+        "map values of label_column or label_list_column to indices in labels, counted from 0 (as "
+        "value=0,value=1)",
+        {},
     )
     exclude: dict[str, list[str]] = setting(
         "drop rows of train_data whose column has one of these values "
@@ -226,7 +234,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Leave labels empty where label_column is to name them: the default names columns."""
-        if self.label_column and self.labels == JIGSAW_LABELS:
+        if (self.label_column or self.label_list_column) and self.labels == JIGSAW_LABELS:
             self.labels = []
 
     @property
@@ -244,6 +252,7 @@ class Settings:
             mapping=self.label_mapping,
             weight=self.weight_column or None,
             id=self.id_column or None,
+            list_column=self.label_list_column or None,
         )
 
     @property
@@ -300,14 +309,22 @@ class Settings:
                 f"formats is {', '.join(self.formats) or 'empty'}; "
                 f"choose from {', '.join(FORMATS)}."
             )
-        if len(self.labels) != len(set(self.labels)) or not (self.labels or self.single_label):
+        from_column = self.label_column or self.label_list_column
+        if len(self.labels) != len(set(self.labels)) or not (self.labels or from_column):
             raise SettingsError("labels must name at least one label, and each only once.")
         if self.single_label and len(self.labels) == 1:
             raise SettingsError("label_column is set, so labels must name at least two classes.")
         if self.label_mapping and not self.labels:
             raise SettingsError("label_mapping gives indices in labels, so set labels too.")
-        if self.label_mapping and not self.single_label:
-            raise SettingsError("label_mapping is set without label_column; set label_column too.")
+        if self.label_mapping and not from_column:
+            raise SettingsError(
+                "label_mapping is set without label_column or label_list_column; set one of them."
+            )
+        if self.label_column and self.label_list_column:
+            raise SettingsError(
+                "label_column and label_list_column are both set; give label_column for one class "
+                "per comment, or label_list_column for any number of labels."
+            )
         for source, times in self.mix.items():
             if not 0 <= times <= 100:
                 raise SettingsError(f"mix has {source}={times:g}; give a number from 0 to 100.")

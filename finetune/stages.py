@@ -23,7 +23,7 @@ from comment_toxicity.disk import read_json, write_json, write_whole
 from comment_toxicity.errors import SettingsError
 from finetune import progress, record
 from finetune.config import Settings
-from finetune.data.labels import label_matrix, row_weights
+from finetune.data.labels import at_half, label_matrix, row_weights
 from finetune.data.mix import count_sources
 from finetune.data.split import Split, load_split, make_split, save_split
 from finetune.data.tables import describe_source, public_url
@@ -60,13 +60,17 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
     if resume and "data" in record.load(run_folder):
         return {}
     split = make_split(settings)
+    for source, notes in split.notes.items():
+        for line in notes.lines(source, soft=source not in ("validation_data", "test_data")):
+            print(f"   {line}")
     save_split(split, run_folder / "split")
     parts: dict[str, Any] = {}
     for name in ("train", "validation", "test"):
         rows = getattr(split, name)
         if rows is None:
             continue
-        positives = np.nansum(label_matrix(rows, settings.layout), axis=0).astype(int).tolist()
+        targets = at_half(label_matrix(rows, settings.layout))
+        positives = np.nansum(targets, axis=0).astype(int).tolist()
         parts[name] = {
             "rows": len(rows),
             **({"sources": sources} if (sources := count_sources(rows)) else {}),
@@ -77,7 +81,12 @@ def data(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
             f"{label} {count:,}" for label, count in parts[name]["positives"].items()
         )
         print(f"   {name}: {len(rows):,} rows ({counts})")
-    return {"data": parts, "prevalence": split.prevalence}
+    left_out = {
+        source: {"rows": notes.rows, "left_out": dict(notes.left_out)}
+        for source, notes in split.notes.items()
+        if notes.left_out
+    }
+    return {"data": parts, "left_out": left_out, "prevalence": split.prevalence}
 
 
 def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:

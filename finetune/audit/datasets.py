@@ -17,7 +17,7 @@ from comment_toxicity.errors import DataError
 from comment_toxicity.files.columns import TEXT_COLUMNS
 from comment_toxicity.text import is_blank
 from finetune.checkout import ROOT
-from finetune.data.labels import Layout, clean_rows, label_matrix, label_values, row_weights
+from finetune.data.labels import Layout, Notes, clean_rows, label_matrix, label_values, row_weights
 from finetune.data.tables import read_table
 
 WEIGHT_COLUMN = "weight"
@@ -78,7 +78,8 @@ def read_dynahate(path: str, hate: str) -> pd.DataFrame:
 def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> pd.DataFrame:
     """Return text, weight (1 where the file has none) and those of the labels that are columns.
 
-    A label is 0, 1 or NaN for unknown. Rows that weigh nothing are left out.
+    A label is 0, 1 or NaN for unknown; a share of annotators is 1 from 0.5 up. Rows that weigh
+    nothing are left out.
     exclusive: a column `label` with the name or number of each row's class will also do.
     """
     table = read_table(path, [*TEXT_COLUMNS, *labels])
@@ -94,7 +95,10 @@ def read_labelled(path: str, labels: Sequence[str], exclusive: bool = False) -> 
             f"found {', '.join(map(str, table))}; rename its columns."
         )
     layout = Layout(text, tuple(known), classes, weight=WEIGHT_COLUMN).optional(table)
-    clean = clean_rows(table, layout, path, keep_unlabelled=classes is None)
+    notes = Notes()
+    clean = clean_rows(table, layout, path, keep_unlabelled=classes is None, notes=notes)
+    for line in notes.lines(path):
+        print(line)
     weights = row_weights(clean, layout)
     if not weights.any():
         raise DataError(f"{path}: column {WEIGHT_COLUMN} is 0 in every row; give some a weight.")

@@ -15,7 +15,7 @@ from comment_toxicity.errors import DataError
 from comment_toxicity.text import sentences
 from finetune.config import Settings
 from finetune.data.hub import HubTable
-from finetune.data.labels import clean_rows
+from finetune.data.labels import HALF, Notes, clean_rows
 from finetune.data.noise import add_noise
 from finetune.data.tables import public_url, read_table
 
@@ -24,19 +24,24 @@ TEXT, SOURCE, LICENCE = "text", "source", "licence"
 MAIN = "train_data"
 
 
-def read_extra(settings: Settings) -> pd.DataFrame:
+def read_extra(settings: Settings, notes: dict[str, Notes] | None = None) -> pd.DataFrame:
     """Read extra_data: clean rows with a source and, where a table states one, a licence.
 
     A table's comments are in the column text, or else in settings.text_column. A label that it has
-    no column for is unknown; a class column it must have.
+    no column for is unknown; a class column it must have. notes: gets what is to be said of each.
     """
     layout, tables = replace(settings.layout, weight=None, id=None), []
     for name in settings.extra_data:
         table = read_table(name, [TEXT, SOURCE, LICENCE, *layout.columns], settings.encoding)
         own = replace(layout, text=TEXT if TEXT in table else layout.text)
-        if own.class_column is None:
-            own = replace(own, labels=tuple(label for label in own.labels if label in table))
-        rows = clean_rows(table, own, name).rename(columns={own.text: layout.text})
+        if own.class_column is None and own.list_column not in table:
+            known = tuple(label for label in own.labels if label in table)
+            own = replace(own, labels=known, list_column=None)
+        about = Notes()
+        rows = clean_rows(table, own, name, soft=True, notes=about)
+        rows = rows.rename(columns={own.text: layout.text})
+        if notes is not None:
+            notes[public_url(name)] = about
         for label in layout.label_columns:
             if label not in rows:
                 rows[label] = np.nan
@@ -66,7 +71,7 @@ def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.Da
         whole, part = divmod(settings.mix.get(source, 1.0), 1)
         chosen = generator.random(len(rows)) < part
         if source != MAIN and not whole:
-            chosen |= (rows[list(settings.rare)] == 1).any(axis=1).to_numpy()
+            chosen |= (rows[list(settings.rare)] >= HALF).any(axis=1).to_numpy()
         return [rows] * int(whole) + [rows[chosen]]
 
     parts = repeated(train, MAIN)

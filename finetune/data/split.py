@@ -1,6 +1,7 @@
 """Clean rows of the tables that the settings name → training, validation and test rows."""
 
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,16 @@ import pandas as pd
 from comment_toxicity.errors import DataError, SettingsError
 from finetune.config import Settings
 from finetune.data.labels import (
+    UNKNOWN_CLASS,
     Layout,
+    Notes,
+    at_half,
     cell_text,
+    class_text,
     classes_in,
     clean_rows,
     label_matrix,
+    listed_in,
     need_columns,
     row_weights,
 )
@@ -24,23 +30,32 @@ from finetune.data.teachers import with_teachers
 
 @dataclass
 class Split:
-    """The rows of a run. test is None when neither test_data nor test_fraction gives any."""
+    """The rows of a run. test is None when neither test_data nor test_fraction gives any.
+
+    Training rows keep shares of annotators; validation and test rows have 1 from 0.5 up.
+    """
 
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame | None
     prevalence: dict[str, float]
     """Share of each label in the natural mix of comments: weighted where a weight column is."""
+    notes: dict[str, Notes] = field(default_factory=dict)
+    """What was left out of each table, by the setting or, of extra_data, by the name."""
 
 
 def with_labels(settings: Settings) -> Settings:
-    """The settings, with the labels that label_column holds where none are set."""
+    """The settings, with the labels that a label column holds where none are set."""
     if settings.labels:
         return settings
-    table = read_table(settings.train_data, [settings.label_column], settings.encoding)
-    need_columns(table, [settings.label_column], settings.train_data)
-    labels = classes_in(table[settings.label_column], settings.train_data)
-    print(f"   labels of column {settings.label_column}: {', '.join(labels)}")
+    name = settings.label_column or settings.label_list_column
+    table = read_table(settings.train_data, [name], settings.encoding)
+    need_columns(table, [name], settings.train_data)
+    find = classes_in if settings.label_column else listed_in
+    labels = find(table[name], settings.train_data)
+    print(f"   labels of column {name}: {', '.join(labels)}")
+    if settings.label_column and (table[name].map(class_text) == UNKNOWN_CLASS[-1]).any():
+        print("   -1 counts as unknown; if it is a class, name it in labels too")
     return replace(settings, labels=labels)
 
 
@@ -49,17 +64,21 @@ def make_split(settings: Settings) -> Split:
     if not settings.labels:
         raise SettingsError("labels is empty; with_labels takes them from label_column.")
     layout = settings.layout
-    rows, only_for_training = _read_train(settings)
+    notes: dict[str, Notes] = defaultdict(Notes)
+    rows, only_for_training = _read_train(settings, notes["train_data"])
     validation = test = None
     if settings.validation_data:
         table = read_table(settings.validation_data, layout.columns, settings.encoding)
-        validation = clean_rows(table, layout.optional(table), settings.validation_data)
+        validation = clean_rows(
+            table, layout.optional(table), settings.validation_data, notes=notes["validation_data"]
+        )
     if settings.test_data:
-        test = _sample(_read_test(settings), settings.test_sample, settings.seed)
+        test = _read_test(settings, notes["test_data"])
+        test = _sample(test, settings.test_sample, settings.seed, notes["test_data"])
     if validation is not None and test is not None:
-        validation = _apart_from([test], validation, layout)
+        validation = _apart_from([test], validation, layout, notes["validation_data"])
     held_out = [table for table in (validation, test) if table is not None]
-    rows = _apart_from(held_out, rows, layout)
+    rows = _apart_from(held_out, rows, layout, notes["train_data"])
     if rows.empty:
         raise DataError(
             f"{settings.train_data}: all of its rows are also in validation_data or test_data; "
@@ -79,15 +98,15 @@ def make_split(settings: Settings) -> Split:
         )
     part = assign_parts(candidates, layout, fractions, settings.seed)
     if validation is None:
-        validation = candidates[part == "validation"]
+        validation = _decided(candidates[part == "validation"], layout)
     if test is None and settings.test_fraction:
-        test = candidates[part == "test"]
+        test = _decided(candidates[part == "test"], layout)
     held_out = [table for table in (validation, test) if table is not None]
-    train = pd.concat(
-        [candidates[part == "train"], _apart_from(held_out, rows[only_for_training], layout)],
-        ignore_index=True,
-    )
-    extra = _apart_from(held_out, read_extra(settings), layout)
+    only = _apart_from(held_out, rows[only_for_training], layout, notes["train_data"])
+    train = pd.concat([candidates[part == "train"], only], ignore_index=True)
+    extra = read_extra(settings, notes)
+    notes["extra_data"].rows = len(extra)
+    extra = _apart_from(held_out, extra, layout, notes["extra_data"])
     train = with_passages(mixed(train, extra, settings), settings)
     if settings.passages:  # a passage can equal a whole held-out comment
         train = _apart_from(held_out, train, layout).reset_index(drop=True)
@@ -101,27 +120,39 @@ def make_split(settings: Settings) -> Split:
         validation=validation.reset_index(drop=True),
         test=None if test is None else test.reset_index(drop=True),
         prevalence=prevalence(validation if own_mix or candidates.empty else candidates, settings),
+        notes=dict(notes),
     )
 
 
-def _read_train(settings: Settings) -> tuple[pd.DataFrame, pd.Series]:
+def _read_train(settings: Settings, notes: Notes) -> tuple[pd.DataFrame, pd.Series]:
     """Rows of train_data but for excluded ones, and which of them are for training only."""
-    layout, source = settings.layout, settings.train_data
-    names = [*layout.columns, *settings.exclude, *settings.train_only]
+    source = settings.train_data
+    names = [*settings.layout.columns, *settings.exclude, *settings.train_only]
     table = read_table(source, names, settings.encoding)
-    need_columns(table, names, source)
-    rows = clean_rows(table[~_matches(table, settings.exclude)], layout, source)
+    layout = settings.layout.of_table(table)
+    need_columns(table, [*layout.columns, *settings.exclude, *settings.train_only], source)
+    excluded = _matches(table, settings.exclude)
+    rows = clean_rows(table[~excluded], layout, source, soft=True, notes=notes)
+    notes.rows = len(table)
+    notes.leave_out(int(excluded.sum()), "excluded")
     only_for_training = _matches(table, settings.train_only)[rows.index]
-    return _sample(rows, settings.sample, settings.seed), only_for_training
+    return _sample(rows, settings.sample, settings.seed, notes), only_for_training
 
 
-def _read_test(settings: Settings) -> pd.DataFrame:
+def _read_test(settings: Settings, notes: Notes) -> pd.DataFrame:
     layout = settings.test_layout
     table = read_table(settings.test_data, layout.columns, settings.encoding)
     known = layout.optional(table)
     if settings.test_weight_column:  # named for this very table, so it has to be there
         known = replace(known, weight=layout.weight)
-    return clean_rows(table, known, settings.test_data)
+    return clean_rows(table, known, settings.test_data, notes=notes)
+
+
+def _decided(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """Rows for measuring: a share of annotators from 0.5 up is the label."""
+    if layout.class_column is not None:
+        return rows
+    return rows.assign(**{label: at_half(rows[label]) for label in layout.labels})
 
 
 def _matches(table: pd.DataFrame, conditions: dict[str, list[str]]) -> pd.Series:
@@ -133,17 +164,25 @@ def _matches(table: pd.DataFrame, conditions: dict[str, list[str]]) -> pd.Series
     return matching
 
 
-def _sample(rows: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
-    return rows.sample(size, random_state=seed) if 0 < size < len(rows) else rows
+def _sample(rows: pd.DataFrame, size: int, seed: int, notes: Notes) -> pd.DataFrame:
+    if not 0 < size < len(rows):
+        return rows
+    notes.leave_out(len(rows) - size, "not drawn in the sample")
+    return rows.sample(size, random_state=seed)
 
 
-def _apart_from(held_out: list[pd.DataFrame], rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+def _apart_from(
+    held_out: list[pd.DataFrame], rows: pd.DataFrame, layout: Layout, notes: Notes | None = None
+) -> pd.DataFrame:
     """Leave out rows that share their text or id with one of the held-out tables."""
+    before = len(rows)
     for table in held_out:
         rows = rows[~text_key(rows[layout.text]).isin(text_key(table[layout.text]))]
         if layout.id is not None and layout.id in rows and layout.id in table:
             ids = rows[layout.id]
             rows = rows[~ids.isin(table[layout.id]) | (ids == "")]
+    if notes is not None:
+        notes.leave_out(before - len(rows), "with the text or id of a held-out row")
     return rows
 
 
@@ -164,7 +203,7 @@ def assign_parts(
     if not fractions:
         return np.full(len(rows), "train", dtype=object)
     group = _groups(rows, layout)
-    targets = label_matrix(rows, layout)
+    targets = at_half(label_matrix(rows, layout))
     counts = np.nansum(targets == 1, axis=0)
     rarest_first = np.argsort(counts, kind="stable")
     stratum = np.full(len(rows), len(counts))
@@ -189,7 +228,7 @@ def assign_parts(
 def prevalence(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
     """Estimate each label's share in the natural mix of comments, from rows by their weights."""
     layout = settings.layout
-    targets, weights = label_matrix(rows, layout), row_weights(rows, layout)
+    targets, weights = at_half(label_matrix(rows, layout)), row_weights(rows, layout)
     shares = {}
     for label, column in zip(settings.labels, targets.T, strict=True):
         known = ~np.isnan(column) & (weights > 0)
@@ -219,10 +258,12 @@ def load_split(folder: Path, prevalence: dict[str, float]) -> Split:
     paths = {name: folder / f"{name}.parquet" for name in ("train", "validation", "test")}
     if not (paths["train"].is_file() and paths["validation"].is_file()):
         raise DataError(f"{folder}: no split there; run the data stage first.")
-    tables = {
-        name: pd.read_parquet(path) if path.is_file() else None for name, path in paths.items()
-    }
-    return Split(**tables, prevalence=prevalence)
+    return Split(
+        train=pd.read_parquet(paths["train"]),
+        validation=pd.read_parquet(paths["validation"]),
+        test=pd.read_parquet(paths["test"]) if paths["test"].is_file() else None,
+        prevalence=prevalence,
+    )
 
 
 def _groups(rows: pd.DataFrame, layout: Layout) -> np.ndarray:
@@ -245,12 +286,16 @@ def _groups(rows: pd.DataFrame, layout: Layout) -> np.ndarray:
 
 
 def _check_labels(rows: pd.DataFrame, part: str, settings: Settings, what: str) -> None:
-    targets = label_matrix(rows, settings.layout)
+    targets = at_half(label_matrix(rows, settings.layout))
     source = getattr(settings, f"{part}_data", "") or settings.train_data
     for label, column in zip(settings.labels, targets.T, strict=True):
-        for value, name in ((1, "positive"), (0, "negative")):
-            if not (column == value).any():
-                raise DataError(
-                    f"{source}: the {part} rows have no {name} row of {label}, so "
-                    f"nothing can {what} it; add rows, or leave the label out of labels."
-                )
+        for value, kind in ((1, "positive"), (0, "negative")):
+            if (column == value).any():
+                continue
+            missing = f"no {kind} row of {label}"
+            if settings.single_label:
+                missing = f"no row of class {label}" if value else f"only rows of class {label}"
+            raise DataError(
+                f"{source}: the {part} rows have {missing}, so nothing can {what} it; add rows, or "
+                "leave the label out of labels."
+            )

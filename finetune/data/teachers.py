@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from comment_toxicity import load_classifier
 from comment_toxicity.errors import SettingsError
 from finetune.config import Settings
+from finetune.data.labels import HALF
 from finetune.data.mix import MAIN, sources_of
 
 PREFIX = "teachers:"
@@ -69,8 +70,8 @@ def teacher_scores(texts: Sequence[str], settings: Settings) -> NDArray[np.float
 def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings) -> NDArray:
     """The targets of training rows, (rows × labels): their labels, moved towards the teachers.
 
-    labels: (rows × labels), 1, 0 or NaN. A known label moves by its source's share in
-    settings.teacher_share, a rare label that is 1 by at most its share in settings.rare. An
+    labels: (rows × labels), from 0 to 1, or NaN. A known label moves by its source's share in
+    settings.teacher_share, a rare label that holds by at most its share in settings.rare. An
     unknown one is the teachers' score.
     """
     columns = [PREFIX + label for label in settings.labels]
@@ -85,6 +86,6 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
     )
     for label, most in settings.rare.items():
         column = settings.labels.index(label)
-        rare = (labels[:, column] == 1) & (sources != MAIN).to_numpy()
+        rare = (labels[:, column] >= HALF) & (sources != MAIN).to_numpy()
         share[rare, column] = np.minimum(share[rare, column], most)
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)

@@ -23,7 +23,7 @@ from comment_toxicity.errors import DataError, ModelError, SettingsError
 from finetune import record
 from finetune.config import Settings
 from finetune.data import teachers
-from finetune.data.labels import label_matrix
+from finetune.data.labels import at_half, label_matrix
 from finetune.data.mix import with_noise
 from finetune.data.split import Split
 from finetune.train.base import averaged, load_base
@@ -63,7 +63,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     )
 
     arguments = _arguments(settings, run_folder, len(train_rows), resume)
-    loss = LabelLoss(settings, labels).to(arguments.device)
+    loss = LabelLoss(settings, at_half(labels)).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),

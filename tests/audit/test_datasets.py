@@ -104,7 +104,7 @@ def test_rows_of_weight_zero_are_left_out(path):
         ),
         (
             lambda f: datasets.read_labelled(f, ["toxic"]),
-            {"text": ["a"], "toxic": [0.3]},
+            {"text": ["a"], "toxic": [3]},
             "expected 0, 1",
         ),
     ],

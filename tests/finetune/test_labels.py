@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
-from finetune.data.labels import Layout, clean_rows, label_matrix, row_weights
+from finetune.data.labels import Layout, Notes, clean_rows, label_matrix, row_weights
 from tests.rows import read_rows
 
 LAYOUT = Layout("comment_text", ("toxic", "threat"))
@@ -53,7 +53,7 @@ def test_a_class_named_by_a_number_is_not_an_index(tmp_path: Path, labels: list[
     found = label_matrix(read_rows(str(path), reviews), reviews)
     assert found.tolist() == np.eye(len(labels)).tolist()
     path.write_text("review,stars\nno such class,9\n")
-    with pytest.raises(DataError, match="'9', which is not in label_mapping"):
+    with pytest.raises(DataError, match="'9' in row 1, which is not in labels"):
         read_rows(str(path), reviews)
 
 
@@ -93,3 +93,46 @@ def test_unlabelled_rows_can_be_kept():
     layout = Layout("comment_text", ("toxic",))
     assert clean_rows(table, layout, "table").index.tolist() == [5]
     assert clean_rows(table, layout, "table", keep_unlabelled=True).index.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("cells", [["0.0", "1.0", "0"], [0.0, 1.0, 0.0], ["0", "1.00", "0.0"]])
+def test_whole_numbers_name_the_same_class_however_they_are_written(cells: list):
+    table = pd.DataFrame({"text": list("abc"), "label": cells})
+    for labels in (("bad", "good"), ("0", "1"), ("0.0", "1.0")):
+        layout = Layout("text", labels, "label")
+        rows = clean_rows(table, layout, "table")
+        assert rows["label"].tolist() == [labels[0], labels[1], labels[0]]
+    turned = Layout("text", ("1.0", "0.0"), "label")
+    assert label_matrix(clean_rows(table, turned, "table"), turned)[:, 0].tolist() == [0, 1, 0]
+    mapped = Layout("text", ("bad", "good"), "label", {"0.0": 1, "1.0": 0})
+    assert clean_rows(table, mapped, "table")["label"].tolist() == ["good", "bad", "good"]
+
+
+def test_minus_one_is_a_class_where_labels_or_a_mapping_name_it():
+    table = pd.DataFrame({"text": list("abc"), "mood": [-1, 0, 1]})
+    named = Layout("text", ("-1", "0", "1"), "mood")
+    assert clean_rows(table, named, "table")["mood"].tolist() == ["-1", "0", "1"]
+    mapped = Layout("text", ("sad", "calm", "glad"), "mood", {"-1": 0, "0": 1, "1": 2})
+    assert clean_rows(table, mapped, "table")["mood"].tolist() == ["sad", "calm", "glad"]
+    notes = Notes()
+    rows = clean_rows(table, Layout("text", ("calm", "glad"), "mood"), "table", notes=notes)
+    assert rows["mood"].tolist() == ["calm", "glad"]
+    assert notes.left_out == {"without a known class": 1}
+
+
+def test_columns_of_categories_are_read():
+    table = pd.DataFrame({"text": ["a", "b", None], "toxic": ["1", "0.5", "0"]}, dtype="category")
+    rows = clean_rows(table, Layout("text", ("toxic",)), "table", soft=True)
+    assert rows["toxic"].tolist() == [1, 0.5]
+
+
+def test_two_columns_of_one_name_are_refused():
+    table = pd.DataFrame([["a", 1, 0]], columns=["text", "toxic", "toxic"])
+    with pytest.raises(DataError, match="two columns toxic"):
+        clean_rows(table, Layout("text", ("toxic",)), "table")
+
+
+def test_a_column_cannot_be_a_label_and_the_text():
+    table = pd.DataFrame({"toxic": ["1"]})
+    with pytest.raises(DataError, match="toxic is a label and the name of another column"):
+        clean_rows(table, Layout("toxic", ("toxic",)), "table")

@@ -249,3 +249,53 @@ def test_the_error_names_the_file_that_lacks_a_class(many: Path, tmp_path: Path)
     path.write_text("comment_text,toxic,threat\nother one,0,0\nother two,1,0\n")
     with pytest.raises(DataError, match=r"validation\.csv: the validation rows have no positive"):
         make_split(settings(train_data=str(many), validation_data=str(path)))
+
+
+def test_every_row_is_in_a_part_or_is_counted_as_left_out(tmp_path: Path):
+    number = np.arange(300)
+    table = pd.DataFrame({"comment_text": [f"comment {i}" for i in number], "form": "plain"})
+    table["toxic"] = (number % 3 == 0).astype(int)
+    held = tmp_path / "held.csv"
+    table[200:].assign(toxic=lambda rows: rows.toxic.mask(rows.index < 210, -1)).to_csv(held)
+    table.loc[:4, "comment_text"] = [" ", "", "\t", " ", " "]
+    table.loc[10:19, "toxic"] = -1
+    table.loc[30:49, "form"] = "odd"
+    path = tmp_path / "rows.csv"
+    table[:250].to_csv(path, index=False)
+    given = {"exclude": {"form": ["odd"]}, "sample": 150, "test_data": str(held)}
+    split = make_split(settings(labels=["toxic"], train_data=str(path), seed=3, **given))
+    notes = split.notes["train_data"]
+    assert notes.rows == 250
+    assert notes.left_out["with a blank text"] == 5
+    assert notes.left_out["without a known label"] == 10
+    assert notes.left_out["excluded"] == 20
+    assert notes.left_out["not drawn in the sample"] == 65
+    assert notes.left_out["with the text or id of a held-out row"] > 0
+    assert len(split.train) + len(split.validation) + notes.left_out.total() == 250
+    assert split.notes["test_data"].left_out == {"without a known label": 10}
+    line = "test_data: 10 of 100 rows left out: 10 without a known label"
+    assert split.notes["test_data"].lines("test_data") == [line]
+
+
+def test_extra_rows_that_are_held_out_are_counted(tmp_path: Path, many: Path):
+    extra, held = tmp_path / "extra.csv", tmp_path / "held.csv"
+    texts = ["Comment NUMBER 5", "another one", " "]
+    pd.DataFrame({"text": texts, "toxic": 1, "threat": 0}).to_csv(extra, index=False)
+    pd.read_csv(many)[:1000].to_csv(held, index=False)
+    main = tmp_path / "main.csv"
+    rows = pd.read_csv(many)[1000:]
+    rows.assign(comment_text=rows.comment_text + " again").to_csv(main, index=False)
+    split = make_split(
+        settings(train_data=str(main), validation_data=str(held), extra_data=[str(extra)])
+    )
+    assert split.notes[str(extra)].left_out == {"with a blank text": 1}
+    assert split.notes["extra_data"].left_out == {"with the text or id of a held-out row": 1}
+
+
+@pytest.mark.parametrize(("moods", "message"), [("01", "no row of class 2"), ("2", "only rows")])
+def test_a_class_without_rows_is_called_a_class(tmp_path: Path, moods: str, message: str):
+    path = tmp_path / "moods.csv"
+    lines = [f"comment {i},{moods[i % len(moods)]}\n" for i in range(60)]
+    path.write_text("comment_text,mood\n" + "".join(lines))
+    with pytest.raises(DataError, match=message):
+        make_split(settings(labels=["2", "0", "1"], label_column="mood", train_data=str(path)))
