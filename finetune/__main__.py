@@ -4,19 +4,15 @@ python -m finetune publish MODEL --to TARGET [--require CONDITION] publishes a m
 """
 
 import argparse
-import dataclasses
-import os
-import shutil
 import sys
 from pathlib import Path
 
 from comment_toxicity import cli
-from comment_toxicity.disk import files_in
-from comment_toxicity.errors import GateError, SettingsError, UserError
-from finetune import progress, record
+from comment_toxicity.errors import GateError
+from finetune import record
 from finetune.config import Settings, add_flags, from_flags, from_toml
-from finetune.data.split import with_labels
 from finetune.processes import failure_ends_others, is_first_process, wait_for_first
+from finetune.run import run
 from finetune.stages import STAGES, run_stages
 
 
@@ -55,51 +51,13 @@ def _run(flags: argparse.Namespace) -> None:
 
 
 def _run_stages(flags: argparse.Namespace) -> None:
-    settings = _settings(flags)
-    run_folder = Path(settings.output_dir)
-    if not settings.labels and record.holds_run(run_folder) and not flags.clear:
-        labels = record.recorded_settings(run_folder)["labels"]
-        settings = dataclasses.replace(settings, labels=labels)
-    settings = with_labels(settings)
-    asked = flags.stages or [name for name in STAGES if name != "publish" or settings.publish_to]
-    names = [name for name in STAGES if name in asked]
-    if "publish" in names:
-        _check_publishing(settings, names)
-    with record.alone(run_folder):
-        is_new = _open_run(settings, names, resume=flags.resume, clear=flags.clear)
-    with record.alone(run_folder):  # --clear has made another folder
-        try:
-            with progress.of_run(run_folder):
-                run_stages(names, settings, resume=flags.resume)
-        except UserError:
-            # Nothing of use is there yet, and the corrected command should not need --clear.
-            if is_new and "data" not in record.load(run_folder):
-                shutil.rmtree(run_folder, ignore_errors=os.name == "nt")  # where the lock is open
-            raise
+    run(_settings(flags), flags.stages, resume=flags.resume, clear=flags.clear)
 
 
 def _publish(flags: argparse.Namespace) -> None:
     from finetune.publish.publish import publish
 
     publish(flags.model, flags.to, flags.require, flags.private, flags.tag, flags.dry_run)
-
-
-def _check_publishing(settings: Settings, names: list[str]) -> None:
-    """Check before hours of training that the result can be published."""
-    from finetune.publish.conditions import Condition
-    from finetune.publish.publish import parse_target
-
-    if not settings.publish_to:
-        raise SettingsError("the stage publish needs a target; give --publish-to hub:OWNER/NAME.")
-    for text in settings.publish_require:
-        if Condition.parse(text).of_audit and "export" in names:
-            raise SettingsError(
-                f"{text!r}: no stage of a run measures that. Leave out the stage publish; run "
-                "`python -m finetune.audit --save`, then `python -m finetune publish` with this "
-                "condition."
-            )
-    for target in settings.publish_to:
-        parse_target(target).check()
 
 
 def _publish_parser() -> argparse.ArgumentParser:
@@ -175,9 +133,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(flags: argparse.Namespace) -> Settings:
     """The config, or without one the record of the run, with the flags over it."""
-    unknown = [name for name in flags.stages if name not in STAGES]
-    if unknown:
-        raise SettingsError(f"no stage {unknown[0]!r}; the stages are {', '.join(STAGES)}.")
     if flags.config:
         return from_flags(flags, from_toml(flags.config))
     folder = Path(getattr(flags, "output_dir", Settings.output_dir))
@@ -186,46 +141,6 @@ def _settings(flags: argparse.Namespace) -> Settings:
             raise record.no_run(folder)
         return from_flags(flags, {})
     return from_flags(flags, record.recorded_settings(folder))
-
-
-def _open_run(settings: Settings, names: list[str], resume: bool, clear: bool) -> bool:
-    """Start a record in an empty run folder, or check that the one there is of this run.
-
-    Returns whether the run is new.
-    """
-    folder = Path(settings.output_dir)
-    if clear and "data" not in names:
-        raise SettingsError("--clear deletes the whole run, so start with the stage data.")
-    if clear and folder.exists():
-        if not record.holds_run(folder) and files_in(folder):
-            raise SettingsError(
-                f"{folder}: not a run folder, so --clear does not delete it; "
-                "give another --output-dir."
-            )
-        shutil.rmtree(folder)
-    if not record.holds_run(folder):
-        if "data" not in names:
-            raise record.no_run(folder)
-        if folder.is_dir() and files_in(folder):
-            raise SettingsError(
-                f"{folder}: has other files in it; empty it or give another --output-dir."
-            )
-        record.begin(settings, folder)
-        return True
-    trains_again = "train" in names and any(folder.glob("checkpoints/*"))
-    if ("data" in names or trains_again) and not resume:
-        raise SettingsError(
-            f"{folder}: there is a run; --resume continues it, --clear deletes it first."
-        )
-    known = record.load(folder)
-    differing = record.differences(known, settings)
-    if differing:
-        raise SettingsError(
-            f"{folder}: the run there has other settings for {', '.join(differing)}; keep these, "
-            "or start over with --clear."
-        )
-    record.save(known | {"settings": dataclasses.asdict(settings)}, folder)
-    return False
 
 
 if __name__ == "__main__":

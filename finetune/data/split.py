@@ -44,12 +44,16 @@ class Split:
     """What was left out of each table, by the setting or, of extra_data, by the name."""
 
 
-def with_labels(settings: Settings) -> Settings:
-    """The settings, with the labels that a label column holds where none are set."""
+def with_labels(settings: Settings, table: pd.DataFrame | None = None) -> Settings:
+    """The settings, with the labels that a label column holds where none are set.
+
+    table: the rows of train_data; None reads them.
+    """
     if settings.labels:
         return settings
     name = settings.label_column or settings.label_list_column
-    table = read_table(settings.train_data, [name], settings.encoding)
+    if table is None:
+        table = read_table(settings.train_data, [name], settings.encoding)
     need_columns(table, [name], settings.train_data)
     find = classes_in if settings.label_column else listed_in
     labels = find(table[name], settings.train_data)
