@@ -87,3 +87,24 @@ def test_a_split_has_shares_for_training_and_labels_for_measuring(tmp_path: Path
         assert (len(rows), sum(truth)) == (size, size / 2)  # dealt out by what counts as the label
     assert split.prevalence == {"toxic": 0.5}
     assert split.notes["train_data"].shares == ["toxic"]
+
+
+def test_a_share_is_learned_as_it_is():
+    """The loss is least where the score is the share."""
+    from types import SimpleNamespace
+
+    import torch
+
+    from finetune.train.loss import LabelLoss
+
+    targets = np.array([[0.25], [0.75]], dtype=np.float32)
+    settings = Settings(labels=["toxic"], label_weighting=True)
+    loss = LabelLoss(settings, at_half(targets))
+    assert loss.pos_weight is not None
+    assert loss.pos_weight.tolist() == [1.0]
+
+    def of(shares: list[float]) -> float:
+        logits = torch.logit(torch.tensor(shares)[:, None])
+        return float(loss(SimpleNamespace(logits=logits), torch.tensor(targets)))
+
+    assert of([0.25, 0.75]) < min(of([0.2, 0.75]), of([0.3, 0.75]), of([0.01, 0.99]))
