@@ -283,10 +283,11 @@ def classes_in(column: pd.Series, source: str) -> list[str]:
     classes = set(column.map(class_text)) - set(UNKNOWN_CLASS)
     for name in sorted(classes):
         parts = [part.strip() for part in re.split(r"[,;|]", name)]
-        if len(parts) > 1 and classes.issuperset(parts):
+        ids = len(parts) > 1 and all(re.fullmatch(WHOLE, part) for part in parts)
+        if ids or (len(parts) > 1 and classes.issuperset(parts)) or re.fullmatch(r"\[.*\]", name):
             raise DataError(
-                f"{source}: column {column.name} has {_shown(name)} beside {_shown(parts[0])}. "
-                f"{SEVERAL}"
+                f"{source}: column {column.name} has {_shown(name)}, which looks like several "
+                f"labels. {SEVERAL}"
             )
     return _in_order(classes, column, source, least=2)
 

@@ -8,7 +8,7 @@ import pytest
 
 from comment_toxicity.errors import DataError, SettingsError
 from finetune.config import Settings
-from finetune.data.labels import Layout, Notes, clean_rows, label_matrix, listed_in
+from finetune.data.labels import Layout, Notes, classes_in, clean_rows, label_matrix, listed_in
 from finetune.data.split import make_split, save_split, with_labels
 from tests.rows import read_rows
 
@@ -155,3 +155,10 @@ def test_a_class_column_with_several_labels_names_the_setting_for_them(cells: li
     layout = Layout("comment_text", ("2", "14"), "label")
     with pytest.raises(DataError, match=r"row 1, .* set label_list_column instead"):
         clean_rows(table, layout, "table")
+
+
+@pytest.mark.parametrize("cells", [["0,14", "1,15"], ["[joy]", "[]"], ["a;b", "a", "b"]])
+def test_classes_that_are_lists_are_not_taken_for_names(cells: list[str]):
+    with pytest.raises(DataError, match="looks like several labels"):
+        classes_in(pd.Series(cells, name="label"), "t.csv")
+    assert classes_in(pd.Series(["rude, mild", "fine"], name="label"), "t.csv")
