@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import torch
 from transformers import TrainerCallback
 
 from comment_toxicity.disk import write_whole
@@ -11,6 +12,7 @@ from finetune import progress
 from finetune.train.dataset import SimilarLengthSampler
 
 PROGRESS_SECONDS = 1.0  # between two writes of progress.json: steps can take milliseconds
+CHECKPOINT_SECONDS = 9 * 60.0  # a last step and the writing itself fit in the tenth minute
 
 
 class EpochCallback(TrainerCallback):
@@ -33,14 +35,50 @@ class LastStepCallback(TrainerCallback):
             control.should_evaluate = control.should_save = control.should_log = True
 
 
+class TimedCheckpointCallback(TrainerCallback):
+    """Saves when the last checkpoint is CHECKPOINT_SECONDS old, between validations too.
+
+    Such a checkpoint changes no weights and no choice of the best: it is not validated, and the
+    Trainer keeps it only until the next one is written. Before a validation, whose duration is not
+    known, half of the time is enough.
+    """
+
+    def __init__(self):
+        self.saved = 0.0
+
+    def on_train_begin(self, args, state, control, **_):
+        """Start the clock."""
+        self.saved = time.monotonic()
+
+    def on_save(self, args, state, control, **_):
+        """Start the clock again."""
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args, state, control, **_):
+        """Ask for a checkpoint, and log, since the sum of the losses so far is not in it."""
+        validates_next = (state.global_step + 1) % state.eval_steps == 0
+        limit = CHECKPOINT_SECONDS / 2 if validates_next else CHECKPOINT_SECONDS
+        if self._agreed(time.monotonic() - self.saved >= limit, args):
+            control.should_save = control.should_log = True
+
+    @staticmethod
+    def _agreed(is_due: bool, args) -> bool:
+        """The first process's answer: all of them save at the same step, or wait forever."""
+        if args.world_size == 1:
+            return is_due
+        answer = torch.tensor(int(is_due), device=args.device)
+        torch.distributed.broadcast(answer, src=0)
+        return bool(answer)
+
+
 class MovedCallback(TrainerCallback):
     """Finds the best checkpoint of a run folder that was moved: the state has its old path."""
 
     def on_train_begin(self, args, state, control, **_):
-        """Replace the path in the state, keeping the checkpoint's name."""
-        if state.best_model_checkpoint:
-            name = Path(state.best_model_checkpoint).name
-            state.best_model_checkpoint = str(Path(args.output_dir) / name)
+        """Set the path in the state; the Trainer has dropped one that is no longer there."""
+        best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
+        if best.is_dir():
+            state.best_model_checkpoint = str(best)
 
 
 class PatienceCallback(TrainerCallback):

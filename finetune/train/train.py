@@ -33,6 +33,7 @@ from finetune.train.callbacks import (
     MovedCallback,
     PatienceCallback,
     ProgressCallback,
+    TimedCheckpointCallback,
 )
 from finetune.train.dataset import Collator, CommentDataset, SimilarLengthSampler
 from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups, validation_metrics
@@ -77,6 +78,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
         compute_metrics=lambda prediction: validation_metrics(prediction, settings),
     )
     trainer.add_callback(LastStepCallback())
+    trainer.add_callback(TimedCheckpointCallback())
     trainer.add_callback(MovedCallback())
     trainer.add_callback(CurvesCallback(run_folder, settings.best_by))
     trainer.add_callback(ProgressCallback(run_folder))
@@ -190,7 +192,7 @@ def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) ->
         save_strategy="steps",
         eval_steps=interval,
         save_steps=interval,
-        save_total_limit=1,
+        save_total_limit=1,  # beside the best
         logging_steps=max(1, min(50, interval // 5)),
         load_best_model_at_end=True,
         metric_for_best_model=f"eval_{settings.best_by}",

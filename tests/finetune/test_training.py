@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from transformers import TrainerControl
 
 from finetune.__main__ import main
 from finetune.record import alone
-from finetune.train.callbacks import CurvesCallback
+from finetune.train.callbacks import CurvesCallback, ProgressCallback, TimedCheckpointCallback
+from tests.running import ROOT
 
 SMALL = [
     "--batch-size", "16", "--max-length", "32", "--precision", "fp32", "--learning-rate", "0.01",
@@ -31,6 +34,15 @@ def flags(comments: Path, base: Path, run: Path, *more: str) -> list[str]:
 def losses(run: Path) -> list[float]:
     entries = map(json.loads, (run / "curves.jsonl").read_text().splitlines())
     return [entry["loss"] for entry in entries if "loss" in entry]
+
+
+def validations(run: Path) -> list[tuple[int, float, float]]:
+    entries = map(json.loads, (run / "curves.jsonl").read_text().splitlines())
+    return [
+        (entry["step"], entry["eval_loss"], entry["eval_roc_auc_mean"])
+        for entry in entries
+        if "eval_loss" in entry
+    ]
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -85,6 +97,89 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
     assert losses(run) == losses(whole_run)
 
 
+TIMED = """\
+import sys
+from finetune.__main__ import main
+from finetune.train import callbacks
+callbacks.CHECKPOINT_SECONDS = 0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def killed_at(step: int, command: list[str], run: Path) -> None:
+    """Run the command with a checkpoint at each step; kill it when that step's is written."""
+    process = subprocess.Popen([sys.executable, "-c", TIMED, *command], stderr=subprocess.DEVNULL)
+    state = run / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json"
+    deadline = time.monotonic() + 120
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL  # not finished before the kill
+
+
+def test_a_run_killed_before_its_first_validation_resumes_from_a_timed_checkpoint(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
+    killed_at(2, command, run)
+    assert main([*command, "--resume"]) == 0
+    training = json.loads((run / "run.json").read_text())["training"]
+    assert 2 <= int(training["resumed_from"].removeprefix("checkpoint-")) < 6
+    assert same_weights(run, whole_run)
+    assert validations(run) == validations(whole_run)
+
+
+def test_a_run_killed_after_its_best_validation_keeps_that_checkpoint(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path
+):
+    best = json.loads((whole_run / "run.json").read_text())["training"]["best_step"]
+    run = tmp_path / "run"
+    command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
+    killed_at(best + 3, command, run)
+    assert main([*command, "--resume"]) == 0
+    assert same_weights(run, whole_run)
+    assert validations(run) == validations(whole_run)
+
+
+def test_checkpoints_by_time_change_nothing_and_do_not_pile_up(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    most = 0
+
+    def count(self, args, state, control, **_):
+        nonlocal most
+        most = max(most, len(list(Path(args.output_dir).iterdir())))
+
+    monkeypatch.setattr("finetune.train.callbacks.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(ProgressCallback, "on_step_begin", count, raising=False)
+    run = tmp_path / "run"
+    assert main(flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")) == 0
+    assert same_weights(run, whole_run)
+    assert validations(run) == validations(whole_run)
+    assert most == 2  # the best and the last
+    kept = [folder.name for folder in (run / "checkpoints").iterdir()]
+    assert kept == [folder.name for folder in (whole_run / "checkpoints").iterdir()]
+
+
+def test_a_checkpoint_is_due_by_the_clock_and_sooner_before_a_validation(monkeypatch):
+    seconds = iter([0.0, 530.0, 541.0, 600.0, 800.0, 871.0])
+    monkeypatch.setattr("finetune.train.callbacks.time.monotonic", lambda: next(seconds))
+    args, state = SimpleNamespace(world_size=1), SimpleNamespace(global_step=3, eval_steps=10)
+    due = TimedCheckpointCallback()
+
+    def asks() -> bool:
+        control = TrainerControl()
+        due.on_step_end(args, state, control)
+        return control.should_save
+
+    due.on_train_begin(args, state, TrainerControl())
+    assert [asks(), asks()] == [False, True]
+    due.on_save(args, state, TrainerControl())
+    state.global_step = 9
+    assert [asks(), asks()] == [False, True]
+
+
 def test_an_incomplete_checkpoint_is_not_resumed_from(whole_run: Path, tmp_path: Path):
     run = shutil.copytree(whole_run, tmp_path / "run")
     last = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[1]))
@@ -101,6 +196,10 @@ def test_a_finished_training_is_not_repeated(comments: Path, tiny_base: Path, tm
     before = weights.stat().st_mtime_ns
     assert main([*command, "--resume"]) == 0
     assert weights.stat().st_mtime_ns == before
+
+
+def interrupted(*_, **__) -> None:
+    raise KeyboardInterrupt
 
 
 def interrupt(monkeypatch, evaluation: int) -> None:
@@ -138,6 +237,18 @@ def test_a_moved_run_resumes_with_its_best_checkpoint(
         assert main(command) == 130
     (tmp_path / "old").rename(tmp_path / "new")
     assert main(["train", "--resume", "--output-dir", f"{tmp_path / 'new'}/"]) == 0
+    assert same_weights(tmp_path / "new", whole_run)
+
+
+def test_a_finished_training_that_was_moved_keeps_its_best_checkpoint(
+    whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    command = flags(comments, tiny_base, tmp_path / "old", "--evaluations-per-epoch", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.train.train.CommentTrainer._load_best_model", interrupted)
+        assert main(command) == 130  # after the last step's checkpoint
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert main(["train", "--resume", "--output-dir", str(tmp_path / "new")]) == 0
     assert same_weights(tmp_path / "new", whole_run)
 
 
@@ -179,9 +290,15 @@ def test_two_processes_read_the_rows_once_and_give_the_losses_of_one(
         "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d",
         "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
     ]  # fmt: skip
+    script = tmp_path / "timed.py"  # the processes must also agree on when to save
+    script.write_text(TIMED)
     process = subprocess.run(
-        [sys.executable, *torchrun, "-m", "finetune", *flags(comments, tiny_base, two, *plain)],
-        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"},
+        [sys.executable, *torchrun, str(script), *flags(comments, tiny_base, two, *plain)],
+        env=os.environ
+        | {
+            "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+            "PYTHONPATH": str(ROOT),
+        },
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
