@@ -1,9 +1,11 @@
 """The encoder that a run starts from: loaded with its tokenizer and a head, frozen, averaged."""
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -13,11 +15,20 @@ from transformers import (
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import is_protobuf_available, is_sentencepiece_available, logging
 
 from comment_toxicity.errors import ModelError, SettingsError
 from comment_toxicity.folder import ROBERTA_LIKE
 from finetune.config import Settings
 from finetune.data.confusables import fold_lookalikes
+
+SENTENCEPIECE_FILES = (
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "tokenizer.model",
+)
 
 
 def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
@@ -27,7 +38,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     """
     where = base_folder(settings.base_model)
     try:
-        config = AutoConfig.from_pretrained(where)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{settings.base_model}: neither a local model folder nor a Hub model that can be "
@@ -36,7 +47,7 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     longest = getattr(config, "max_position_embeddings", None)
     if longest and config.model_type in ROBERTA_LIKE:
         longest -= 2  # their positions count from 2
-    if longest and settings.max_length > longest:
+    if longest and 0 < longest < settings.max_length:  # XLNet's -1 means no limit
         raise SettingsError(
             f"max_length is {settings.max_length}, but {settings.base_model} reads at most "
             f"{longest} tokens."
@@ -58,12 +69,14 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     config.problem_type = (
         "single_label_classification" if settings.single_label else "multi_label_classification"
     )
+    tokenizer = load_tokenizer(settings.base_model)
     torch.manual_seed(settings.seed)  # the new head's weights
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where)
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
             where,
             config=config,
+            trust_remote_code=False,
+            output_loading_info=True,
             dtype=torch.float32,
             # Measured on two AVX-512 cores at 64 tokens: eager 82 examples/s, sdpa 76.
             attn_implementation="eager",
@@ -74,17 +87,75 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             f"{settings.base_model}: cannot be loaded for classification "
             f"({' '.join(str(error).split())[:160]})."
         ) from None
-    if tokenizer.pad_token_id is None:
-        raise ModelError(
-            f"{settings.base_model}: has no padding token, like most text generators; use an "
-            "encoder, such as bert-base-uncased."
-        )
     tokenizer.model_max_length = settings.max_length
     if settings.fold_lookalikes:
         tokenizer = folding_tokenizer(tokenizer)
     if settings.freeze:
-        freeze(model, settings.trainable_layers)
+        freeze(model, settings.trainable_layers, loading["missing_keys"])
     return tokenizer, model
+
+
+def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a base model. ModelError for one that a model folder cannot hold.
+
+    A model folder has its tokenizer as tokenizer.json. transformers makes one of a vocabulary or of
+    a SentencePiece model, but not of a tokenizer that is written in Python.
+    """
+    where = base_folder(base)
+    advice = "use a base that has a tokenizer.json, such as bert-base-uncased."
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # the error below says it better
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+    except Exception as error:  # each tokenizer class has its own, down to that of a parser in Rust
+        if sentencepiece := _sentencepiece_file(where):
+            missing = [
+                package
+                for package, is_there in (
+                    ("sentencepiece", is_sentencepiece_available()),
+                    ("protobuf", is_protobuf_available()),
+                )
+                if not is_there
+            ]
+            raise ModelError(
+                f"{base}: its tokenizer, {sentencepiece}, needs {' and '.join(missing)}; run "
+                f"make install, or pip install {' '.join(missing)}."
+                if missing
+                else f"{base}: its tokenizer, {sentencepiece}, cannot be read; the file may be "
+                "damaged, so download it again."
+            ) from None
+        reason = " ".join(str(error).split())[:160]
+        raise ModelError(f"{base}: its tokenizer cannot be loaded ({reason}); {advice}") from None
+    finally:
+        logging.set_verbosity(verbosity)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{base}: its tokenizer ({type(tokenizer).__name__}) is written in Python, so it "
+            f"cannot be exported; {advice}"
+        )
+    if tokenizer.pad_token_id is None:
+        raise ModelError(
+            f"{base}: has no padding token, like most text generators; use an encoder, such as "
+            "bert-base-uncased."
+        )
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"{base}: has no tokenizer files, so no word would be known; add those of the model "
+            "that it was trained from."
+        )
+    return tokenizer
+
+
+def _sentencepiece_file(where: str) -> str | None:
+    """The name of the SentencePiece model of a folder, or of a Hub model that was just loaded."""
+    for name in SENTENCEPIECE_FILES:
+        if Path(where).is_dir():
+            is_there = Path(where, name).is_file()
+        else:
+            is_there = isinstance(try_to_load_from_cache(where, name), str)
+        if is_there:
+            return name
+    return None
 
 
 def averaged(
@@ -140,11 +211,22 @@ def encoder_layers(model: PreTrainedModel) -> list[nn.Module]:
     return []
 
 
-def freeze(model: PreTrainedModel, trainable_layers: int) -> None:
-    """Freeze the model, except for the head and the last layers of the encoder."""
-    for parameter in model.base_model.parameters():
-        parameter.requires_grad = False
+def freeze(model: PreTrainedModel, trainable_layers: int, new: Collection[str] = ()) -> None:
+    """Freeze the model, except for the head and the last layers of the encoder.
+
+    new: names of the parameters that the base does not have, such as a pooler's. They are random,
+    so they are trained too. Raises SettingsError where the layers cannot be told apart.
+    """
+    encoder = {id(parameter) for parameter in model.base_model.parameters()}
+    for name, parameter in model.named_parameters():
+        if id(parameter) in encoder and name not in new:
+            parameter.requires_grad = False
     layers = encoder_layers(model)
+    if trainable_layers and not layers:
+        raise SettingsError(
+            f"trainable_layers is {trainable_layers}, but the layers of {model.config.model_type} "
+            "models are not separate; give 0, or leave freeze out."
+        )
     for layer in layers[max(0, len(layers) - trainable_layers) :]:
         for parameter in layer.parameters():
             parameter.requires_grad = True

@@ -1,15 +1,138 @@
 """The encoder that a run starts from."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+import transformers
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    CanineConfig,
+    CanineModel,
+    DebertaV2Config,
+    DebertaV2Model,
+    XLNetConfig,
+)
 
 from comment_toxicity.errors import ModelError, SettingsError
 from finetune.config import Settings
-from finetune.train.base import base_folder, encoder_layers, freeze, load_base
+from finetune.train.base import base_folder, encoder_layers, freeze, load_base, load_tokenizer
+
+SMALL = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+SENTENCES = ["thank you for the help", "what a good article", "they edit pages", "you fool", "no"]
+
+
+def sentencepiece_base(folder: Path, model, name: str, **pieces) -> Path:
+    """A base as its authors publish it: the weights, and a SentencePiece model of that name."""
+    import sentencepiece
+
+    model.save_pretrained(folder)
+    with (folder / name).open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SENTENCES * 20), model_writer=file, vocab_size=30, **pieces
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = DebertaV2Config(vocab_size=48, num_hidden_layers=2, **SMALL)
+    pieces = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+    names = {
+        f"{name}_piece": f"[{name_of}]"
+        for name, name_of in {"pad": "PAD", "bos": "CLS", "eos": "SEP", "unk": "UNK"}.items()
+    }
+    folder = tmp_path_factory.mktemp("deberta")
+    return sentencepiece_base(folder, DebertaV2Model(config), "spm.model", **pieces, **names)
+
+
+def test_a_base_with_a_sentencepiece_model_is_loaded_with_its_words(deberta: Path, tmp_path: Path):
+    tokenizer, _ = load_base(Settings(base_model=str(deberta), max_length=32))
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("thank you")["input_ids"])
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert "".join(tokens[1:-1]) == "▁thank▁you"
+    tokenizer.save_pretrained(tmp_path)
+    assert (tmp_path / "tokenizer.json").is_file()
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path)("a fool")["input_ids"]
+        == tokenizer("a fool")["input_ids"]
+    )
+
+
+def test_a_sentencepiece_base_without_the_package_is_told_which(deberta: Path, monkeypatch, capfd):
+    def is_missing() -> bool:
+        return False
+
+    monkeypatch.setattr("finetune.train.base.is_sentencepiece_available", is_missing)
+    known = transformers.utils.import_utils.BACKENDS_MAPPING
+    monkeypatch.setitem(known, "sentencepiece", (is_missing, known["sentencepiece"][1]))
+    with pytest.raises(ModelError) as caught:
+        load_tokenizer(str(deberta))
+    assert str(caught.value) == (
+        f"{deberta}: its tokenizer, spm.model, needs sentencepiece; run make install, or pip "
+        "install sentencepiece."
+    )
+    assert not capfd.readouterr().err
+
+
+def test_a_damaged_sentencepiece_model_is_named(deberta: Path, tmp_path: Path):
+    base = shutil.copytree(deberta, tmp_path / "base")
+    (base / "spm.model").write_bytes(b"<html>no such file</html>")
+    with pytest.raises(ModelError, match=r"spm\.model, cannot be read; the file may be damaged"):
+        load_tokenizer(str(base))
+
+
+def test_a_tokenizer_written_in_python_is_refused_before_training(tmp_path: Path):
+    config = CanineConfig(num_hidden_layers=1, num_hash_buckets=8, **SMALL)
+    CanineModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"\(CanineTokenizer\) is written in Python"):
+        load_base(Settings(base_model=str(tmp_path), max_length=32))
+
+
+def test_a_tokenizer_that_needs_another_package_is_refused(tiny_base: Path, tmp_path: Path):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    (base / "tokenizer.json").unlink()
+    (base / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")
+    settings = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"its tokenizer cannot be loaded .*fugashi"):
+        load_tokenizer(str(base))
+
+
+def test_a_base_without_tokenizer_files_is_refused(tiny_base: Path, tmp_path: Path):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((tiny_base / name).read_bytes())
+    with pytest.raises(ModelError, match="has no tokenizer files"):
+        load_base(Settings(base_model=str(tmp_path), max_length=32))
+
+
+def test_a_pooler_that_the_base_lacks_is_trained_with_the_head(tiny_base: Path, tmp_path: Path):
+    config = BertConfig.from_pretrained(tiny_base)
+    BertForMaskedLM(config).save_pretrained(tmp_path)
+    load_tokenizer(str(tiny_base)).save_pretrained(tmp_path)
+    for base, learning in ((tmp_path, {"classifier", "bert.pooler"}), (tiny_base, {"classifier"})):
+        _, model = load_base(Settings(base_model=str(base), max_length=32, freeze=True))
+        trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+        assert {re.match(r"bert\.pooler|\w+", name)[0] for name in trained} == learning
+
+
+def test_layers_that_share_their_weights_cannot_be_trained_apart():
+    config = AlbertConfig(vocab_size=8, embedding_size=4, num_hidden_layers=3, **SMALL)
+    with pytest.raises(SettingsError, match="layers of albert models are not separate"):
+        freeze(AlbertModel(config), 1)
+
+
+def test_a_base_without_a_limit_takes_any_length(tmp_path: Path):
+    XLNetConfig(d_model=16, n_layer=1, n_head=2, d_inner=16).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="has no tokenizer files"):  # and nothing about max_length
+        load_base(Settings(base_model=str(tmp_path), max_length=64))
 
 
 @pytest.mark.parametrize(("asked", "trained"), [(0, 0), (2, 2), (3, 3), (5, 3)])
