@@ -127,7 +127,7 @@ def _original(rows: Any, settings: Any, steps: int) -> float:
             item = {name: values[0] for name, values in encoded.items()}
             return item | {"labels": torch.tensor(targets[index])}
 
-    arguments = _arguments(settings, steps, bf16=False)
+    arguments = _arguments(settings, steps)
     trainer = Trainer(model=model, args=arguments, train_dataset=RowByRow())
     return _examples_per_second(trainer, settings.batch_size, steps)
 
@@ -165,7 +165,7 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
 
     keep_freed_memory()
-    arguments = _arguments(settings, steps, bf16=is_faster_in_bf16(_device()))
+    arguments = _arguments(settings, steps)
     tokenizer, model = load_base(settings)
     items = [examples[index] for index in range(len(examples))]
     lengths = np.array([len(item["input_ids"]) for item in items])
@@ -173,6 +173,7 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     trainer = CommentTrainer(
         SimilarLengthSampler(lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
+        is_faster_in_bf16(_device()),
         model=model,
         args=arguments,
         train_dataset=examples,
@@ -189,7 +190,7 @@ def _device() -> Any:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _arguments(settings: Any, steps: int, bf16: bool) -> Any:
+def _arguments(settings: Any, steps: int) -> Any:
     """Set the Trainer to train and nothing else: no evaluation, no checkpoint."""
     from transformers import TrainingArguments
 
@@ -198,7 +199,6 @@ def _arguments(settings: Any, steps: int, bf16: bool) -> Any:
         per_device_train_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         max_steps=2 * steps,
-        bf16=bf16,
         use_cpu=_device().type == "cpu",
         save_strategy="no",
         logging_strategy="no",

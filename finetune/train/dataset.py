@@ -69,7 +69,10 @@ class SimilarLengthSampler(Sampler[int]):
     The order is a function of seed, epoch and batch size alone. That is what lets an interrupted
     run continue with the very batches it had left, and two processes divide the batches of one
     (transformers' LengthGroupedSampler draws from the global random state, and its order changes
-    with the number of processes). The rows after the last whole batch are left out of the epoch.
+    with the number of processes).
+
+    Each row is read once per epoch. The last batch is filled with rows of other batches, which are
+    then read twice: so all batches are whole, and a step weighs every batch alike.
     """
 
     POOL = 50  # batches sorted together: more save padding, fewer shuffle better
@@ -78,11 +81,13 @@ class SimilarLengthSampler(Sampler[int]):
         self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
 
     def __len__(self) -> int:
-        return len(self.lengths) // self.batch_size * self.batch_size
+        return -(-len(self.lengths) // self.batch_size) * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(len(self.lengths))[: len(self)]
+        shuffled = generator.permutation(len(self.lengths))
+        rows_left = len(shuffled) % self.batch_size
+        order = shuffled[: len(shuffled) - rows_left]
         pool = self.batch_size * self.POOL
         batches: list[np.ndarray] = []
         for start in range(0, len(order), pool):
@@ -91,3 +96,6 @@ class SimilarLengthSampler(Sampler[int]):
             batches += np.split(part, len(part) // self.batch_size)
         for index in generator.permutation(len(batches)):
             yield from batches[index].tolist()
+        if rows_left:
+            last = np.concatenate([shuffled[-rows_left:], shuffled[: self.batch_size - rows_left]])
+            yield from last.tolist()

@@ -1,6 +1,7 @@
 """What training minimizes, with which optimizer, and the metrics that choose the checkpoint."""
 
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -60,18 +61,34 @@ class LabelLoss(nn.Module):
 
 
 class CommentTrainer(Trainer):
-    """The Trainer with our batch order and our learning rates."""
+    """The Trainer with our batch order, our learning rates, and validation in fp32.
+
+    With bf16=True in its arguments, the Trainer validates in bf16 too, whose three digits make ties
+    of different scores.
+    """
 
     def __init__(
-        self, sampler: SimilarLengthSampler, parameter_groups: list[dict], **rest: Any
+        self,
+        sampler: SimilarLengthSampler,
+        parameter_groups: list[dict],
+        bf16: bool = False,
+        **rest: Any,
     ) -> None:
-        """parameter_groups: as AdamW takes them."""
-        self.sampler, self.parameter_groups = sampler, parameter_groups
+        """parameter_groups: as AdamW takes them. bf16: train in bf16, with weights in fp32."""
+        self.sampler, self.parameter_groups, self.bf16 = sampler, parameter_groups, bf16
         super().__init__(**rest)
         self.add_callback(EpochCallback(sampler))
 
     def _get_train_sampler(self, train_dataset=None) -> SimilarLengthSampler:
         return self.sampler
+
+    def autocast_smart_context_manager(
+        self, cache_enabled: bool | None = True
+    ) -> AbstractContextManager[Any]:
+        """Bf16 in training alone: the Trainer enters this for both."""
+        if not self.bf16 or not cast(PreTrainedModel, self.model).training:
+            return nullcontext()
+        return torch.autocast(self.args.device.type, torch.bfloat16, cache_enabled=cache_enabled)
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
         """AdamW with a learning rate per group of parameters."""

@@ -63,11 +63,13 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
         validation, label_matrix(validation, settings.layout), settings, tokenizer
     )
 
-    arguments = _arguments(settings, run_folder, len(train_rows), resume)
+    arguments = _arguments(settings, run_folder, len(train_rows))
+    bf16 = _trains_in_bf16(settings, run_folder, arguments.device, resume)
     loss = LabelLoss(settings, at_half(labels)).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
+        bf16,
         model=model,
         args=arguments,
         train_dataset=train_rows,
@@ -85,7 +87,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     if settings.patience:
         trainer.add_callback(PatienceCallback(settings.patience))
     if trainer.is_world_process_zero():
-        record.add(run_folder, bf16=arguments.bf16)
+        record.add(run_folder, bf16=bf16)
     checkpoint = last_complete_checkpoint(run_folder / "checkpoints") if resume else None
     started = time.monotonic()
     with _translating_errors(trainer, run_folder, checkpoint):
@@ -160,7 +162,20 @@ def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> Commen
     )
 
 
-def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) -> TrainingArguments:
+def _trains_in_bf16(
+    settings: Settings, run_folder: Path, device: torch.device, resume: bool
+) -> bool:
+    if settings.precision == "auto":
+        # A resumed run keeps its precision: one that is half of each can be repeated by nobody.
+        tried = record.load(run_folder).get("bf16") if resume else None
+        return is_faster_in_bf16(device) if tried is None else tried
+    bf16 = settings.precision == "bf16"
+    if bf16 and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
+        raise SettingsError("precision is bf16, which this GPU only emulates; use fp32, or auto.")
+    return bf16
+
+
+def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArguments:
     """The Trainer's arguments for these settings. Raises DataError or SettingsError."""
     if rows < settings.batch_size:
         raise DataError(
@@ -168,19 +183,13 @@ def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) ->
             f"set --batch-size to {rows} or less."
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps_per_epoch = rows // settings.batch_size
+    steps_per_epoch = math.ceil(rows / settings.batch_size)
     interval = max(1, steps_per_epoch // settings.evaluations_per_epoch)
     if settings.max_steps:
         interval = min(interval, settings.max_steps)
-    bf16 = settings.precision == "bf16"
-    if settings.precision == "auto":
-        # A resumed run keeps its precision: one that is half of each can be repeated by nobody.
-        tried = record.load(run_folder).get("bf16") if resume else None
-        bf16 = is_faster_in_bf16(device) if tried is None else tried
     arguments = TrainingArguments(
         output_dir=str(run_folder / "checkpoints"),
         use_cpu=device.type == "cpu",
-        bf16=bf16,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         per_device_eval_batch_size=64,
@@ -203,10 +212,12 @@ def _arguments(settings: Settings, run_folder: Path, rows: int, resume: bool) ->
         seed=settings.seed,
         report_to="none",
     )
-    shares = arguments.world_size * settings.accumulate
+    # Without torchrun, the Trainer gives each of several GPUs a part of the batch as well.
+    devices = arguments.world_size * max(1, arguments.n_gpu)
+    shares = devices * settings.accumulate
     if settings.batch_size % shares:
         raise SettingsError(
-            f"batch_size is {settings.batch_size}, which {arguments.world_size} process(es) with "
+            f"batch_size is {settings.batch_size}, which {devices} process(es) or GPU(s) with "
             f"accumulate {settings.accumulate} cannot divide evenly; use a multiple of {shares}."
         )
     arguments.per_device_train_batch_size = settings.batch_size // shares

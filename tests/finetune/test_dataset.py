@@ -33,12 +33,22 @@ def test_every_row_is_in_one_batch_of_similar_length():
     assert np.ptp(spread, axis=1).mean() < 10
 
 
-def test_the_rows_left_over_by_whole_batches_vary_by_epoch():
+def test_the_last_batch_is_filled_with_rows_that_vary_by_epoch():
     sampler = SimilarLengthSampler(LENGTHS, batch_size=300, seed=1)
-    first = set(sampler)
-    sampler.epoch = 1
-    assert len(first) == len(sampler) == 900
-    assert first != set(sampler)
+    repeated = []
+    for sampler.epoch in range(2):
+        times = np.bincount(list(sampler), minlength=1000)
+        assert times.sum() == len(sampler) == 1200
+        assert times.min() == 1 and times.max() == 2
+        repeated.append(set(np.flatnonzero(times == 2)))
+    assert repeated[0] != repeated[1]
+
+
+def test_a_batch_has_no_row_twice():
+    sampler = SimilarLengthSampler(LENGTHS[:63], batch_size=32, seed=1)
+    first, last = np.array(list(sampler)).reshape(-1, 32)
+    assert len(set(first)) == len(set(last)) == 32
+    assert set(first) | set(last) == set(range(63))
 
 
 def test_the_order_depends_on_seed_and_epoch_only():

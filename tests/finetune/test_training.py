@@ -1,6 +1,7 @@
 """Training by the real command: interruptions and second processes do not change it."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -12,15 +13,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from transformers import TrainerControl
+from transformers import AutoConfig, TrainerControl
 
 from finetune.__main__ import main
+from finetune.export import torch_logits
 from finetune.record import alone
 from finetune.train.callbacks import CurvesCallback, ProgressCallback, TimedCheckpointCallback
+from finetune.train.dataset import CommentDataset
 from tests.running import ROOT
 
+NO_METRICS = {"eval_loss": 1.0, "eval_roc_auc_mean": 0.5}
 SMALL = [
     "--batch-size", "16", "--max-length", "32", "--precision", "fp32", "--learning-rate", "0.01",
 ]  # fmt: skip
@@ -264,6 +269,41 @@ def test_a_resumed_run_keeps_its_precision(
     monkeypatch.setattr("finetune.train.train.is_faster_in_bf16", lambda _: True)
     assert main([*command, "--resume"]) == 0
     assert json.loads((run / "run.json").read_text())["bf16"] is False
+
+
+def test_validation_is_in_fp32_where_training_is_in_bf16(
+    comments: Path, tiny_base: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    plain = ["--dropout", "0", "--attention-dropout", "0", "--max-steps", "4"]
+    assert main(flags(comments, tiny_base, run, "--precision", "bf16", *plain)) == 0
+    assert json.loads((run / "run.json").read_text())["bf16"] is True
+    rows = pd.read_parquet(run / "split" / "validation.parquet")
+    logits = torch_logits(run / "trained", rows["comment_text"].tolist(), 32).astype(float)
+    targets = rows[list(AutoConfig.from_pretrained(run / "trained").label2id)].to_numpy()
+    loss = (np.log1p(np.exp(logits)) - targets * logits).mean()
+    ((step, measured, _),) = validations(run)
+    assert step == 4
+    assert measured == pytest.approx(loss, rel=1e-5)  # in bf16 the two differ in the third digit
+    losses_in_fp32 = tmp_path / "fp32"
+    assert main(flags(comments, tiny_base, losses_in_fp32, *plain)) == 0
+    assert losses(run) != losses(losses_in_fp32)
+    assert losses(run) == pytest.approx(losses(losses_in_fp32), rel=0.02)
+
+
+def test_the_rows_after_the_last_whole_batch_are_trained_on(
+    comments: Path, tiny_base: Path, tmp_path: Path, monkeypatch
+):
+    read: set[int] = set()
+    item = CommentDataset.__getitem__
+    monkeypatch.setattr(CommentDataset, "__getitem__", lambda self, i: read.add(i) or item(self, i))
+    monkeypatch.setattr("finetune.train.train.CommentTrainer.evaluate", lambda *_, **__: NO_METRICS)
+    run = tmp_path / "run"
+    more = ["--batch-size", "50", "--epochs", "1", "--accumulate", "2"]
+    assert main(flags(comments, tiny_base, run, *more)) == 0
+    recorded = json.loads((run / "run.json").read_text())
+    assert recorded["data"]["train"]["rows"] == len(read)
+    assert recorded["training"]["steps"] == math.ceil(len(read) / 50) > len(read) / 50
 
 
 def test_a_disk_that_fills_up_in_training_ends_in_one_clear_error(
