@@ -113,21 +113,27 @@ def _publish_parser() -> argparse.ArgumentParser:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m finetune",
+        usage="%(prog)s [STAGE ...] [--config FILE] [--SETTING VALUE ...] [--resume | --clear]",
+        add_help=False,  # among its like, after the settings that are needed first
         description="Train a comment classifier on labelled comments: rows in, model folder out.",
         epilog="Stages run in this order: " + ", ".join(STAGES) + ". "
         "A stage on its own reads what the earlier ones left in --output-dir. "
         "`python -m finetune publish --help` explains how to publish any model folder.",
     )
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help="run only these (default: all)")
-    parser.add_argument("--config", help="take settings from this TOML file (default: none)")
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
+    add_flags(parser)
+    command = parser.add_argument_group("command")
+    command.add_argument("-h", "--help", action="help", help="print this and exit")
+    command.add_argument("stages", nargs="*", metavar="STAGE", help="run only these (default: all)")
+    command.add_argument(
+        "--config", metavar="FILE", help="take settings from this TOML file (default: none)"
+    )
+    either = command.add_mutually_exclusive_group()
+    either.add_argument(
         "--resume", action="store_true", help="continue the interrupted run in --output-dir"
     )
-    group.add_argument(
+    either.add_argument(
         "--clear", action="store_true", help="delete the run in --output-dir and start over"
     )
-    add_flags(parser.add_argument_group("settings, each of which can also be a line of the config"))
     return parser
 
 

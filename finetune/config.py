@@ -1,6 +1,7 @@
 """The settings of a run: one dataclass is the defaults, the flags, the checks and the record.
 
-A TOML file in configs/ sets fields by name; flags override it; run.json records the result.
+A TOML file in configs/ sets fields by name, those of distillation in a section [distil], those of
+publishing in [publish]; flags override it; run.json records the result.
 """
 
 import argparse
@@ -21,6 +22,13 @@ AFTER_TRAINING = {
     "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
 """Settings that may change after training: they have no effect on the trained weights."""
+FIRST = (
+    "train_data", "test_data", "text_column", "labels", "label_column", "id_column",
+    "base_model", "max_length", "epochs", "batch_size", "learning_rate", "output_dir",
+)  # fmt: skip
+"""What --help begins with: the settings that a run on one's own comments needs."""
+DISTIL = ("teachers", "teacher_share", "rare", "passages", "logit_matching")
+"""The settings of a config's section [distil]; older configs, and run.json, have no section."""
 REMOVED = {"extra_text_column": "text", "source_column": "source", "layer_decay": 1.0}
 """Settings of earlier versions. Each works as its default here did, and takes no other value."""
 
@@ -220,8 +228,8 @@ class Settings:
     left_out: str = setting("what was left out of training, and why, for the model card", "")
     base_licence: str = setting("licence and origin of the base model, for the model card", "")
     publish_to: list[str] = setting(
-        "publish the result to these: hub:OWNER/NAME, s3://BUCKET/PREFIX; in a config: to under "
-        "[publish], and so the next three",
+        "publish the result to these: hub:OWNER/NAME, s3://BUCKET/PREFIX; in [publish]: to, and "
+        "so the next three",
         [],
     )
     publish_require: list[str] = setting(
@@ -382,11 +390,24 @@ def from_toml(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not a TOML file ({error}).") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}).") from None
-    section = values.pop("publish", {})
+    publish, distil = _section(values, "publish", path), _section(values, "distil", path)
+    values |= {f"publish_{name}": value for name, value in publish.items()}
+    for name in distil:
+        if name not in DISTIL:
+            raise SettingsError(
+                f"{path}: {name} is not a setting of [distil], which takes {', '.join(DISTIL)}."
+            )
+        if name in values:
+            raise SettingsError(f"{path}: {name} is both in [distil] and outside it; keep one.")
+    return checked(values | distil, str(path))
+
+
+def _section(values: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Take a section out of a config's values."""
+    section = values.pop(name, {})
     if not isinstance(section, dict):
-        raise SettingsError(f"{path}: publish must be a section, [publish].")
-    values |= {f"publish_{name}": value for name, value in section.items()}
-    return checked(values, str(path))
+        raise SettingsError(f"{path}: {name} must be a section, [{name}].")
+    return section
 
 
 def checked(values: dict[str, Any], where: str) -> dict[str, Any]:
@@ -401,21 +422,46 @@ def checked(values: dict[str, Any], where: str) -> dict[str, Any]:
     return {name: _as_type(name, value, where) for name, value in kept.items()}
 
 
-def add_flags(parser: argparse._ArgumentGroup) -> None:
-    """Add one flag per setting; flags that are not given are absent from the namespace."""
-    for item in dataclasses.fields(Settings):
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add one flag per setting, in groups; flags not given are absent from the namespace."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    fields = {item.name: item for item in dataclasses.fields(Settings)}
+    titles = _help_titles(list(fields))
+    for name in sorted(fields, key=list(titles).index):
+        item, title = fields[name], titles[name]
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        group = groups[title]
         default = getattr(Settings(), item.name)
         expected = get_type_hints(Settings)[item.name]
         flag = "--" + item.name.replace("_", "-")
         text = item.metadata["help"].replace("%", "%%") + f" (default: {_show(default)})"
         if expected is bool:
-            parser.add_argument(
+            group.add_argument(
                 flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
             )
         else:
-            parser.add_argument(
+            group.add_argument(
                 flag, default=argparse.SUPPRESS, metavar=_metavar(expected), help=text
             )
+
+
+def _help_titles(names: list[str]) -> dict[str, str]:
+    """The heading in --help of each setting, in the order of --help: the first, then the others."""
+    titles = dict.fromkeys(FIRST, "your own comments (each can also be a line of the config)")
+    starts = {
+        "train_data": "rows",
+        "base_model": "model",
+        "epochs": "training",
+        "output_dir": "result",
+        "publish_to": "publishing, in a config under [publish]",
+    }
+    title = ""
+    for name in names:
+        title = starts.get(name, title)
+        if name not in DISTIL:
+            titles.setdefault(name, title)
+    return titles | dict.fromkeys(DISTIL, "distillation, in a config under [distil]")
 
 
 def from_flags(flags: argparse.Namespace, values: dict[str, Any]) -> Settings:

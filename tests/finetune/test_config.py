@@ -1,5 +1,6 @@
 """Settings: a config, the flags that override it, and clear errors for invalid values."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from comment_toxicity.errors import SettingsError
 from finetune.__main__ import main
-from finetune.config import Settings, add_flags, from_flags, from_toml
+from finetune.config import FIRST, Settings, add_flags, checked, from_flags, from_toml
 from finetune.record import differences
 from tests.running import ROOT
 
@@ -19,7 +20,7 @@ def parse(*words: str, config: Path | None = None) -> Settings:
     import argparse
 
     parser = argparse.ArgumentParser()
-    add_flags(parser.add_argument_group("settings"))
+    add_flags(parser)
     return from_flags(parser.parse_args(words), from_toml(config) if config else {})
 
 
@@ -33,6 +34,16 @@ def test_the_original_recipe_is_kept():
     assert recipe.base_model == "bert-base-uncased"
     assert (recipe.sample, recipe.seed, recipe.validation_fraction) == (20_000, 18, 0.2)
     assert (recipe.epochs, recipe.learning_rate, recipe.batch_size) == (5, 2e-5, 16)
+    assert (recipe.max_length, recipe.dropout, recipe.attention_dropout) == (512, 0.1, 0.1)
+    assert (recipe.best_by, recipe.evaluations_per_epoch, recipe.precision) == ("loss", 1, "fp32")
+    assert (recipe.warmup, recipe.weight_decay) == (0, 0.01)
+
+
+def test_the_original_recipe_pushes_once_its_last_lines_name_a_target(tmp_path: Path):
+    text = (ROOT / "configs/jigsaw-bert.toml").read_text(encoding="utf-8")
+    config = tmp_path / "own.toml"
+    config.write_text(text.replace("# [publish]", "[publish]").replace("# to =", "to ="))
+    assert parse(config=config).publish_to == ["hub:OWNER/NAME"]
 
 
 def test_the_recipe_for_two_classes_is_kept():
@@ -160,6 +171,56 @@ def test_a_run_with_a_removed_setting_differs_from_one_without():
     assert differences({"settings": {"layer_decay": 1.0}}, Settings()) == []
 
 
+def test_settings_of_distillation_have_their_section(tmp_path: Path):
+    config = tmp_path / "own.toml"
+    config.write_text(
+        'epochs = 2\n[mix]\nforum = 2\n[distil]\nteachers = ["a"]\npassages = 1\n'
+        "rare = { toxic = 0.5 }\n[distil.teacher_share]\nforum = 0.5\n"
+    )
+    values = from_toml(config)
+    assert values == {
+        "epochs": 2,
+        "mix": {"forum": 2},
+        "teachers": ["a"],
+        "passages": 1,
+        "rare": {"toxic": 0.5},
+        "teacher_share": {"forum": 0.5},
+    }
+    older = tmp_path / "older.toml"  # as in 0.1.0
+    older.write_text(
+        'epochs = 2\nteachers = ["a"]\npassages = 1\nrare = { toxic = 0.5 }\n'
+        "[mix]\nforum = 2\n[teacher_share]\nforum = 0.5\n"
+    )
+    assert from_toml(older) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[distil]\nepochs = 2", "epochs is not a setting of [distil], which takes teachers, "),
+        ("passages = 1\n[distil]\npassages = 2", "passages is both in [distil] and outside it"),
+        ("distil = true", "distil must be a section, [distil]."),
+        ("publish = 3", "publish must be a section, [publish]."),
+        ("[distil]\npassages = 'many'", "passages is 'many'; expected number."),
+    ],
+)
+def test_an_invalid_section_is_named_in_the_error(tmp_path: Path, text: str, message: str):
+    config = tmp_path / "own.toml"
+    config.write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        from_toml(config)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("models/*/run.json")), ids=lambda p: p.parent.name
+)
+def test_the_record_of_a_shipped_model_can_be_read(path: Path):
+    record = json.loads(path.read_text(encoding="utf-8"))
+    settings = Settings(**checked(record["settings"], str(path)))
+    settings.check()
+    assert differences(record, settings) == []
+
+
 def test_the_command_reports_an_error_in_one_line(tmp_path: Path, capsys):
     assert main(["--config", str(tmp_path / "no.toml")]) == 2
     assert main(["nap"]) == 2
@@ -174,6 +235,23 @@ def test_the_command_reports_an_error_in_one_line(tmp_path: Path, capsys):
     assert "no run there" in message[2]
     assert "no run there" in message[3]
     assert "Not a directory; check the path" in message[4]
+
+
+def test_help_begins_with_what_a_run_on_own_comments_needs(capsys):
+    with pytest.raises(SystemExit):
+        main(["-h"])
+    paragraphs = capsys.readouterr().out.split("\n\n")
+    titles = [text.partition(":")[0].partition(",")[0] for text in paragraphs]
+    assert titles[2].startswith("your own comments")
+    assert len(FIRST) == 12
+    assert re.findall(r"^  --(\S+)", paragraphs[2], re.M) == [
+        name.replace("_", "-") for name in FIRST
+    ]
+    assert titles[3:10] == [
+        "rows", "model", "training", "result", "publishing", "distillation", "command",
+    ]  # fmt: skip
+    shown = re.findall(r"^  --([\w-]+)", "\n".join(paragraphs[2:9]), re.M)
+    assert sorted(shown) == sorted(name.replace("_", "-") for name in Settings.__dataclass_fields__)
 
 
 def test_help_explains_every_setting_with_its_default(capsys):
