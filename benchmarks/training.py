@@ -3,9 +3,10 @@
     python benchmarks/training.py --data FILE
 
 The original recipe: each comment tokenized when its turn comes and padded to 512 tokens, fp32.
-Ours: finetune with configs/jigsaw-bert.toml, at 192 tokens and without attention dropout. Both with bert-base (random weights), 16 comments a
-step. Then MiniLM with configs/jigsaw-minilm-wide.toml, on 64 comments of 64 tokens a step, as a
-share of the machine's matrix rate. Each runs twice the steps; the second half counts.
+Ours: finetune with configs/jigsaw-bert.toml, but for 192 tokens and no attention dropout. Both with
+bert-base (random weights), 16 comments a step. Then MiniLM with configs/jigsaw-minilm-wide.toml, on
+64 comments of 64 tokens a step, as a share of the machine's matrix rate. Each runs twice the steps;
+the second half counts.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def measure_bert_base(flags: argparse.Namespace) -> None:
         base = Path(scratch) / "bert-base"
         recipe = Settings(
             **from_toml(ROOT / "configs/jigsaw-bert.toml")
-            # 192 tokens hold nine of ten comments, and attention dropout costs a fifth of the speed.
+            # 192 tokens hold nine of ten comments; attention dropout costs a fifth of the speed.
             | {"max_length": 192, "attention_dropout": 0.0}
             | {"base_model": str(base), "output_dir": scratch, "text_column": flags.text_column}
         )

@@ -4,12 +4,12 @@ import json
 import time
 from pathlib import Path
 
-import torch
 from transformers import TrainerCallback
 
 from comment_toxicity.disk import write_whole
 from finetune import progress
 from finetune.train.dataset import SimilarLengthSampler
+from finetune.train.machine import of_first_process
 
 PROGRESS_SECONDS = 1.0  # between two writes of progress.json: steps can take milliseconds
 CHECKPOINT_SECONDS = 9 * 60.0  # a last step and the writing itself fit in the tenth minute
@@ -58,17 +58,9 @@ class TimedCheckpointCallback(TrainerCallback):
         """Ask for a checkpoint, and log, since the sum of the losses so far is not in it."""
         validates_next = (state.global_step + 1) % state.eval_steps == 0
         limit = CHECKPOINT_SECONDS / 2 if validates_next else CHECKPOINT_SECONDS
-        if self._agreed(time.monotonic() - self.saved >= limit, args):
+        # Processes that do not save at the same step wait for each other forever.
+        if of_first_process(time.monotonic() - self.saved >= limit, args):
             control.should_save = control.should_log = True
-
-    @staticmethod
-    def _agreed(is_due: bool, args) -> bool:
-        """The first process's answer: all of them save at the same step, or wait forever."""
-        if args.world_size == 1:
-            return is_due
-        answer = torch.tensor(int(is_due), device=args.device)
-        torch.distributed.broadcast(answer, src=0)
-        return bool(answer)
 
 
 class MovedCallback(TrainerCallback):

@@ -1,10 +1,11 @@
-"""What makes training faster on this machine: bf16, if it is, and memory that is kept."""
+"""The machine: bf16 if it is faster, memory that is kept, and processes that agree."""
 
 import contextlib
 import ctypes
 import time
 
 import torch
+from transformers import TrainingArguments
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
@@ -26,6 +27,15 @@ def is_faster_in_bf16(device: torch.device) -> bool:
             trials.append(time.perf_counter() - started)
         seconds[dtype] = min(trials[1:])
     return seconds[torch.bfloat16] * 1.3 < seconds[torch.float32]
+
+
+def of_first_process(answer: bool, arguments: TrainingArguments) -> bool:
+    """Return the first process's answer in all of torchrun's; their clocks and trials differ."""
+    if arguments.world_size == 1:
+        return answer
+    answers = torch.tensor(int(answer), device=arguments.device)
+    torch.distributed.broadcast(answers, src=0)
+    return bool(answers)
 
 
 def keep_freed_memory() -> None:

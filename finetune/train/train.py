@@ -37,7 +37,7 @@ from finetune.train.callbacks import (
 )
 from finetune.train.dataset import Collator, CommentDataset, SimilarLengthSampler
 from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups, validation_metrics
-from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
+from finetune.train.machine import is_faster_in_bf16, keep_freed_memory, of_first_process
 
 
 def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     )
 
     arguments = _arguments(settings, run_folder, len(train_rows))
-    bf16 = _trains_in_bf16(settings, run_folder, arguments.device, resume)
+    bf16 = _trains_in_bf16(settings, run_folder, arguments, resume)
     loss = LabelLoss(settings, at_half(labels)).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
@@ -163,12 +163,13 @@ def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> Commen
 
 
 def _trains_in_bf16(
-    settings: Settings, run_folder: Path, device: torch.device, resume: bool
+    settings: Settings, run_folder: Path, arguments: TrainingArguments, resume: bool
 ) -> bool:
+    device = arguments.device
     if settings.precision == "auto":
         # A resumed run keeps its precision: one that is half of each can be repeated by nobody.
         tried = record.load(run_folder).get("bf16") if resume else None
-        return is_faster_in_bf16(device) if tried is None else tried
+        return of_first_process(is_faster_in_bf16(device) if tried is None else tried, arguments)
     bf16 = settings.precision == "bf16"
     if bf16 and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
         raise SettingsError("precision is bf16, which this GPU only emulates; use fp32, or auto.")
