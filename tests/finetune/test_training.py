@@ -289,7 +289,7 @@ def test_validation_is_in_fp32_where_training_is_in_bf16(
     losses_in_fp32 = tmp_path / "fp32"
     assert main(flags(comments, tiny_base, losses_in_fp32, *plain)) == 0
     assert losses(run) != losses(losses_in_fp32)
-    assert losses(run) == pytest.approx(losses(losses_in_fp32), rel=0.02)
+    assert losses(run) == pytest.approx(losses(losses_in_fp32), rel=0.05)
 
 
 def test_the_rows_after_the_last_whole_batch_are_trained_on(
