@@ -19,12 +19,21 @@ from comment_toxicity.disk import read_json, write_whole
 from comment_toxicity.errors import ModelError
 from finetune.audit.audit import Audit
 from finetune.audit.card import audit_section
-from finetune.measure.report import LABEL_METRICS, label_table, original_table, summaries
+from finetune.harms import is_about_harm
+from finetune.measure.confusion import confused_table, confusion_table
+from finetune.measure.intervals import FEW_POSITIVES, few_rows, warnings
+from finetune.measure.report import (
+    LABEL_METRICS,
+    interval_table,
+    label_table,
+    original_table,
+    summaries,
+)
 from finetune.measure.tables import METRICS, Column, Table, count, decimals
 
-TOXICITY_LABELS = {"toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"}
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+MATRIX = 30  # classes of the widest confusion matrix in a card
 CARD_METRICS = [name for name in LABEL_METRICS if name not in ("rows", "share")]
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
@@ -80,7 +89,7 @@ def render_card(folder: Path, name: str) -> str:
     metrics, run = _read(folder / "metrics.json"), _read(folder / "run.json")
     decision = Decision.load(folder) if (folder / DECISION_FILE).is_file() else None
     settings = run.get("settings", {})
-    toxicity = not TOXICITY_LABELS.isdisjoint(labels)
+    harm = is_about_harm(labels, [name, *_names_of_data(settings, run)])
     wikipedia = "jigsaw" in f"{settings.get('train_data')} {settings.get('data_licence')}".lower()
 
     single = config.get("problem_type") == "single_label_classification"
@@ -88,7 +97,7 @@ def render_card(folder: Path, name: str) -> str:
     listed = ", ".join(f"`{label}`" for label in labels)
     calibrated = "Calibrated" if decision else "Uncalibrated"
     sections = [f"# {name}", f"{calibrated} probabilities {decided}: {listed}."]
-    if toxicity:
+    if harm:
         sections += [
             "## What it is for",
             USE,
@@ -140,15 +149,23 @@ def _hub_base(settings: Mapping) -> str | None:
 
 
 def _eval_results(metrics: Mapping) -> list[EvalResult]:
+    """Return the model index: the Hub shows its values in lists, without interval or warning.
+
+    So what rests on fewer than FEW_POSITIVES rows is not in it: no mean if that is so of any label,
+    no accuracy if it is so of all rows.
+    """
     split, report = measured(metrics)
     if not report:
         return []
     data = metrics.get("data", {}).get("name", "validation rows") if split == "test" else split
-    values = {
-        name: (f"{METRICS[name].title}, mean of the labels", report["means"].get(name))
-        for name in ("roc_auc", "average_precision", "f1")
-    }
-    values["accuracy"] = METRICS["accuracy"].title, report.get("accuracy")
+    values = {}
+    if not few_rows(report):
+        values = {
+            name: (f"{METRICS[name].title}, mean of the labels", report["means"].get(name))
+            for name in ("roc_auc", "average_precision", "f1")
+        }
+    if report["rows"] >= FEW_POSITIVES:
+        values["accuracy"] = METRICS["accuracy"].title, report.get("accuracy")
     return [
         EvalResult(
             task_type="text-classification",
@@ -219,10 +236,20 @@ def _thresholds(decision: Decision) -> str:
         ],
     )
     rows = "validation rows" if decision.rows is None else f"{decision.rows:,} validation rows"
+    few = [
+        f"`{label}` ({values.positives})"
+        for label, values in decision.labels.items()
+        if values.positives is not None and values.positives < FEW_POSITIVES
+    ]
+    warning = (
+        f"**Warning.** Fewer than {FEW_POSITIVES} of these rows carry {', '.join(few)}, so "
+        "thresholds, precision and recall there can be far off by chance.\n\n"
+    )
     return (
         f"A score at or above the threshold flags the label. Thresholds were chosen by "
         f"`{decision.criterion}` on {rows}; precision and recall are of those rows, weighted to "
         f"the natural mix.\n\n"
+        f"{warning if few else ''}"
         f"{table.markdown()}\n\n"
         "Choose your own by what an error costs you: a higher one flags fewer comments, with fewer "
         "false alarms."
@@ -234,11 +261,18 @@ def _metrics(metrics: Mapping) -> list[str]:
     if not report:
         return ["Not measured."]
     parts = [_about_rows(split, report, metrics.get("data", {}))]
+    parts += [f"**Warning.** {warning}" for warning in warnings(report)]
+    if few_rows(report):
+        parts[-1] += " For the same reason, the means are not in the metadata of this card."
     parts += [label_table(report, CARD_METRICS, mean_row="**mean**").markdown()]
     parts += summaries(report)
-    originals = original_table(report)
-    if originals:
-        parts.append(originals.markdown())
+    wide = len(report.get("confusion_matrix", {})) > MATRIX
+    tables = [
+        interval_table(report, mean_row="**mean**"),
+        original_table(report),
+        confused_table(report) if wide else confusion_table(report),
+    ]
+    parts += [table.markdown() for table in tables if table]
     parts += [f"- {note}" for note in report.get("notes", [])]
     validation = metrics.get("validation")
     if split == "test" and validation:
@@ -262,6 +296,12 @@ def _about_rows(split: str, report: Mapping, data: Mapping) -> str:
     if split == "validation":
         rows += ", each scored by a calibration and thresholds that were not fitted to it"
     return f"On {rows}" + (", weighted:" if report.get("weighted") else ":")
+
+
+def _names_of_data(settings: Mapping, run: Mapping) -> list[str]:
+    """Return what says of what data the model learned, should its labels not say it."""
+    named = [data.get("name", "") for data in run.get("data", {}).values()]
+    return [str(settings.get(key, "")) for key in ("train_data", "data_licence")] + named
 
 
 def _training(settings: Mapping, run: Mapping) -> list[str]:

@@ -8,6 +8,10 @@ evaluate_labels is for multi-label models (sigmoid: labels can hold together), e
 single-label ones (softmax). In both, a target of NaN is unknown and left out of that label's
 metrics. A row whose scores are NaN (a blank text) is left out and counted. `weights` has one number
 per row, 0 or more; rows of weight 0 are left out.
+
+A mean over the labels does not get better because one of them is never flagged: its precision
+counts as 0 then, as with scikit-learn's zero_division=0. Of classes, recall and F1 of one that is
+predicted but has no row count as 0 too, so that the means are scikit-learn's macro averages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from comment_toxicity.decision import reaches
+from finetune.measure.intervals import (
+    FEW_POSITIVES,
+    Interval,
+    effective_size,
+    f1_interval,
+    mean_intervals,
+    ranking_interval,
+    wilson,
+)
 from finetune.measure.report import (
     Bin,
     ClassesReport,
@@ -54,6 +67,7 @@ def evaluate_labels(
     thresholds: by label; a score at or above it is flagged.
     flags: (rows, labels), instead of thresholds, where these differ from row to row.
     resamples: number of bootstrap samples for the standard error of the mean ROC-AUC; 0: none.
+        There is none either where a label has fewer than FEW_POSITIVES rows: it would be too small.
     """
     rows = _Rows.of(targets, probabilities, labels, weights)
     at_thresholds = (
@@ -65,13 +79,16 @@ def evaluate_labels(
         label: _label_metrics(rows, column, at_thresholds[:, column], thresholds[label])
         for column, label in enumerate(labels)
     }
+    ranked = [label for label in metrics.values() if label.roc_auc is not None]
+    enough = all(label.effective_rows >= FEW_POSITIVES for label in ranked)
     return LabelsReport(
         rows=len(rows.scores),
         blank=rows.blank,
         weighted=rows.weighted,
         labels=metrics,
         means=_means(metrics),
-        roc_auc_error=_roc_auc_error(rows, resamples, seed) if resamples else None,
+        intervals=mean_intervals([label.intervals for label in metrics.values()]),
+        roc_auc_error=_roc_auc_error(rows, resamples, seed) if resamples and enough else None,
         original_at_half=_original_metrics(rows, reaches(rows.scores, 0.5)),
         original_at_thresholds=_original_metrics(rows, at_thresholds),
         notes=_notes(metrics),
@@ -90,7 +107,8 @@ def evaluate_classes(
     probabilities: (rows, labels), rows sum to 1.
     """
     rows = _Rows.of(targets, probabilities, labels, weights)
-    answers = np.eye(len(labels), dtype=bool)[rows.scores.argmax(axis=1)]
+    predicted = rows.scores.argmax(axis=1)
+    answers = np.eye(len(labels), dtype=bool)[predicted]
     metrics = {
         label: _label_metrics(rows, column, answers[:, column], threshold=None)
         for column, label in enumerate(labels)
@@ -99,17 +117,28 @@ def evaluate_classes(
     right = (rows.targets[known] == answers[known]).all(axis=1)
     row_weights = rows.weights[known]
     points = reliability(right, rows.scores[known].max(axis=1, initial=0.0), row_weights)
+    accuracy = ratio(row_weights @ right, row_weights.sum())
     means = _means(metrics)
+    intervals = mean_intervals([label.intervals for label in metrics.values()])
+    if accuracy is not None:
+        intervals["accuracy"] = wilson(accuracy, effective_size(row_weights))
+    matrix = np.zeros((len(labels), len(labels)))
+    np.add.at(matrix, (rows.targets[known].argmax(axis=1), predicted[known]), row_weights)
     return ClassesReport(
         rows=len(rows.scores),
         blank=rows.blank,
         weighted=rows.weighted,
-        accuracy=ratio(row_weights @ right, row_weights.sum()),
+        accuracy=accuracy,
         macro_f1=means["f1"],
         calibration_error=calibration_error(points),
         reliability=points,
         labels=metrics,
         means=means,
+        intervals=intervals,
+        confusion_matrix={
+            true: dict(zip(labels, row, strict=True))
+            for true, row in zip(labels, matrix.tolist(), strict=True)
+        },
         notes=_notes(metrics),
     )
 
@@ -196,26 +225,58 @@ def _label_metrics(
     confusion = _confusion(truth, flags[known], weights)
     at_half = _confusion(truth, reaches(scores, 0.5), weights)
     points = reliability(truth, scores, weights)
+    # In the means, what divides by zero counts as 0; see the top of this file.
+    counted = truth.any() or (threshold is None and flags[known].any())
+    precision, recall, f1 = (
+        0.0 if value is None and counted else value
+        for value in (confusion.precision, confusion.recall, confusion.f1)
+    )
     roc_auc = average_precision = None
     if 0 < truth.sum() < len(truth):  # else there is nothing to rank
         roc_auc = float(roc_auc_score(truth, scores, sample_weight=weights))
         average_precision = float(average_precision_score(truth, scores, sample_weight=weights))
+    ranking = {"roc_auc": roc_auc, "average_precision": average_precision}
+    flagging = {"precision": precision, "recall": recall, "f1": f1}
     return LabelMetrics(
         rows=len(truth),
         positives=int(truth.sum()),
+        effective_positives=effective_size(weights[truth == 1]),
+        effective_negatives=effective_size(weights[truth == 0]),
         share=ratio(weights @ truth, total),
         roc_auc=roc_auc,
         average_precision=average_precision,
         threshold=threshold,
-        precision=confusion.precision,
-        recall=confusion.recall,
-        f1=confusion.f1,
+        precision=precision,
+        recall=recall,
+        f1=f1,
         f1_at_half=None if threshold is None else at_half.f1,
         brier=ratio(weights @ (scores - truth) ** 2, total),
         calibration_error=calibration_error(points),
         confusion=confusion,
         reliability=points,
+        intervals=_intervals(ranking | flagging, truth, flags[known], weights),
     )
+
+
+def _intervals(
+    values: Mapping[str, float | None],
+    truth: Floats,
+    flags: NDArray[np.bool_],
+    weights: Floats,
+) -> dict[str, Interval]:
+    """Return the interval of each metric that the rows could give."""
+    carries = truth == 1
+    positives, negatives = effective_size(weights[carries]), effective_size(weights[~carries])
+    flagged, either = effective_size(weights[flags]), effective_size(weights[flags | carries])
+    known = {name: value for name, value in values.items() if value is not None}
+    intervals = {
+        "roc_auc": lambda value: ranking_interval(value, positives, negatives),
+        "average_precision": lambda value: ranking_interval(value, positives, negatives),
+        "precision": lambda value: wilson(value, flagged),
+        "recall": lambda value: wilson(value, positives),
+        "f1": lambda value: f1_interval(value, either),
+    }
+    return {name: intervals[name](value) for name, value in known.items()}
 
 
 def _confusion(truth: Floats, flags: NDArray[np.bool_], weights: Floats) -> Confusion:
@@ -259,7 +320,8 @@ def _roc_auc_error(rows: _Rows, resamples: int, seed: int) -> float | None:
                 values.append(positive @ lower / pairs)
         if values:
             means.append(np.mean(values))
-    return float(np.std(means, ddof=1)) if len(means) > 1 else None
+    # 0 where every resample ranks all rows rightly, which says nothing about other rows.
+    return float(np.std(means, ddof=1)) or None if len(means) > 1 else None
 
 
 def _means(metrics: Mapping[str, LabelMetrics]) -> dict[str, float | None]:
@@ -271,6 +333,12 @@ def _notes(metrics: Mapping[str, LabelMetrics]) -> list[str]:
     for label, values in metrics.items():
         if values.rows == 0:
             notes.append(f"{label} has no figures: no row knows it.")
+        elif values.positives == 0 and values.f1 is not None:
+            notes.append(
+                f"{label} has no ROC-AUC and average precision: none of its {values.rows:,} rows "
+                "carries it. It is predicted, so its recall and F1 count as 0 in the means "
+                "(zero_division=0 in scikit-learn)."
+            )
         elif values.positives == 0:
             notes.append(
                 f"{label} has no ROC-AUC, average precision, recall and F1: "
@@ -281,6 +349,10 @@ def _notes(metrics: Mapping[str, LabelMetrics]) -> list[str]:
                 f"{label} has no ROC-AUC and average precision: "
                 f"every one of its {values.rows:,} rows carries it."
             )
-        elif values.precision is None:
-            notes.append(f"{label} has no precision: no row is flagged.")
+        if values.positives and values.confusion.precision is None:
+            told = "predicted" if values.threshold is None else "flagged"
+            notes.append(
+                f"{label} is never {told}, so its precision counts as 0 in the means "
+                "(zero_division=0 in scikit-learn)."
+            )
     return notes

@@ -14,7 +14,9 @@ from typing import Any, SupportsFloat
 
 import pandas as pd
 
-from finetune.measure.tables import METRICS, Column, Table, decimals
+from finetune.measure.confusion import confused_table, confusion_table
+from finetune.measure.intervals import Interval, warnings
+from finetune.measure.tables import METRICS, Column, Table, decimals, interval
 
 
 def ratio(part: SupportsFloat, whole: SupportsFloat) -> float | None:
@@ -93,10 +95,15 @@ class LabelMetrics:
 
     Precision, recall, F1 and confusion hold at the threshold, f1_at_half at 0.5. For a class of
     evaluate_classes they hold for “this class or another”, and threshold and f1_at_half are None.
+    effective_positives, effective_negatives: the rows that carry the label and those that do not,
+        as many as their weights leave of them; see intervals.effective_size.
+    intervals: the 95 % interval, [low, high], of those metrics that have one.
     """
 
     rows: int
     positives: int
+    effective_positives: float
+    effective_negatives: float
     share: float | None
     roc_auc: float | None
     average_precision: float | None
@@ -109,6 +116,12 @@ class LabelMetrics:
     calibration_error: float | None
     confusion: Confusion
     reliability: list[Bin]
+    intervals: dict[str, Interval]
+
+    @property
+    def effective_rows(self) -> float:
+        """The smaller of the two effective numbers of rows, on which the metrics rest."""
+        return min(self.effective_positives, self.effective_negatives)
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,9 @@ class LabelsReport(_Written):
     """Metrics of labels that can hold together; means are over the labels that have the metric.
 
     weighted: whether a row counts other than once.
-    roc_auc_error: standard error of the mean ROC-AUC, by bootstrap; None when not asked for.
+    roc_auc_error: standard error of the mean ROC-AUC, by bootstrap; None when not asked for, and
+        where it would be too small.
+    intervals: 95 % intervals of the means, [low, high].
     """
 
     rows: int
@@ -155,6 +170,7 @@ class LabelsReport(_Written):
     weighted: bool
     labels: dict[str, LabelMetrics]
     means: dict[str, float | None]
+    intervals: dict[str, Interval]
     roc_auc_error: float | None
     original_at_half: OriginalMetrics
     original_at_thresholds: OriginalMetrics
@@ -167,6 +183,8 @@ class ClassesReport(_Written):
 
     accuracy: share of rows answered right; micro-averaged F1 is the same number.
     macro_f1: mean of the classes' F1.  calibration_error: of the likeliest class's probability.
+    intervals: 95 % intervals of the means and of the accuracy, [low, high].
+    confusion_matrix: true class → predicted class → sum of row weights.
     """
 
     rows: int
@@ -178,6 +196,8 @@ class ClassesReport(_Written):
     reliability: list[Bin]
     labels: dict[str, LabelMetrics]
     means: dict[str, float | None]
+    intervals: dict[str, Interval]
+    confusion_matrix: dict[str, dict[str, float]]
     notes: list[str]
 
 
@@ -188,6 +208,7 @@ LABEL_METRICS = (
     "recall", "f1", "f1_at_half", "brier", "calibration_error",
 )  # fmt: skip
 """The metrics of a label that the terminal and the CSV show, in order."""
+MATRIX_ON_TERMINAL = 12  # classes; a wider matrix would wrap
 
 
 def label_table(
@@ -206,6 +227,23 @@ def label_table(
     averages = (means.get(name) for name in known)
     rows.append([mean_row, *("" if value is None else value for value in averages)])
     return Table(columns=[Column("label"), *(METRICS[name] for name in known)], rows=rows)
+
+
+def interval_table(report: Mapping[str, Any], mean_row: str = "mean") -> Table | None:
+    """Return the 95 % intervals of each label and of the means; None if the report has none.
+
+    report: as metrics.json has it.  mean_row: what the last row is called.
+    """
+    labels = {label: metrics.get("intervals", {}) for label, metrics in report["labels"].items()}
+    names = [name for name in METRICS if any(name in known for known in labels.values())]
+    if not names:
+        return None
+    rows = {**labels, mean_row: report["intervals"]}
+    return Table(
+        title="95 % intervals:",
+        columns=[Column("label"), *(Column(METRICS[name].title, interval) for name in names)],
+        rows=[[label, *(known.get(name) for name in names)] for label, known in rows.items()],
+    )
 
 
 def original_table(report: Mapping[str, Any]) -> Table | None:
@@ -230,8 +268,11 @@ def summaries(report: Mapping[str, Any]) -> list[str]:
         error = decimals(report["roc_auc_error"])
         sentences.append(f"Standard error of the mean ROC-AUC: {error} (bootstrap).")
     if "accuracy" in report:
+        known = report.get("intervals", {}).get("accuracy")
+        within = f" (95 % interval {interval(known)})" if known else ""
         sentences.append(
-            f"Accuracy {decimals(report['accuracy'])}, macro F1 {decimals(report['macro_f1'])}, "
+            f"Accuracy {decimals(report['accuracy'])}{within}, "
+            f"macro F1 {decimals(report['macro_f1'])}, "
             f"calibration error of the likeliest class {decimals(report['calibration_error'])}."
         )
     return sentences
@@ -240,10 +281,16 @@ def summaries(report: Mapping[str, Any]) -> list[str]:
 def _text(report: Mapping[str, Any]) -> str:
     rows = f"{report['rows']:,} rows, " + ("weighted" if report["weighted"] else "unweighted")
     rows += f"; {report['blank']:,} blank rows left out" if report["blank"] else ""
-    parts = [rows, label_table(report).text(), *summaries(report)]
-    originals = original_table(report)
-    if originals:
-        parts.append(originals.text())
+    matrix = report.get("confusion_matrix", {})
+    wide = len(matrix) > MATRIX_ON_TERMINAL
+    tables = [
+        interval_table(report),
+        original_table(report),
+        confused_table(report) if wide else confusion_table(report),
+    ]
+    parts = [rows, *(f"Warning: {warning}" for warning in warnings(report))]
+    parts += [label_table(report).text(), *summaries(report)]
+    parts += [table.text() for table in tables if table]
     notes = "\n".join(f"Note: {note}" for note in report["notes"])
     return "\n\n".join(filter(None, [*parts, notes]))
 

@@ -33,6 +33,17 @@ def count(value: float | None) -> str:
     return _write(value, ",")
 
 
+def weight(value: float | None) -> str:
+    """Write a sum of row weights; without decimals where it is a whole number of rows."""
+    whole = value is None or value != value or float(value).is_integer()
+    return _write(value, ",.0f" if whole else ",.1f")
+
+
+def interval(value: Sequence[float] | None) -> str:
+    """Write the two ends of an interval with three decimals; – for None."""
+    return MISSING if value is None else f"{value[0]:.3f} to {value[1]:.3f}"
+
+
 def words(value: Any) -> str:
     """Write yes or no for a truth value, – for None, anything else unchanged."""
     if isinstance(value, bool):

@@ -15,6 +15,7 @@ from textwrap import indent
 from comment_toxicity.errors import GateError, PublishError, SettingsError
 from comment_toxicity.fetch.find import find_model
 from finetune.card import measured
+from finetune.measure.intervals import warnings
 from finetune.measure.tables import METRICS
 from finetune.publish.bundle import Bundle
 from finetune.publish.conditions import Condition, Verdict, judge, verdict_table
@@ -146,7 +147,9 @@ def _notes(bundle: Bundle) -> Iterable[str]:
             "hosted inference cannot. `python -m finetune export calibrate evaluate card --formats "
             "safetensors,onnx --output-dir RUN` writes both."
         )
-    if not measured(bundle.metrics)[1]:
+    _, report = measured(bundle.metrics)
+    yield from warnings(report)
+    if not report:
         yield "no metrics.json, so the card shows no metrics"
 
 

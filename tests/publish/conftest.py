@@ -21,7 +21,7 @@ def write_metrics(folder: Path, roc_auc: float = 0.97) -> None:
         "blank": 0,
         "weighted": False,
         "means": metrics,
-        "labels": {"threat": metrics | {"rows": 100, "positives": 7, "share": 0.07}},
+        "labels": {"threat": metrics | {"rows": 100, "positives": 40, "share": 0.4}},
         "notes": [],
     }
     content = {"data": {"name": "rows.csv", "sha256": "0" * 64, "rows": 100}, "test": report}
