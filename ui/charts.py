@@ -11,6 +11,7 @@ import streamlit as st
 Points = Sequence[Mapping[str, Any]]
 BAR_COLOR = "#7389a6"
 THRESHOLD_COLOR = "#d9480f"
+MATRIX_NUMBERS = 12  # classes of a confusion matrix with numbers in its cells
 # Distinct for people with colour blindness (Okabe and Ito 2008), readable on both themes.
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9"]
 
@@ -75,6 +76,53 @@ def bars(points: Points, share: str, name: str, alt: str) -> None:
     mark = {"type": "bar", "color": BAR_COLOR}
     spec = {"data": {"values": list(points)}, "mark": mark, "encoding": encoding}
     st.vega_lite_chart({**spec, "height": {"step": 22}}, alt=alt)
+
+
+def matrix(cells: Points, alt: str) -> None:
+    """Draw a confusion matrix. cells: true class, predicted, rows, and of the true class (share).
+
+    Cells shrink with the number of classes; above MATRIX_NUMBERS they show their rows on hovering.
+    """
+    classes = list(dict.fromkeys(cell["true class"] for cell in cells))
+    step = 44 if len(classes) <= MATRIX_NUMBERS else 20
+    x = {"field": "predicted", "type": "nominal", "sort": classes}
+    y = {"field": "true class", "type": "nominal", "sort": classes}
+    share = {"field": "of the true class", "type": "quantitative"}
+    squares = {
+        "mark": {"type": "rect", "stroke": "#8a8a8a", "strokeWidth": 0.3},
+        "encoding": {
+            "x": {**x, "axis": {"orient": "top", "labelAngle": -45, "labelLimit": 120}},
+            "y": {**y, "axis": {"labelLimit": 160}},
+            "color": {
+                **share,
+                "scale": {"domain": [0, 1], "scheme": "blues"},
+                "legend": {"format": ".0%", "title": None},
+            },
+            "tooltip": [
+                {"field": "true class", "type": "nominal"},
+                {"field": "predicted", "type": "nominal"},
+                {"field": "rows", "type": "quantitative", "format": ","},
+                {**share, "format": ".1%"},
+            ],
+        },
+    }
+    white = {"test": "datum['of the true class'] > 0.5", "value": "white"}
+    numbers = {
+        "mark": {"type": "text", "fontSize": 11},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "text": {"field": "rows", "type": "quantitative", "format": ","},
+            "color": {"condition": white, "value": "#222222"},
+        },
+    }
+    spec = {
+        "data": {"values": list(cells)},
+        "layer": [squares, numbers] if len(classes) <= MATRIX_NUMBERS else [squares],
+        "width": {"step": step},
+        "height": {"step": step},
+    }
+    st.vega_lite_chart(spec, alt=alt, width="content")
 
 
 def lines(

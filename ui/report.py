@@ -5,7 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from finetune.measure.report import label_table, original_table
+from finetune.measure.confusion import confused_table
+from finetune.measure.intervals import warnings
+from finetune.measure.report import interval_table, label_table, original_table
 from finetune.measure.tables import METRICS, Table
 from ui import charts
 from ui.catalog import label_name
@@ -31,13 +33,58 @@ HELP = {
 
 def show_report(report: Report, model: str) -> None:
     """Show headline metrics, a table with a row a label, and what could not be measured."""
+
+    def named(label: str) -> str:
+        return label_name(label, model)
+
+    for warning in warnings(report, named):
+        st.warning(in_markdown(warning))
     show_headline(report)
-    show_table(label_table(report, SHOWN).renamed("label", lambda label: label_name(label, model)))
+    show_table(label_table(report, SHOWN).renamed("label", named))
+    intervals = interval_table(report)
+    if intervals:
+        with st.expander("95 % intervals: how far off these metrics can be by chance"):
+            show_table(intervals.renamed("label", named))
+    show_confusion(report, model)
     originals = original_table(report)
     if originals:
         show_table(originals)
     for note in report.get("notes", []):
         st.caption(in_markdown(note))
+
+
+def show_confusion(report: Report, model: str) -> None:
+    """Draw the confusion matrix of a single-label model, and list its most frequent confusions."""
+    matrix = report.get("confusion_matrix")
+    if not matrix:
+        return
+    by_weight = " counted by weight" if report.get("weighted") else ""
+    st.markdown(
+        f"**Confusion matrix**, in rows{by_weight}; a darker cell has more of its true class"
+    )
+    cells = [
+        {
+            "true class": label_name(true, model),
+            "predicted": label_name(predicted, model),
+            "rows": round(weight, 1),
+            "of the true class": weight / (sum(row.values()) or 1),
+        }
+        for true, row in matrix.items()
+        for predicted, weight in row.items()
+    ]
+    right = sum(row.get(true, 0) for true, row in matrix.items())
+    total = sum(sum(row.values()) for row in matrix.values())
+    charts.matrix(
+        cells,
+        alt=f"Confusion matrix of {len(matrix)} classes: {right:,.0f} of {total:,.0f} rows are on "
+        "its diagonal, where the predicted class is the true one.",
+    )
+    confused = confused_table(report)
+    if confused:
+        with st.expander("The most frequent confusions"):
+            for column in ("true class", "predicted"):
+                confused = confused.renamed(column, lambda label: label_name(label, model))
+            show_table(confused)
 
 
 def show_table(table: Table) -> None:

@@ -12,6 +12,7 @@ from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 from finetune.thresholds import Criterion
 
 LABELS = ["toxic", "insult"]
+HALF = dict.fromkeys(LABELS, 0.5)
 RUN = {
     "settings": {
         "train_data": "data/train.csv",
@@ -168,6 +169,30 @@ def test_without_test_rows_the_validation_metrics_are_shown_and_named_as_such(fo
     assert "test rows" not in card
 
 
+def test_metrics_of_few_rows_have_a_warning_and_are_not_in_the_model_index(folder):
+    test = evaluate_labels([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.7]], LABELS, HALF, resamples=9)
+    write(folder, metrics={"data": {"name": "test.csv"}, "test": test.to_dict()})
+    card = render_card(folder, "m")
+    assert "**Warning.** Too few rows to rely on: toxic (carried by 1 of 2), insult" in card
+    assert "| **mean** | 0.207 to 1.000 |" in card
+    assert "Standard error" not in card
+    assert "model-index" not in front_matter(card)
+
+
+def test_thresholds_from_few_positive_rows_have_a_warning(folder):
+    assert "Fewer than 30 of these rows" not in render_card(folder, "m")
+    decision = json.loads((folder / "decision.json").read_text())
+    decision["labels"]["insult"]["positives"] = 3
+    (folder / "decision.json").write_text(json.dumps(decision))
+    assert "Fewer than 30 of these rows carry `insult` (3)" in render_card(folder, "m")
+
+
+@pytest.mark.parametrize("labels", [["OFF", "NOT"], ["hate", "offensive", "neither"], ["Abusive"]])
+def test_a_model_of_any_harm_has_the_known_harms(tmp_path, labels):
+    write(tmp_path, config={"id2label": dict(enumerate(labels))})
+    assert "## Known harms and limits" in render_card(tmp_path, "m")
+
+
 def test_a_folder_with_only_a_config_gets_a_card(tmp_path):
     write(tmp_path, config={"id2label": {"0": "negative", "1": "positive"}})
     card = render_card(tmp_path, "m")
@@ -177,8 +202,8 @@ def test_a_folder_with_only_a_config_gets_a_card(tmp_path):
 
 
 def test_a_single_label_model_has_an_accuracy_and_no_thresholds(tmp_path):
-    logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]] * 5)
-    targets = np.eye(2)[[0, 1, 1, 1] * 5]
+    logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]] * 40)
+    targets = np.eye(2)[[0, 1, 1, 1] * 40]
     labels = ["negative", "positive"]
     decision = fit_decision(logits, targets, labels, "softmax", Criterion("best-f1")).decision
     Decision("softmax", decision.labels, Weights("model.onnx", "00"), "likeliest", 20).save(
@@ -196,6 +221,9 @@ def test_a_single_label_model_has_an_accuracy_and_no_thresholds(tmp_path):
     card = render_card(tmp_path, "m")
     assert "Accuracy 0.7500" in card
     assert "Thresholds" not in card
+    assert (
+        "| true class | negative | positive |\n| --- | --- | --- |\n| negative | 40 | 0 |" in card
+    )
     metrics = front_matter(card)["model-index"][0]["results"][0]["metrics"]
     assert {"type": "accuracy", "value": 0.75, "name": "accuracy"} in metrics
 

@@ -1,8 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
+from finetune.measure.confusion import confusion_table
 from finetune.measure.evaluate import (
     calibration_error,
     evaluate_classes,
@@ -141,6 +144,85 @@ def test_the_bootstrap_error_repeats_with_its_seed_and_is_near_the_exact_one():
     assert errors[0] == errors[1]
     # Mann and Whitney (1947): sqrt((m + n + 1) / (12 m n)) for scores that know nothing
     assert errors[0] == pytest.approx(np.sqrt(401 / (12 * 200 * 200)), rel=0.2)
+
+
+def test_few_rows_have_no_standard_error_but_intervals_and_a_warning():
+    report = evaluate_labels(
+        column(1, 0, 0, 0), column(0.9, 0.1, 0.2, 0.3), ["rude"], HALF, resamples=50
+    )
+    assert (report.labels["rude"].roc_auc, report.labels["rude"].f1) == (1, 1)
+    assert report.roc_auc_error is None
+    for low, high in report.labels["rude"].intervals.values():
+        assert (low < 0.5, high) == (True, 1)
+    assert report.intervals["roc_auc"] == report.labels["rude"].intervals["roc_auc"]
+    assert "Warning: Too few rows to rely on: rude (carried by 1 of 4)" in report.table()
+
+
+def test_a_perfect_ranking_of_many_rows_has_no_standard_error_of_zero():
+    truth = np.repeat([0.0, 1.0], 40)[:, None]
+    report = evaluate_labels(truth, truth * 0.8 + 0.1, ["rude"], HALF, resamples=20)
+    assert report.roc_auc_error is None
+    assert report.intervals["roc_auc"] == pytest.approx([0.912, 1], abs=0.001)
+    assert "Warning" not in report.table()
+
+
+def test_few_negative_rows_are_warned_of_like_few_positive_ones():
+    truth = np.repeat([0.0, 1.0], [3, 400])[:, None]
+    table = evaluate_labels(truth, truth * 0.8 + 0.1, ["rude"], HALF).table()
+    assert "rude (carried by 400 of 403)" in table
+
+
+def test_rows_count_for_the_warning_by_their_effective_number():
+    truth = np.repeat([0.0, 1.0], 40)[:, None]
+    weights = np.ones(80)
+    weights[-1] = 1000  # one row outweighs the 39 others
+    report = evaluate_labels(truth, truth * 0.8 + 0.1, ["rude"], HALF, weights)
+    assert report.labels["rude"].effective_positives == pytest.approx(1.08, abs=0.01)
+    assert "counted by weight" in report.table()
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2), (0, 1), (0, 1, 1)])
+def test_the_means_of_classes_are_the_macro_averages_of_scikit_learn(classes):
+    """Of classes that are never predicted, never true, or neither."""
+    generator = np.random.default_rng(3)
+    truth = generator.choice(classes, 60)
+    scores = generator.dirichlet([3, 1, 1, 1], 60) * [1, 1, 0.1, 1]
+    scores[:, 3] *= 0.2 if 2 in classes else 1
+    report = evaluate_classes(np.eye(4)[truth], scores, ["a", "b", "c", "d"])
+    wanted = precision_recall_fscore_support(
+        truth, scores.argmax(axis=1), average="macro", zero_division=0
+    )
+    means = [report.means[name] for name in ("precision", "recall", "f1")]
+    assert means == pytest.approx(wanted[:3])
+
+
+def test_a_label_that_is_never_flagged_does_not_raise_the_mean_precision():
+    targets, scores = np.array([[1, 1], [0, 0]]), np.array([[0.9, 0.4], [0.1, 0.1]])
+    report = evaluate_labels(targets, scores, ["a", "b"], {"a": 0.5, "b": 0.5})
+    assert report.means["precision"] == 0.5
+    assert "b is never flagged, so its precision counts as 0" in report.notes[0]
+
+
+def test_the_confusion_matrix_has_true_classes_as_rows_and_counts_by_weight():
+    targets = np.array([[1, 0], [1, 0], [0, 1], [NAN, NAN]])
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]])
+    report = evaluate_classes(targets, scores, ["good", "bad"], [1, 2, 0.5, 1])
+    assert report.to_dict()["confusion_matrix"] == {
+        "good": {"good": 1, "bad": 2},
+        "bad": {"good": 0, "bad": 0.5},
+    }
+    assert re.search(r"^good +1 +2$", report.table(), re.M)
+
+
+def test_a_matrix_of_many_classes_is_a_list_of_confusions_on_the_terminal():
+    names = [f"emotion{number}" for number in range(28)]
+    answers = np.eye(28)[[1, *range(1, 28)]]
+    report = evaluate_classes(np.eye(28), answers, names)
+    assert "The most frequent of 1 confusions:\ntrue class" in report.table()
+    assert re.search(r"^emotion0 +emotion1 +1 +100.0 %$", report.table(), re.M)
+    whole = confusion_table(report.to_dict())
+    assert whole.cells()[0][:3] == ["1 emotion0", "0", "1"]
+    assert [column.title for column in whole.columns][:3] == ["true class", "1", "2"]
 
 
 def test_a_report_is_plain_json_without_nan():

@@ -13,6 +13,7 @@ from comment_toxicity.errors import UserError
 from comment_toxicity.fetch import find
 from comment_toxicity.fetch.find import find_model
 from comment_toxicity.folder import ModelFolder
+from finetune.measure.intervals import few_rows
 from ui.catalog import HUB_MODELS
 from ui.text import shortened, without_images
 
@@ -64,6 +65,14 @@ class ModelFacts:
         except (KeyError, TypeError):
             return None
         return value if isinstance(value, float) else None
+
+    @property
+    def few_rows(self) -> bool:
+        """Whether a label of that report has too few rows for its metrics to be relied on."""
+        try:
+            return bool(self.measured and few_rows(self.measured[1]))
+        except (TypeError, AttributeError):
+            return False
 
     @property
     def plots(self) -> list[Path]:

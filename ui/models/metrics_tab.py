@@ -25,5 +25,7 @@ def show_metrics(name: str, facts: ModelFacts) -> None:
         st.info("Its metrics.json has a format that this page cannot show.")
     for plot in facts.plots:
         confusion = plot.stem == "confusion"
+        if confusion and report.get("confusion_matrix"):
+            continue  # it is above
         what = "Confusion matrices" if confusion else "ROC and precision-recall curves"
         st.image(str(plot), caption=f"{what} on the run's test rows, by label")
