@@ -297,3 +297,17 @@ def test_the_facts_are_read_without_the_weights(with_tiny, monkeypatch):
     assert len(facts.folder.labels) == 6
     assert facts.megabytes > 0
     assert json.loads(decision_file(facts.folder.decision))["rows"] == 100
+
+
+def test_metrics_of_few_rows_have_a_warning_and_a_matrix_of_classes_is_drawn(with_tiny):
+    from finetune.measure.evaluate import evaluate_classes
+
+    report = evaluate_classes(np.eye(3), np.eye(3)[[0, 2, 2]], ["kind", "dull", "rude"])
+    content = json.dumps({"test": report.to_dict()})
+    (with_tiny / "models" / "toxic-minilm" / "metrics.json").write_text(content)
+    page = visit("models")
+    assert not page.exception
+    assert "kind (carried by 1 of 3)" in page.warning[0].value.replace("\\", "")
+    assert any("Confusion matrix" in text.value for text in page.markdown)
+    assert "(few rows)" in html(page)
+    assert "to 1.000" in html(page)
