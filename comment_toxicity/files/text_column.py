@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comment_toxicity.errors import DataError
+from comment_toxicity.files.columns import TEXT_COLUMNS, AmbiguousError, find_column
 from comment_toxicity.files.read import (
     NAME_COLUMN,
     Input,
@@ -48,6 +49,10 @@ def choose(
     """
     if name or rows.text_column is not None or not Path(path).is_file():
         return choose_text_column(rows, path, name), False
+    try:
+        find_column(rows.columns, TEXT_COLUMNS)
+    except AmbiguousError as error:
+        raise DataError(f"{path}: {error}") from error
     guess = guess_column(path, encoding)
     if guess.clear:
         return guess.columns[0], True

@@ -155,7 +155,7 @@ def test_noise_changes_the_share_of_rows_that_is_set():
 
 def test_the_source_of_a_url_is_the_name_of_its_file(monkeypatch):
     table = pd.DataFrame({"comment_text": ["hi"], "toxic": [1]})
-    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda *_: table)
     url = "https://example.org/rows.csv?key=secret&v=1.0"
     rows = read_extra(Settings(labels=["toxic"], extra_data=[url]))
     assert rows.source.tolist() == ["rows"]
@@ -164,7 +164,7 @@ def test_the_source_of_a_url_is_the_name_of_its_file(monkeypatch):
 def test_extra_comments_are_in_the_column_text_or_else_in_text_column(monkeypatch):
     table = pd.DataFrame({"comment_text": ["hi"], "toxic": [1]})
     settings = Settings(labels=["toxic"], extra_data=["table"])
-    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda *_: table)
     assert read_extra(settings).comment_text.tolist() == ["hi"]
     table["text"] = "ho"
     assert read_extra(settings).comment_text.tolist() == ["ho"]
@@ -172,6 +172,6 @@ def test_extra_comments_are_in_the_column_text_or_else_in_text_column(monkeypatc
 
 def test_a_configuration_of_a_hub_dataset_is_a_source_of_its_own(monkeypatch):
     table = pd.DataFrame({"text": ["you fool"], "toxic": 1, "threat": 0})
-    monkeypatch.setattr("finetune.data.mix.read_table", lambda _: table)
+    monkeypatch.setattr("finetune.data.mix.read_table", lambda *_: table)
     given = {"labels": ["toxic", "threat"], "extra_data": ["a/b:en/train", "c/d:en/train"]}
     assert read_extra(Settings(**given))["source"].tolist() == ["b:en/train", "d:en/train"]
