@@ -34,6 +34,7 @@ from comment_toxicity.files.read import (
     ParquetInput,
     file_format,
     open_input,
+    parquet_package,
 )
 from comment_toxicity.files.text_column import choose, guessed_column
 from comment_toxicity.files.write import (
@@ -73,6 +74,9 @@ def score_file(
     output_format = file_format(output, stream_format)
     if output == STANDARD_STREAM and output_format == "parquet":
         raise SettingsError("Parquet cannot be written to standard output; give a file.")
+    if output_format == "parquet":
+        with parquet_package():  # before anything is read
+            import pyarrow  # noqa: F401
     if resume and STANDARD_STREAM in (source, output):
         raise SettingsError(
             "--resume needs files: a standard stream cannot be read or written twice."

@@ -293,6 +293,6 @@ def test_the_help_has_the_default_of_every_option(capsys):
         main(["score", "--help"])
     message = capsys.readouterr().out
     options = message[message.index("options:") :].split("\n  --")[1:]
-    assert len(options) == 5
+    assert len(options) == 6
     for option in options:
         assert "default" in option or "Required" in option

@@ -149,7 +149,7 @@ def test_settings_that_contradict_each_other_are_refused(given: dict, message: s
 @pytest.mark.parametrize("cells", [["2,14", "2", "14"], [[2, 14], [2], [14]]])
 def test_a_class_column_with_several_labels_names_the_setting_for_them(cells: list, monkeypatch):
     table = pd.DataFrame({"comment_text": ["a", "b", "c"], "label": pd.Series(cells, dtype=object)})
-    monkeypatch.setattr("finetune.data.split.read_table", lambda _: table)
+    monkeypatch.setattr("finetune.data.split.read_table", lambda *_: table)
     with pytest.raises(DataError, match="set label_list_column instead"):
         with_labels(Settings(label_column="label"))
     layout = Layout("comment_text", ("2", "14"), "label")

@@ -72,10 +72,10 @@ def test_a_column_of_lists_is_refused_as_texts(tmp_path: Path):
         read_rows(str(path), LAYOUT)
 
 
-def test_a_column_can_have_an_empty_name(tmp_path: Path):
+def test_a_column_without_a_name_is_named_by_its_place_and_weighs_nothing_unasked(tmp_path: Path):
     path = tmp_path / "rows.csv"
     path.write_text("comment_text,toxic,\nyou idiot,1,0.5\n")
-    weighed = Layout("comment_text", ("toxic",), weight="")
+    weighed = Layout("comment_text", ("toxic",), weight="column 3")
     assert row_weights(read_rows(str(path), weighed), weighed).tolist() == [0.5]
     unweighed = Layout("comment_text", ("toxic",))
     assert row_weights(read_rows(str(path), unweighed), unweighed).tolist() == [1]

@@ -11,7 +11,6 @@ from comment_toxicity import load_classifier
 from comment_toxicity.decision import Decision, LabelDecision
 from tests.pages.standins import Choice, button, html, visit
 from ui.files.labelled import Labelled
-from ui.files.scored_file import ScoredFile
 from ui.models.facts import facts_of
 from ui.models.operating_point import decision_file, with_thresholds
 
@@ -211,13 +210,12 @@ def test_a_threshold_chosen_by_recall_holds_on_every_page_and_can_be_reset(with_
     assert page.session_state["thresholds"]["toxic-minilm"] == {}
 
 
-def test_a_model_loads_with_the_downloaded_decision_json(with_tiny, tmp_path):
+def test_a_model_loads_with_the_downloaded_decision_json(with_tiny):
     folder = with_tiny / "models" / "other"
     model = load_classifier(folder)
-    scored = ScoredFile(tmp_path, model.labels, "text", np.zeros((0, 6), np.float32))
     truth = np.tile([0.0, 1.0], 50).astype(np.float32)[:, None].repeat(6, 1)
     scores = np.linspace(0, 1, 100, dtype=np.float32)[:, None].repeat(6, 1)
-    labelled = Labelled(scored.labels, False, truth, scores, None)
+    labelled = Labelled(model.labels, False, truth, scores, None)
     decision = with_thresholds(model.decision, labelled, {"threat": 0.77})
     (folder / "decision.json").write_text(decision_file(decision), encoding="utf-8")
     changed = load_classifier(folder)
