@@ -21,6 +21,7 @@ from comment_toxicity.errors import ModelError, SettingsError
 from comment_toxicity.folder import ROBERTA_LIKE
 from finetune.config import Settings
 from finetune.data.confusables import fold_lookalikes
+from finetune.train.from_onnx import has_onnx_alone, read_weights
 
 SENTENCEPIECE_FILES = (
     "spm.model",
@@ -72,8 +73,10 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     tokenizer = load_tokenizer(settings.base_model)
     torch.manual_seed(settings.seed)  # the new head's weights
     try:
+        weights = read_weights(Path(where)) if has_onnx_alone(Path(where)) else None
         model, loading = AutoModelForSequenceClassification.from_pretrained(
-            where,
+            where if weights is None else None,
+            state_dict=weights,
             config=config,
             trust_remote_code=False,
             output_loading_info=True,
