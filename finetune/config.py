@@ -133,6 +133,11 @@ class Settings:
         "teaches the ranking of harmless comments",
         0.0,
     )
+    inserted: float = setting(
+        "add this many times as many rows, each a short comment inserted into a long clean one; "
+        "it keeps the short one's labels (0 to 5)",
+        0.0,
+    )
     noise: float = setting(
         "disguise this share of the training rows as people do to evade filters: misspelt, "
         "spaced out, with symbols for letters",
@@ -276,6 +281,7 @@ class Settings:
             "validation_fraction": (0, 0.9),
             "test_fraction": (0, 0.9),
             "noise": (0, 1),
+            "inserted": (0, 5),
             "passages": (0, 10),
             "logit_matching": (0, 10),
             "average_with_base": (0, 1),
@@ -341,6 +347,8 @@ class Settings:
                 raise SettingsError(
                     f"teacher_share has {source}={share:g}; give a number from 0 to 1."
                 )
+        if self.inserted and self.single_label:
+            raise SettingsError("inserted is for multi-label models; leave label_column out.")
         if self.rare and self.single_label:
             raise SettingsError("rare is for multi-label models; leave label_column out.")
         for label, share in self.rare.items():

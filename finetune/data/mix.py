@@ -4,6 +4,7 @@ Extra tables, passages cut out of comments, and noise. A row's source is its val
 SOURCE; rows of train_data have none, and settings call them train_data.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from finetune.data.tables import public_url, read_table
 TEXT, SOURCE, LICENCE = "text", "source", "licence"
 """The columns of an extra table, besides its labels."""
 MAIN = "train_data"
+BLATANT = ("insult", "threat")
+"""Labels that a reader sees in a sentence, whatever stands around it."""
+SHORT, LONG, LONGEST = 25, 60, 170
+"""Words of a comment that is inserted, at most; of one around it, at least; and kept around it."""
 
 
 def read_extra(settings: Settings, notes: dict[str, Notes] | None = None) -> pd.DataFrame:
@@ -112,6 +117,67 @@ def passage(text: str, generator: np.random.Generator) -> str:
     length = generator.integers(1, len(spans))
     first = generator.integers(0, len(spans) - length + 1)
     return text[spans[first][0] : spans[first + length - 1][1]]
+
+
+def with_inserted(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Add settings.inserted × the rows, each a short comment inserted into a long clean one.
+
+    A reader flags one insult wherever it stands, so the long comment has the labels of the short
+    one, the teachers' scores of it too. Two in three of the short ones have a label that shows in
+    the words (BLATANT, where the labels have these), drawn so that each label comes as often; the
+    others have none.
+    """
+    if not settings.inserted:
+        return rows
+    generator = np.random.default_rng(settings.seed)
+    labels = rows[settings.labels].to_numpy(dtype=float)
+    words = rows[settings.text_column].str.count(r"\s+").to_numpy() + 1
+    clean = (np.nan_to_num(labels) == 0).all(axis=1) & (labels == 0).any(axis=1)
+    hosts = np.flatnonzero(clean & (words >= LONG))
+    short = words <= SHORT
+    telling = [settings.labels.index(label) for label in BLATANT if label in settings.labels]
+    blatant = (labels[:, telling or slice(None)] == 1).any(axis=1)
+    groups = [np.flatnonzero(short & blatant & (column == 1)) for column in labels.T]
+    groups = [group for group in groups if len(group)]
+    groups += [np.flatnonzero(short & clean)] * math.ceil(len(groups) / 2)
+    groups = [group for group in groups if len(group)]
+    if not groups or not len(hosts):
+        raise DataError(
+            f"inserted is set, but the training rows have no comment of at most {SHORT} words, or "
+            f"none of at least {LONG} without a label; leave it out, or add such rows."
+        )
+    count = round(settings.inserted * len(rows))
+    picked = [
+        generator.choice(groups[group]) for group in generator.integers(len(groups), size=count)
+    ]
+    texts = rows[settings.text_column]
+    added = rows.iloc[picked].assign(
+        **{
+            settings.text_column: [
+                inserted(texts.iloc[index], texts.iloc[host], generator)
+                for index, host in zip(picked, generator.choice(hosts, count), strict=True)
+            ]
+        }
+    )
+    return pd.concat([rows, added], ignore_index=True)
+
+
+def inserted(text: str, host: str, generator: np.random.Generator) -> str:
+    """Put a text between two sentences of another, of which up to LONGEST words stay around it."""
+    spans = sentences(host)
+    cut = int(generator.integers(len(spans) + 1))
+    room = float(np.exp(generator.uniform(np.log(10), np.log(LONGEST))))
+    before, after = cut, cut  # the first sentence that stays, and the one after the last
+    while before > 0 or after < len(spans):
+        backwards = before > 0 and (after == len(spans) or generator.random() < 0.5)
+        first, last = (before - 1, after) if backwards else (before, after + 1)
+        if host.count(" ", spans[first][0], spans[last - 1][1]) > room:
+            break
+        before, after = first, last
+    gap = "\n\n" if generator.random() < 0.2 else " "
+    left = host[spans[before][0] : spans[cut - 1][1]] if before < cut else ""
+    right = host[spans[cut][0] : spans[after - 1][1]] if after > cut else ""
+    return gap.join(part for part in (left, text.strip(), right) if part)
 
 
 def with_noise(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:

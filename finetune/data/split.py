@@ -23,7 +23,7 @@ from finetune.data.labels import (
     need_columns,
     row_weights,
 )
-from finetune.data.mix import mixed, read_extra, with_passages
+from finetune.data.mix import mixed, read_extra, with_inserted, with_passages
 from finetune.data.tables import read_table
 from finetune.data.teachers import with_teachers
 
@@ -120,7 +120,7 @@ def make_split(settings: Settings) -> Split:
     # taken for one.
     own_mix = settings.validation_data and not settings.weight_column
     return Split(
-        train=with_teachers(train, settings),
+        train=with_inserted(with_teachers(train, settings), settings),
         validation=validation.reset_index(drop=True),
         test=None if test is None else test.reset_index(drop=True),
         prevalence=prevalence(validation if own_mix or candidates.empty else candidates, settings),

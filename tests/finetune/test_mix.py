@@ -8,7 +8,15 @@ import pytest
 
 from comment_toxicity.errors import DataError
 from finetune.config import Settings
-from finetune.data.mix import count_sources, passage, read_extra, with_noise, with_passages
+from finetune.data.mix import (
+    count_sources,
+    inserted,
+    passage,
+    read_extra,
+    with_inserted,
+    with_noise,
+    with_passages,
+)
 from tests.finetune.splits import split_of
 
 
@@ -127,6 +135,30 @@ def test_passages_of_train_data_are_added_without_labels(rows: pd.DataFrame):
     assert set(added.comment_text) == {"Good page.", "I like it."}
     assert added[settings.labels].isna().all(axis=None)
     assert with_passages(rows, Settings()) is rows
+
+
+def test_an_inserted_comment_stands_between_sentences():
+    host = "Good page. Who wrote it? I like it."
+    draws = np.random.default_rng(0)
+    found = {inserted("You fool!", host, draws).replace("\n\n", " ") for _ in range(200)}
+    assert {"You fool! " + host, "Good page. You fool! Who wrote it? I like it."} <= found
+    assert all("You fool!" in text for text in found)
+
+
+def test_what_is_inserted_keeps_its_labels_and_its_source(rows: pd.DataFrame):
+    rows["source"] = "forum"
+    rows.loc[0, ["comment_text", "toxic", "threat"]] = ["You fool!", 1, np.nan]
+    rows.loc[1, ["comment_text", "toxic", "threat"]] = ["A calm sentence. " * 40, 0, 0]
+    settings = Settings(labels=["toxic", "threat"], inserted=0.5)
+    found = with_inserted(rows, settings)
+    pd.testing.assert_frame_equal(found.iloc[: len(rows)], rows)
+    added = found.iloc[len(rows) :]
+    assert len(added) == round(len(rows) / 2)
+    assert added.comment_text.str.contains("A calm sentence.").all()
+    insults = added[added.comment_text.str.contains("You fool!")]
+    assert len(insults) and (insults.toxic == 1).all() and insults.threat.isna().all()
+    assert (added.source == "forum").all()
+    assert with_inserted(rows, Settings()) is rows
 
 
 def test_no_passage_is_a_held_out_comment(main_rows: Path):
