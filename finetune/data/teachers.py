@@ -26,12 +26,17 @@ FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
 
 
 def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Add the scores of settings.teachers to training rows; without teachers return them as is."""
+    """Add the scores of settings.teachers to training rows; without teachers return them as is.
+
+    They are NaN in rows that learn nothing from them: all labels known, and a share of 0.
+    """
     if not settings.teachers:
         return rows
+    labels = rows.reindex(columns=settings.labels).to_numpy(dtype=float)
+    taught = np.isnan(labels).any(axis=1) | (_shares(rows, settings) > 0)
     texts = rows[settings.text_column]
-    distinct = pd.unique(texts)
-    means = pd.DataFrame(teacher_scores(distinct, settings), index=distinct).loc[texts]
+    distinct = pd.unique(texts[taught])
+    means = pd.DataFrame(teacher_scores(distinct, settings), index=distinct).reindex(texts)
     columns = {
         PREFIX + label: means[index].to_numpy() for index, label in enumerate(settings.labels)
     }
@@ -79,13 +84,14 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
         return labels
     taught = rows[columns].to_numpy(dtype=np.float32)
     sources = sources_of(rows)
-    share = np.repeat(
-        sources.map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)[:, None],
-        len(settings.labels),
-        axis=1,
-    )
+    share = np.repeat(_shares(rows, settings)[:, None], len(settings.labels), axis=1)
     for label, most in settings.rare.items():
         column = settings.labels.index(label)
         rare = (labels[:, column] >= HALF) & (sources != MAIN).to_numpy()
         share[rare, column] = np.minimum(share[rare, column], most)
-    return np.where(np.isnan(labels), taught, (1 - share) * labels + share * taught)
+    return np.where(np.isnan(labels), taught, (1 - share) * labels + share * np.nan_to_num(taught))
+
+
+def _shares(rows: pd.DataFrame, settings: Settings) -> NDArray[np.float32]:
+    """The share of settings.teacher_share that each row's source has."""
+    return sources_of(rows).map(settings.teacher_share).fillna(0.0).to_numpy(dtype=np.float32)
