@@ -65,6 +65,7 @@ MAINS = {
     (sys.executable, "-m", "comment_toxicity"): "comment_toxicity.__main__",
     (sys.executable, "-m", "finetune"): "finetune.__main__",
     (sys.executable, "-m", "finetune.audit"): "finetune.audit.__main__",
+    (sys.executable, "-m", "finetune.everyday_rows"): "finetune.everyday_rows",
     (sys.executable, "-m", "finetune.rated_sentences"): "finetune.rated_sentences",
     (sys.executable, "test_model.py"): "test_model",
 }
