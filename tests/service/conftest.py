@@ -87,9 +87,10 @@ def until(condition, seconds=60):
 
 
 @contextmanager
-def listening(app):
+def listening(app, **settings):
     """Serve an application on a free local port, in a thread; yield its URL."""
-    config = uvicorn.Config(app, port=0, log_level="critical", access_log=False, lifespan="on")
+    settings = {"log_level": "critical", "access_log": False, "lifespan": "on", **settings}
+    config = uvicorn.Config(app, port=0, **settings)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
