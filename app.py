@@ -15,7 +15,9 @@ from starlette.routing import BaseRoute
 
 from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import UserError
+from comment_toxicity.service.connections import bound_every_server
 from comment_toxicity.service.routes import lifespan, routes
+from comment_toxicity.service.server import drain_at_sigterm
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from ui import downloads
@@ -30,9 +32,12 @@ def give_up(error: UserError) -> NoReturn:
 
 
 try:
-    SERVICE = Service(ServiceSettings.read(), load=lambda name: shared_models().get(name))
+    SETTINGS = ServiceSettings.read().on(st.get_option("server.address") or "")
+    SERVICE = Service(SETTINGS, load=lambda name: shared_models().get(name))
 except UserError as error:  # an environment variable that cannot be understood
     give_up(error)
+
+bound_every_server()
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
 ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE, downloads.base_path())]
@@ -44,6 +49,7 @@ async def running(server: st.App) -> AsyncIterator[None]:
     async with AsyncExitStack() as until_stopped:
         try:
             await until_stopped.enter_async_context(lifespan(SERVICE)(server))
+            drain_at_sigterm(SERVICE)
         except UserError as error:  # a model or a database that cannot be used
             give_up(error)
         # uvicorn ends by the signal that stopped it, and then nothing is run at exit.
