@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from comment_toxicity.service.browsers import check_host, check_origin
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
 from comment_toxicity.service.compression import Decompressor
 from comment_toxicity.service.endpoints import endpoints
@@ -74,7 +75,7 @@ def create_app(service: Service, base: str = "") -> Starlette:
                 expose_headers=["retry-after"],
             )
         )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(
                 base + endpoint.path, _Handler(service, endpoint, base), methods=[endpoint.method]
@@ -85,6 +86,9 @@ def create_app(service: Service, base: str = "") -> Starlette:
         exception_handlers={HTTPException: _no_such_route},
         lifespan=lifespan(service),
     )
+    # A path with a slash too many would lead to a URL made of the caller's Host, key included.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Handler:
@@ -107,6 +111,7 @@ class _Handler:
     async def _answered(self, request: Request, until_sent: ExitStack) -> Response:
         service = self._service
         try:
+            self._check_browser(request)
             body = await _body(request, service, until_sent)
         except ApiError as error:
             until_sent.close()
@@ -125,6 +130,12 @@ class _Handler:
         )
         answer = await service.answer(self._endpoint, call, until_sent)
         return _response(answer, service.draining)
+
+    def _check_browser(self, request: Request) -> None:
+        settings = self._service.settings
+        check_host(request.headers.get("host", ""), settings.allowed_hosts)
+        if self._endpoint.method != "GET":
+            check_origin(request.headers, [settings.public_url], settings.cors_origins)
 
 
 def _in_pieces(send: Send) -> Send:

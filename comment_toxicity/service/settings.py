@@ -12,14 +12,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.fetch.find import EMBEDDED
+from comment_toxicity.service.browsers import LOCAL, is_loopback
 
 PREFIX = "TOXICITY_"
 KEYS_VARIABLE = f"{PREFIX}API_KEYS"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 DEFAULT_DATABASE = "sqlite:///feedback.sqlite3"
+HOST = re.compile(r"\*|(\*\.)?[\w.-]+", re.ASCII)
 # Written into the discovery document, so it must be a URL and nothing else.
 ADDRESS = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*)?", re.ASCII)
 
@@ -76,6 +79,13 @@ class ServiceSettings:
         "let web pages of these comma-separated origins call from a browser; * for all "
         "(default: none)",
     )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        "NAMES",
+        "answer only to these comma-separated host names, *.example.org for those below one, * for "
+        "all; IP addresses and localhost are always answered (default: no others on a loopback "
+        "address such as 127.0.0.1, else all)",
+    )
     public_url: str = _setting(
         "",
         "URL",
@@ -102,6 +112,12 @@ class ServiceSettings:
                 raise SettingsError(
                     f"--languages: {language!r} is not a language code; write it as en or de."
                 )
+        for host in self.allowed_hosts:
+            if not HOST.fullmatch(host):
+                raise SettingsError(
+                    f"--allowed-hosts: {host!r} is not a host name; write it as example.org, "
+                    "without scheme or port."
+                )
         if self.public_url and not ADDRESS.fullmatch(self.public_url):
             raise SettingsError(
                 f"--public-url: {self.public_url!r} is not a URL; write it as https://HOST/PATH."
@@ -119,6 +135,16 @@ class ServiceSettings:
             if given is not None:
                 values[entry.name] = _convert(given, entry.default, origin)
         return cls(**values)
+
+    def on(self, address: str) -> Self:
+        """Return the settings of a server that listens on this address, or host name.
+
+        Only this machine reaches a loopback address, but so do the websites that it looks at.
+        """
+        if self.allowed_hosts or not is_loopback(address):
+            return self
+        public = urlsplit(self.public_url).hostname
+        return dataclasses.replace(self, allowed_hosts=(LOCAL, *([public] if public else [])))
 
     def environment(self) -> dict[str, str]:
         """Return the variables from which read() gets these settings in another process."""
