@@ -1,15 +1,20 @@
-"""API keys, compared in constant time, and a rate limit for each caller."""
+"""API keys, compared in constant time, and a rate limit for each caller.
+
+Without keys a caller is an IPv4 address, or the /64 of an IPv6 address: one line has that many.
+"""
 
 import hashlib
 import hmac
+import ipaddress
 import logging
 import os
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, RateLimitItemPerMinute, parse_many
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
@@ -25,6 +30,8 @@ NO_KEY = (
     "Method doesn't allow unregistered callers (callers without established identity). Please use "
     "API Key or other form of API consumer identity to call this API."
 )
+WRONG_KEYS = RateLimitItemPerMinute(10)  # of one address
+MOST_KNOWN = 10_000  # addresses that have used a key
 BAD_KEY = "API key not valid. Please pass a valid API key."
 BAD_KEY_DETAILS = {
     "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -48,20 +55,26 @@ class Access:
                 f"{KEYS_VARIABLE}: has no key; separate keys with commas, or unset it."
             )
         self._limit = _parse_limit(settings.rate_limit) if settings.rate_limit else None
-        if self._limit:
+        if self._limit or self._digests:
             self._limiter = _limiter(settings.rate_limit_storage)
+        self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
     async def admit(self, call: Call) -> None:
         """Raise ApiError for a call without a valid key, or beyond its caller's limit."""
-        caller = f"address {call.client}"
+        address = network(call.client)
+        caller = f"address {address}"
         if self._digests:
-            caller = self._checked_key(call)
+            caller = await self._checked_key(call, address)
         if self._limit:
             await self._count(caller, self._limit)
 
-    async def _count(self, caller: str, limit: RateLimitItem) -> None:
+    async def _count(
+        self, caller: str, limit: RateLimitItem, of: str = "requests", count: bool = True
+    ) -> None:
+        """Raise ApiError for a caller beyond the limit; count: or only look whether one is."""
         try:
-            if await self._limiter.hit(limit, caller):
+            within = self._limiter.hit if count else self._limiter.test
+            if await within(limit, caller):
                 return
             window = await self._limiter.get_window_stats(limit, caller)
         except StorageError as error:
@@ -69,11 +82,11 @@ class Access:
             raise busy(503, "Callers cannot be counted; try again later.", 5) from None
         raise busy(
             429,
-            f"Quota exceeded: {limit.amount} requests per {limit.get_expiry()} seconds.",
+            f"Quota exceeded: {limit.amount} {of} per {limit.get_expiry()} seconds.",
             window.reset_time - time.time(),
         )
 
-    def _checked_key(self, call: Call) -> str:
+    async def _checked_key(self, call: Call, address: str) -> str:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = call.query.get("key") or call.headers.get("x-goog-api-key") or bearer
@@ -81,9 +94,31 @@ class Access:
             raise ApiError(403, NO_KEY)
         digest = _digest(key)
         # All digests are compared in full, so the time taken reveals nothing about the keys.
-        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+        valid = sum(hmac.compare_digest(digest, known) for known in self._digests)
+        if not valid or (address, digest) not in self._known:
+            # While many are wrong, a right one gets the same answer, unless this address has
+            # used it before: a guess learns nothing, and nobody else is locked out.
+            guesses = f"wrong keys of {address}"
+            await self._count(guesses, WRONG_KEYS, "wrong API keys", count=not valid)
+        if not valid:
             raise ApiError(400, BAD_KEY, [BAD_KEY_DETAILS])
+        self._known[address, digest] = None
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
         return f"key {digest.hex()[:16]}"  # the store that counts callers never sees a key
+
+
+def network(address: str) -> str:
+    """Return what one caller has at least: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
 
 
 def _digest(key: str) -> bytes:

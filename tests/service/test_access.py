@@ -7,6 +7,7 @@ import pytest
 from limits.errors import StorageError
 
 from comment_toxicity.errors import SettingsError
+from comment_toxicity.service.access import network
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from tests.service.conftest import KIND
@@ -69,6 +70,37 @@ def test_a_key_variable_without_a_key_is_an_error(monkeypatch, keys):
 def test_an_empty_key_variable_counts_as_unset(monkeypatch):
     monkeypatch.setenv("TOXICITY_API_KEYS", "")
     Service(ServiceSettings())
+
+
+def test_guessing_keys_is_slowed(serving, keys):
+    with serving(api_keys_file=keys) as running:
+        used = {"Authorization": "Bearer first-key"}
+        assert running.get("/v1/model", **used).status == 200
+        guessed = [running.get(f"/v1/model?key=guess-{n}").status for n in range(14)]
+        assert guessed == [400] * 10 + [429] * 4
+        # A right guess gets the same answer as a wrong one; who used the key before is served.
+        refused = running.get("/v1/model?key=second-key")
+        assert refused.status == 429
+        assert (
+            refused.json["error"]["message"] == "Quota exceeded: 10 wrong API keys per 60 seconds."
+        )
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert running.get("/v1/model", **used).status == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "caller"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_ipv6_caller_is_a_whole_line(address, caller):
+    assert network(address) == caller
 
 
 def test_each_key_has_its_own_rate_limit(serving, keys):
