@@ -282,8 +282,8 @@ class _OpenApi:
                 limits = _set(minItems=minimum, maxItems=maximum)
                 schema = {"type": "array", **limits, "items": self._schema(items)}
                 return schema | _set(description=description or None)
-            case Map(values, minimum):
-                limits = _set(minProperties=minimum)
+            case Map(values, minimum, maximum):
+                limits = _set(minProperties=minimum, maxProperties=maximum)
                 return {"type": "object", **limits, "additionalProperties": self._schema(values)}
             case OneOf(options):
                 return {"oneOf": [self._schema(option) for option in options]}

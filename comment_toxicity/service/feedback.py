@@ -8,6 +8,7 @@ import codecs
 import csv
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -71,7 +72,14 @@ class FeedbackStore:
             ) from None
 
     def open(self) -> None:
-        """Create the table if it does not exist. Raises SettingsError."""
+        """Create the table if it does not exist. Raises SettingsError.
+
+        A new SQLite file is for its owner alone: it holds comments.
+        """
+        file = self._file()
+        if file:
+            with suppress(OSError):  # SQLite says below what is wrong
+                os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
         with self._translating_errors():
             TABLE.metadata.create_all(self._engine)
 
@@ -112,10 +120,9 @@ class FeedbackStore:
         self, since: datetime | None = None, community: str | None = None
     ) -> Iterator[sql.Row]:
         """Yield the corrections, oldest first. Raises SettingsError."""
-        if self._engine.url.drivername.startswith("sqlite"):
-            file = self._engine.url.database
-            if file and file != ":memory:" and not Path(file).is_file():
-                raise SettingsError(f"{file}: no such file; name the database with --database.")
+        file = self._file()
+        if file and not Path(file).is_file():
+            raise SettingsError(f"{file}: no such file; name the database with --database.")
         query = sql.select(TABLE).order_by(TABLE.c.received, TABLE.c.id)
         if since:
             query = query.where(TABLE.c.received >= since)
@@ -123,6 +130,13 @@ class FeedbackStore:
             query = query.where(TABLE.c.community == community)
         with self._translating_errors(), self._engine.connect() as connection:
             yield from connection.execution_options(yield_per=1000).execute(query)
+
+    def _file(self) -> str:
+        """Return the path of an SQLite file; empty for other databases."""
+        url = self._engine.url
+        if not url.drivername.startswith("sqlite") or url.database in (None, ":memory:"):
+            return ""
+        return str(url.database)
 
     @contextmanager
     def _translating_errors(self) -> Iterator[None]:

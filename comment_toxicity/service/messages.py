@@ -21,6 +21,7 @@ from comment_toxicity.service.proto_json import (
 )
 
 MAX_TEXT_BYTES = 20_480
+MAX_ATTRIBUTES = 100  # Perspective had some 60 names
 MAX_TEXTS = 1000  # in one call of /v1/score
 
 STRING, BOOLEAN = String(), Boolean()
@@ -76,7 +77,7 @@ ANALYZE_REQUEST = Message(
     "AnalyzeCommentRequest",
     {
         **COMMENT_FIELDS,
-        "requestedAttributes": Map(ATTRIBUTE_PARAMETERS, minimum=1),
+        "requestedAttributes": Map(ATTRIBUTE_PARAMETERS, minimum=1, maximum=MAX_ATTRIBUTES),
         "spanAnnotations": BOOLEAN,
         "doNotStore": BOOLEAN,
         "dropUnsupportedAttributes": BOOLEAN,
@@ -98,7 +99,7 @@ SUGGEST_REQUEST = Message(
     "SuggestCommentScoreRequest",
     {
         **COMMENT_FIELDS,
-        "attributeScores": Map(ATTRIBUTE_SCORES, minimum=1),
+        "attributeScores": Map(ATTRIBUTE_SCORES, minimum=1, maximum=MAX_ATTRIBUTES),
         "doNotStore": BOOLEAN,
     },
     required=("comment", "attributeScores"),

@@ -222,16 +222,19 @@ class List:
 
 @dataclass(frozen=True)
 class Map:
-    """An object with any keys. The size is documented only."""
+    """An object with any keys. Only the maximum is checked here, before the entries are read."""
 
     values: "Type"
     minimum: int | None = None
+    maximum: int | None = None
 
     def read(self, value: Any, name: str) -> dict[str, Object]:
         """Return the map, of objects; null counts as an empty one."""
         if value is not None and not isinstance(value, dict):
             raise _wrong(name, "TYPE_MESSAGE")
         entries = value or {}
+        if self.maximum is not None and len(entries) > self.maximum:
+            raise invalid(f"{_snake(name)} holds more than {self.maximum} entries")
         for key, entry in entries.items():
             if entry is not None and not isinstance(entry, dict):
                 raise _wrong(name, "TYPE_MESSAGE", f"[{_printable(key)}]")

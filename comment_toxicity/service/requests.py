@@ -24,6 +24,10 @@ from comment_toxicity.text import is_blank
 # What comes back in the answer: a request of many bytes would have an answer of many more.
 MAX_TOKEN_BYTES = 20_480
 MAX_LANGUAGES = 100
+# What a correction stores beside its comment.
+MAX_NAME = 100  # characters of an attribute's name
+MAX_COMMUNITY_BYTES = 2_048
+MAX_SPAN_SCORES = 500  # of all attributes together
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,17 @@ def suggest_request(body: Object) -> SuggestRequest:
         raise invalid("Missing attribute_scores")
     summary: dict[str, float] = {}
     spans: dict[str, list[tuple[int, int, float]]] = {}
+    span_scores = 0
     for name, scores in suggested.items():
+        if len(name) > MAX_NAME:
+            raise invalid(f"An attribute's name is longer than {MAX_NAME} characters")
         whole = ATTRIBUTE_SCORES.get(scores, "summaryScore")
         parts = ATTRIBUTE_SCORES.get(scores, "spanScores")
         if whole is None and not parts:
             raise invalid(f"Attribute {short(name)} has neither summary_score nor span_scores")
+        span_scores += len(parts)
+        if span_scores > MAX_SPAN_SCORES:
+            raise invalid(f"attribute_scores holds more than {MAX_SPAN_SCORES} span_scores")
         if whole is not None:
             summary[name] = _probability(whole, name)
         if parts:
@@ -121,13 +131,16 @@ def _common(message: Message, body: Object) -> dict[str, Any]:
     languages = message.get(body, "languages")
     if len(languages) > MAX_LANGUAGES:
         raise invalid(f"languages holds more than {MAX_LANGUAGES}")
+    community = message.get(body, "communityId")
+    if utf8_length(community) > MAX_COMMUNITY_BYTES:
+        raise invalid(f"community_id is longer than {MAX_COMMUNITY_BYTES} bytes")
     token = message.get(body, "clientToken")
     if utf8_length(token) > MAX_TOKEN_BYTES:
         raise invalid(f"client_token is longer than {MAX_TOKEN_BYTES} bytes")
     return {
         "text": text,
         "languages": [short(language.strip()) for language in languages if language.strip()],
-        "community": message.get(body, "communityId"),
+        "community": community,
         "client_token": token or None,
         "do_not_store": message.get(body, "doNotStore"),
     }

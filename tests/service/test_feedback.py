@@ -57,6 +57,16 @@ def postgres():
         shutil.rmtree(folder)
 
 
+def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path):
+    file = tmp_path / "feedback.sqlite3"
+    before = os.umask(0o022)
+    try:
+        FeedbackStore(f"sqlite:///{file}").open()
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 WITH_POSTGRES = pytest.mark.skipif(POSTGRES is None, reason="no PostgreSQL server installed")
 
 

@@ -92,6 +92,27 @@ def test_fields_that_the_answer_repeats_are_bounded(running):
     assert running.analyze(KIND, clientToken="t" * 20_480, languages=["en"] * 100).status == 200
 
 
+def test_what_a_request_may_name_is_bounded(running):
+    scores = {"summaryScore": {"value": 1}}
+    span = {"begin": 0, "end": 1, "score": {"value": 1}}
+    for fields in (
+        {"attributeScores": {f"A{number}": scores for number in range(101)}},
+        {"attributeScores": {"A" * 101: scores}},
+        {"attributeScores": {"TOXICITY": {"spanScores": [span] * 501}}},
+        {"communityId": "c" * 2_049},
+    ):
+        assert running.suggest(KIND, {"TOXICITY": 1}, **fields).error[1] == "INVALID_REQUEST"
+    many = [f"A{number}" for number in range(101)]
+    assert "more than 100" in running.analyze(KIND, many).error[0]
+    assert running.suggest(KIND, {"TOXICITY": 1}, communityId="c" * 2_048).status == 200
+
+
+def test_a_slash_too_many_redirects_nowhere(running):
+    for path in ("/v1/model/?key=secret", "/health/live/"):
+        reply = running.get(path, Host="elsewhere.example")
+        assert (reply.status, reply.headers.get("location")) == (404, None)
+
+
 def test_a_body_that_does_not_arrive_gets_408(running, monkeypatch):
     monkeypatch.setattr("comment_toxicity.service.routes.BODY_SECONDS", 0.2)
     address = urlsplit(running.url)
