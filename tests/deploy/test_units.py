@@ -1,14 +1,22 @@
 """The files for a server agree with each other and with the project."""
 
 import json
+import os
 import re
 import shlex
+import shutil
+import socket
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 import yaml
+
+from comment_toxicity.service.connections import MOST_FILES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -45,6 +53,51 @@ def test_the_unit_drops_privileges_it_does_not_need(service):
         "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
     }
     assert {name: service[name] for name in wanted} == wanted
+
+
+def test_the_unit_may_open_files_for_many_callers(service):
+    assert int(service["LimitNOFILE"]) == MOST_FILES
+    assert int(service["TasksMax"]) > 0
+
+
+@pytest.mark.skipif(not shutil.which("caddy"), reason="needs caddy")
+def test_the_proxys_log_holds_no_key_and_no_address(tmp_path):
+    """Nothing listens behind it, so each request is logged as an error."""
+    ports = []
+    for _ in range(3):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    site, behind, admin = ports
+    config = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    config = config.replace("127.0.0.1:8501", f"127.0.0.1:{behind}")
+    config = config.replace("{\n", f"{{\n\tadmin 127.0.0.1:{admin}\n", 1)
+    (tmp_path / "Caddyfile").write_text(config)
+    process = subprocess.Popen(
+        ["caddy", "run", "--adapter", "caddyfile", "--config", tmp_path / "Caddyfile"],
+        env=os.environ | {"SITE": f"http://127.0.0.1:{site}", "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{site}/v1/score?key=SECRET1", b"{}", {"X-Goog-Api-Key": "SECRET2"}
+        )
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(request, timeout=5)  # noqa: S310
+            except urllib.error.HTTPError as error:
+                assert error.code == 502
+                break
+            except OSError:
+                time.sleep(0.1)
+    finally:
+        process.terminate()
+        log = process.communicate(timeout=20)[1]
+    [line] = [line for line in log.splitlines() if '"http.log.error"' in line]
+    assert "connection refused" in line
+    assert "SECRET" not in log
+    assert '"remote' not in log
 
 
 def test_the_proxy_forwards_to_the_port_of_the_unit(service):

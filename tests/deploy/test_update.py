@@ -25,6 +25,10 @@ STAND_INS = {
     "installed": '[ ! -e broken ] || case "$*" in *"import app") exit 1 ;; esac',
     "systemctl": f'case "$1" in restart) [ ! -e "$HOME/{CURRENT}/no-start" ] ;; esac',
     "curl": "",
+    "chown": 'echo "$*" >>"$HOME/owners"',
+    "useradd": 'echo "useradd $*" >>"$HOME/owners"',
+    "systemd-run": 'echo "$*" >>"$HOME/unprivileged"; for word in "$@"; do case "$word" in '
+    '--working-directory=*) cd "${word#*=}" ;; esac; shift; [ "$word" = -- ] && exec "$@"; done',
     "journalctl": 'echo "log of $*"',
 }
 
@@ -110,6 +114,57 @@ def test_the_newest_commit_is_served(server):
     assert server.update().returncode == 0
     assert server.serving == second
     assert server.kept == {server.first, second}
+
+
+def test_packages_and_new_code_run_without_root(server):
+    lines = (server.home / "unprivileged").read_text().splitlines()
+    assert [line.partition(" -- ")[2].split("python")[-1].split()[:2] for line in lines] == [
+        ["3", "-m"],
+        ["-m", "pip"],
+        ["-m", "compileall"],
+        ["-c", "import"],
+        ["-m", "comment_toxicity"],
+    ]
+    release = server.home / f"opt/comment-toxicity/releases/{server.first}-slim"
+    for line in lines:
+        assert "--uid=comment-toxicity-build " in line
+        assert "--property=ProtectSystem=strict " in line
+        assert f"--property=ReadWritePaths={release} " in line
+    made, given, taken = (server.home / "owners").read_text().splitlines()
+    assert made.startswith("useradd --system")
+    assert given == f"-hR comment-toxicity-build: {release}"
+    assert taken == f"-hR root: {release}"  # before the release serves
+
+
+@pytest.mark.parametrize("scheme", ["http", "git"])
+def test_a_repository_that_others_could_change_on_the_way_is_refused(server, scheme):
+    server.set(REPOSITORY=f"{scheme}://x.example/y", BRANCH="main", SITE=":80", PACKAGES="slim")
+    answer = server.update()
+    assert answer.returncode == 1
+    assert "write https:// or ssh://" in answer.stderr
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
+def test_with_signers_a_commit_must_be_signed_by_one_of_them(server):
+    key, signers = server.home / "key", server.home / "signers"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    signers.write_text(f"ann@example.org {key.with_suffix('.pub').read_text()}")
+    settings = {"BRANCH": "main", "SITE": ":80", "PACKAGES": "slim", "SIGNERS": signers}
+    server.set(REPOSITORY=server.repository, **settings)
+    unsigned = server.commit("two")
+    answer = server.update()
+    assert answer.returncode == 1
+    assert f"{unsigned} is not signed by one of {signers}" in answer.stderr
+    assert server.serving == server.first
+    for name, value in {
+        "gpg.format": "ssh",
+        "user.signingKey": key,
+        "commit.gpgSign": "true",
+    }.items():
+        server.git("config", name, str(value))
+    signed = server.commit("three")
+    assert server.update().returncode == 0
+    assert server.serving == signed
 
 
 def test_the_proxy_gets_the_value_of_site_unchanged(server):
