@@ -27,10 +27,12 @@ WORKDIR /app
 RUN useradd --create-home --uid 1000 user \
     && install --directory --owner=user runs ~user/.cache ~user/.cache/huggingface
 USER 1000
-# HF_HOME: where models picked from the Hub are kept.
+# HF_HOME: where models picked from the Hub are kept. TOXICITY_PUBLIC: who can reach the port can
+# neither train nor load typed-in models nor publish, unless the container is run with 0.
 ENV PATH=/venv/bin:$PATH \
     HF_HOME=/home/user/.cache/huggingface \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    TOXICITY_PUBLIC=1
 # The page; and 8080 where the command is: python -m comment_toxicity serve --host 0.0.0.0
 EXPOSE 8501 8080
 HEALTHCHECK --start-period=30s CMD ["deploy/healthcheck"]
