@@ -54,6 +54,16 @@ def test_the_links_of_each_document_work(document):
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
+def test_each_promise_of_security_names_tests_that_exist():
+    promises = (ROOT / "SECURITY.md").read_text(encoding="utf-8").split("\n## ")[2]
+    rows = re.findall(r"^\| (?!promise |---)(.+) \|$", promises, re.M)
+    assert len(rows) > 10
+    for row in rows:
+        files = re.findall(r"`(tests/\S+)`", row)
+        assert files, row
+        assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
 def test_every_path_in_the_readmes_tree_exists():
     tree = README.split("## The tree")[1].split("```")[1]
     names = re.findall(r"^(\S+)", tree, re.M)
