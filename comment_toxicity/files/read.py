@@ -448,6 +448,8 @@ def _grouped(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
 
 def parse_row(line: bytes, encoding: str = "UTF-8") -> tuple[dict[str, Any], str | None]:
     """The object on a line of JSON; or an empty one, and the reason."""
+    if not line or line.isspace():
+        return {}, "not JSON"  # at once: compressed, a small file can hold millions of them
     if _has_many_values(line):
         return {}, f"more than {MOST_VALUES:,} commas and brackets"
     try:

@@ -13,6 +13,7 @@ import pytest
 from tests.pages.standins import Choice, FixedScores, button, html
 from ui.downloads import _offered
 from ui.files import job
+from ui.files import upload as uploads
 from ui.files.job import FileJob
 from ui.files.upload import save_lines
 
@@ -250,6 +251,7 @@ def test_a_write_error_is_reported_without_paths_of_the_server(with_weights, tmp
 
 def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
     monkeypatch.setattr(job, "MOST_ROWS", 2)
+    monkeypatch.setattr(uploads, "MOST_ROWS", 2)
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)

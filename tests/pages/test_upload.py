@@ -208,3 +208,10 @@ def test_pasted_lines_are_comments_whatever_is_in_them(tmp_path):
         assert list(csv.reader(file)) == [["comment_text"], ['one, "two"'], ["=1+1"]]
     with pytest.raises(DataError, match="Nothing pasted yet"):
         save_lines(" \n", tmp_path)
+
+
+def test_empty_lines_are_rows_and_bounded_with_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "MOST_ROWS", 5000)
+    content = gzip.compress(b'{"text": "hi"}\n' + b"\n" * 100_000)
+    with pytest.raises(DataError, match="has more than 5,000 rows"):
+        saved(content, "a.jsonl.gz", tmp_path)

@@ -15,12 +15,11 @@ from comment_toxicity.files.read import open_input
 from comment_toxicity.files.score import score_file
 from ui.files.safe_csv import write_safe_csv
 from ui.files.scored_file import ScoredFile
-from ui.files.upload import Source
+from ui.files.upload import MOST_ROWS, Source, too_many_rows
 from ui.words import duration
 
 FILES_AT_ONCE = 2
 """How many files this server scores at a time; others wait."""
-MOST_ROWS = 1_000_000
 _turns = threading.Semaphore(FILES_AT_ONCE)
 Result = TypeVar("Result")
 
@@ -161,10 +160,7 @@ class FileJob:
                 total += len(chunk.texts)
                 self._stop_if_asked()
                 if total > MOST_ROWS:
-                    raise DataError(
-                        f"{self.source.name}: has more than {MOST_ROWS:,} rows; split it, "
-                        "or score it with python -m comment_toxicity score."
-                    )
+                    raise too_many_rows(self.source.name)
         if not total:
             raise DataError(f"{self.source.name}: has no rows below its header.")
         self._now(state="scoring", total=total)

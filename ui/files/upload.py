@@ -20,6 +20,7 @@ from ui.files.parquet import larger_than
 
 MEGABYTES = 200
 UNPACKED_BYTES = 1_000_000_000  # of a .gz or a Parquet file
+MOST_ROWS = 1_000_000
 MOST_COLUMNS = 500  # each row takes memory for all of its cells, even for those left out
 PASTED = "pasted.csv"
 
@@ -107,15 +108,29 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:
 
 
 def _check_columns(path: Path, name: str) -> None:
-    """Read a JSON file row by row: any can have other columns. Raises DataError."""
+    """Read a JSON file row by row: any can have other columns. Raises DataError.
+
+    Empty lines are rows too: compressed, a small file can hold any number of them.
+    """
     columns: set[str] = set()
     try:
         with path.open("rb") as file:
-            for _, row in json_rows(as_utf8(file, str(path)), str(path)):
+            rows = json_rows(as_utf8(file, str(path)), str(path))
+            for number, (_, row) in enumerate(rows, start=1):
+                if number > MOST_ROWS:
+                    raise too_many_rows(name)
                 columns.update(parse_row(row)[0])
                 _refuse_wide(len(columns), name)
     except DataError as error:
         raise DataError(str(error).replace(str(path), name)) from error
+
+
+def too_many_rows(name: str) -> DataError:
+    """Return the error for a file of more rows than the page takes."""
+    return DataError(
+        f"{name}: has more than {MOST_ROWS:,} rows; split it, or score it with "
+        "python -m comment_toxicity score."
+    )
 
 
 def _too_large(name: str) -> DataError:
