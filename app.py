@@ -3,6 +3,7 @@
 The script that runs for each visitor is ui/navigation.py.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from comment_toxicity.cache import shared_models
@@ -21,7 +23,10 @@ from comment_toxicity.service.server import drain_at_sigterm
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from ui import downloads
+from ui.guard import Guard
 from ui.messages import show_failure
+from ui.settings import PageSettings
+from ui.visitors import tidy_up
 from ui.workspace import end_workspaces
 
 
@@ -34,6 +39,7 @@ def give_up(error: UserError) -> NoReturn:
 try:
     SETTINGS = ServiceSettings.read().on(st.get_option("server.address") or "")
     SERVICE = Service(SETTINGS, load=lambda name: shared_models().get(name))
+    PAGE = PageSettings.read()
 except UserError as error:  # an environment variable that cannot be understood
     give_up(error)
 
@@ -52,6 +58,8 @@ async def running(server: st.App) -> AsyncIterator[None]:
             drain_at_sigterm(SERVICE)
         except UserError as error:  # a model or a database that cannot be used
             give_up(error)
+        tidying = asyncio.create_task(tidy_up())
+        until_stopped.callback(tidying.cancel)
         # uvicorn ends by the signal that stopped it, and then nothing is run at exit.
         until_stopped.callback(end_workspaces)
         yield
@@ -61,5 +69,13 @@ app = st.App(
     Path(__file__).parent / "ui" / "navigation.py",
     routes=ROUTES,
     lifespan=running,
+    middleware=[
+        Middleware(
+            Guard,
+            hosts=SETTINGS.allowed_hosts,
+            origins=[SETTINGS.public_url.rstrip("/")],
+            framed=PAGE.public,
+        )
+    ],
     on_script_error=show_failure,
 )

@@ -12,6 +12,7 @@ from comment_toxicity.errors import UserError
 from ui.messages import show_error
 from ui.settings import PageSettings
 from ui.style import STYLE
+from ui.visitors import welcome
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
@@ -20,6 +21,7 @@ def main() -> None:
     """List the pages in the header and show one of them."""
     st.set_page_config(page_title="Comment toxicity", page_icon="💬", layout="wide")
     st.html(STYLE)
+    welcome()
     try:  # what the operator set is read again where it is used
         PageSettings.read()
         shared_models()

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import streamlit as st
+
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.fetch.find import HUB_ID
+from comment_toxicity.service.browsers import is_loopback
 
 PUBLIC = "TOXICITY_PUBLIC"
 TRAINING = "TOXICITY_TRAINING"
@@ -19,7 +22,8 @@ HUB_GIGABYTES = "TOXICITY_HUB_GIGABYTES"
 class PageSettings:
     """Settings of the page.
 
-    public: strangers can open it, so what is expensive is off unless it is turned on by name.
+    public: strangers can open it, so what is expensive is off unless it is turned on by name; so it
+        is by default where other machines reach the page.
     training: the Train page works.
     typed_models: visitors may load any model of the Hub by typing its id.
     hub_models: ids that the picker has beside the shipped list.
@@ -36,8 +40,9 @@ class PageSettings:
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the environment; SettingsError names a variable that cannot be understood."""
         values = os.environ if environment is None else environment
+        local = is_loopback(st.get_option("server.address") or "")
         # Spaces of Hugging Face set SPACE_ID; what runs there is open to the world.
-        public = _switch(values, PUBLIC, default="SPACE_ID" in values)
+        public = _switch(values, PUBLIC, default="SPACE_ID" in values or not local)
         gigabytes = values.get(HUB_GIGABYTES) or "2"
         try:
             size = float(gigabytes)

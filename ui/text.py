@@ -11,6 +11,9 @@ IMAGE = re.compile(
     r"!\[([^\]]{0,500})\](\([^)]{0,2000}\)|\[[^\]]{0,500}\])|<img[^>]{0,2000}>", re.I
 )
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]+`", re.M | re.S)
+IMAGE_MARK = re.compile(r"(?<!!)!++\[")  # from the first of several !: else “!![” leaves “![”
+# What a page makes a link of without any mark: an address, a site, a mail address.
+LINK = re.compile(r"(https?\\:)(?=//)|(www)(?=\\\.)|(\\@)(?=[\w-])", re.I)
 HEADING = re.compile(r"^(#{1,4}) ", re.M)
 
 
@@ -20,8 +23,12 @@ def without_control_characters(text: str) -> str:
 
 
 def in_markdown(text: str) -> str:
-    """Escape text for a Streamlit element that reads Markdown, such as st.error or a label."""
-    return MARKDOWN.sub(r"\\\1", " ".join(without_control_characters(text).split()))
+    """Escape text for a Streamlit element that reads Markdown, such as st.error or a label.
+
+    An address in it does not become a link: an invisible joiner breaks it.
+    """
+    escaped = MARKDOWN.sub(r"\\\1", " ".join(without_control_characters(text).split()))
+    return LINK.sub("\\g<0>\u2060", escaped)
 
 
 def without_images(markdown: str) -> str:
@@ -30,7 +37,8 @@ def without_images(markdown: str) -> str:
     An image would tell its server who reads the text. A form of image that is unknown here becomes
     a link. A $ begins no formula; code stays as it is.
     """
-    text = IMAGE.sub(lambda match: match[1] or "", markdown).replace("![", "[")
+    text = IMAGE.sub(lambda match: match[1] or "", markdown)
+    text = IMAGE_MARK.sub("[", text)
     pieces, end = [], 0
     for code in CODE.finditer(text):
         pieces += [_prose(text[end : code.start()]), code[0]]

@@ -1,18 +1,24 @@
 """A visitor's folder for uploads and results; it is deleted with the session."""
 
+import os
 import shutil
 import tempfile
 import threading
 import weakref
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from comment_toxicity.disk import LOCK_NAME, kept_for_this_process
 from comment_toxicity.errors import SettingsError
 
 WORKSPACE = "workspace"
+PREFIX = "toxicity-"
 
 _LIVING: "weakref.WeakSet[Workspace]" = weakref.WeakSet()
+_ENDED: set[Path] = set()
 _CHANGING = threading.Lock()
 
 
@@ -20,21 +26,27 @@ class Workspace:
     """A temporary folder that is removed with this object, and at the latest with the server.
 
     end(): removes it before that.
-    It lives in the visitor's session. Streamlit drops that some minutes after the tab was closed.
+    It lives in the visitor's session, which ui/visitors.py ends minutes after the tab was closed.
     ended is set first, for work that goes on in the background.
+    The folder is locked by this process, so that a later server knows whose was killed.
     Raises SettingsError where temporary files cannot be written.
     """
 
     def __init__(self) -> None:
+        lock = ExitStack()
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix="toxicity-"))
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+            busy = OSError("another server has just removed the folder")
+            lock.enter_context(kept_for_this_process(self.folder, busy))
         except OSError as error:
             raise SettingsError(
                 "This server has nowhere to put temporary files; its operator must set TMPDIR "
-                f"to a folder that can be written ({error.strerror})."
+                f"to a folder that can be written ({error.strerror or error})."
             ) from error
         self.ended = threading.Event()
-        self.end = weakref.finalize(self, _end, self.folder, self.ended)
+        context = get_script_run_ctx()
+        self.session = context.session_id if context else ""
+        self.end = weakref.finalize(self, _end, self.folder, self.ended, lock)
         with _CHANGING:
             _LIVING.add(self)
 
@@ -51,17 +63,47 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end(folder: Path, ended: threading.Event) -> None:
+def _end(folder: Path, ended: threading.Event, lock: ExitStack) -> None:
     ended.set()
-    shutil.rmtree(folder, ignore_errors=True)
+    with lock:
+        shutil.rmtree(folder, ignore_errors=True)
+    _ENDED.add(folder)  # work that has not noticed yet may still write there
 
 
 def end_workspaces() -> None:
     """Remove every visitor's folder, for a server that stops."""
-    with _CHANGING:
-        living = list(_LIVING)
-    for each in living:
+    for each in _living():
         each.end()
+
+
+def end_workspaces_of(session: str) -> None:
+    """Remove the folder of a visitor who has left."""
+    for each in _living():
+        if each.session == session:
+            each.end()
+
+
+def remove_remains() -> None:
+    """Remove what was written to visitors' folders after their end."""
+    for folder in list(_ENDED):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            _ENDED.discard(folder)
+
+
+def remove_abandoned() -> None:
+    """Remove the folders of servers that were killed, and of no others: those are locked."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another user's, or another server removes it
+            mine = not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+            if mine and not folder.is_symlink() and (folder / LOCK_NAME).is_file():
+                with kept_for_this_process(folder, OSError("in use")):
+                    shutil.rmtree(folder)
+
+
+def _living() -> "list[Workspace]":
+    with _CHANGING:
+        return list(_LIVING)
 
 
 def workspace() -> Workspace:

@@ -32,3 +32,10 @@ def test_an_empty_variable_counts_as_unset():
 def test_an_invalid_variable_is_named_in_the_error(variables):
     with pytest.raises(SettingsError, match=next(iter(variables))):
         PageSettings.read(variables)
+
+
+def test_a_page_that_other_machines_reach_is_public_unless_the_operator_says_otherwise(monkeypatch):
+    monkeypatch.setattr("streamlit.get_option", lambda name: "0.0.0.0")  # noqa: S104
+    assert PageSettings.read({}).public
+    assert not PageSettings.read({}).training
+    assert not PageSettings.read({"TOXICITY_PUBLIC": "0"}).public

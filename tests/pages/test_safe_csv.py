@@ -55,6 +55,20 @@ def test_no_cell_is_a_formula_where_a_spreadsheet_splits_at_another_delimiter(tm
     assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
 
 
+@pytest.mark.parametrize("number", [-1, -0.5, "-1", "+1e3"])
+def test_a_number_at_a_rows_start_begins_no_formula_with_the_cells_after_it(tmp_path, number):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"-1": [number], "text": ["0+cmd|' /C calc'!A0"], "n": [-2]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream, delimiter=";"))
+    assert [cell[0] for row in rows for cell in row] == ["'", "'"]
+    assert rows[1][0].endswith(",-2")  # elsewhere a number stays one
+    pd.DataFrame({"n": [-1]}).to_parquet(path)
+    write_safe_csv(path, tmp_path / "a.csv", lambda: None)
+    assert (tmp_path / "a.csv").read_text("utf-8-sig") == "n\n-1\n"  # a number alone is one
+
+
 def test_a_column_name_is_not_a_formula_either(tmp_path):
     path = tmp_path / "a.parquet"
     pd.DataFrame({"=1+1": ["é"]}).to_parquet(path)

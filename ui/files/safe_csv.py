@@ -6,14 +6,15 @@ spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “
 
 Where a spreadsheet splits at ; (Excel in German and French) or at tabs, the quotes written for
 commas do not hold, and a cell can begin inside ours, also after a line's end: it gets an apostrophe
-as well. A space before the sign makes it text; ;-) begins no formula.
+as well. A space before the sign makes it text; ;-) begins no formula. A row up to its first ; is
+one cell there, and no number even if it begins with one: a sign at a row's start is marked too.
 """
 
 import csv
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,16 @@ def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> 
     # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\r\n")  # else a lone \r stays unquoted
-        writer.writerow([safe_cell(name) for name in file.schema_arrow.names])
+        writer.writerow(_row(file.schema_arrow.names))
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            writer.writerows(
-                [safe_cell(cell) for cell in row]
-                for row in zip(*map(_cells, batch.columns, file.schema_arrow), strict=True)
-            )
+            columns = map(_cells, batch.columns, file.schema_arrow)
+            writer.writerows(map(_row, zip(*columns, strict=True)))
             each_batch()
+
+
+def _row(cells: Sequence[Any]) -> list[str]:
+    first, *others = map(safe_cell, cells)
+    return [f"'{first}" if others and first[:1] in ("+", "-") else first, *others]
 
 
 def _cells(column: "pyarrow.Array", field: "pyarrow.Field") -> list[Any]:
