@@ -39,10 +39,7 @@ class Workspace:
             busy = OSError("another server has just removed the folder")
             lock.enter_context(kept_for_this_process(self.folder, busy))
         except OSError as error:
-            raise SettingsError(
-                "This server has nowhere to put temporary files; its operator must set TMPDIR "
-                f"to a folder that can be written ({error.strerror or error})."
-            ) from error
+            raise _no_room(error) from error
         self.ended = threading.Event()
         context = get_script_run_ctx()
         self.session = context.session_id if context else ""
@@ -51,8 +48,11 @@ class Workspace:
             _LIVING.add(self)
 
     def new_folder(self) -> Path:
-        """Make an empty folder inside."""
-        return Path(tempfile.mkdtemp(dir=self.folder))
+        """Make an empty folder inside. Raises SettingsError where that is not possible."""
+        try:
+            return Path(tempfile.mkdtemp(dir=self.folder))
+        except OSError as error:
+            raise _no_room(error) from error
 
     def discard(self, folder: Path) -> None:
         """Remove a folder that new_folder made: a visitor can upload many files in turn.
@@ -61,6 +61,13 @@ class Workspace:
         """
         if folder.parent == self.folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _no_room(error: OSError) -> SettingsError:
+    return SettingsError(
+        "This server has nowhere to put temporary files; its operator must set TMPDIR to a folder "
+        f"that can be written ({error.strerror or error})."
+    )
 
 
 def _end(folder: Path, ended: threading.Event, lock: ExitStack) -> None:

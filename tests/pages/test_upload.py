@@ -1,9 +1,11 @@
 """Uploads: what is kept of a visitor's file, and what is refused."""
 
 import csv
+import errno
 import gzip
 import io
 import tracemalloc
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -215,3 +217,16 @@ def test_empty_lines_are_rows_and_bounded_with_them(tmp_path, monkeypatch):
     content = gzip.compress(b'{"text": "hi"}\n' + b"\n" * 100_000)
     with pytest.raises(DataError, match="has more than 5,000 rows"):
         saved(content, "a.jsonl.gz", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [lambda f: save_lines("one", f), lambda f: save_upload(io.BytesIO(b"a\nb\n"), "a.csv", f)],
+)
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch, save):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DataError, match=r"cannot store the file \(No space left"):
+        save(tmp_path / "mine")

@@ -59,8 +59,10 @@ def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
         if upload_format == "jsonl":
             _check_columns(path, name)
         return look_into(path, name)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise cannot_store(error) from error
         raise
 
 
@@ -70,10 +72,22 @@ def save_lines(text: str, folder: Path) -> Source:
     if not lines:
         raise DataError("Nothing pasted yet. Paste one comment per line.")
     path = folder / PASTED
-    with path.open("w", encoding="utf-8", errors="replace") as file:
-        file.write("comment_text\n")
-        file.writelines('"' + line.replace('"', '""') + '"\n' for line in lines)
+    try:
+        with path.open("w", encoding="utf-8", errors="replace") as file:
+            file.write("comment_text\n")
+            file.writelines('"' + line.replace('"', '""') + '"\n' for line in lines)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise cannot_store(error) from error
     return look_into(path, f"{len(lines):,} pasted lines")
+
+
+def cannot_store(error: OSError) -> DataError:
+    """What a visitor is told when the disk is full, for one."""
+    return DataError(
+        f"This server cannot store the file ({error.strerror or error}). Try again later, or tell "
+        "its operator."
+    )
 
 
 def look_into(path: Path, name: str) -> Source:
