@@ -258,6 +258,21 @@ def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):
     assert "more than 2 rows" in page.error[0].value
 
 
+def test_a_long_job_on_a_public_server_makes_room_for_those_who_wait(
+    serve, with_weights, monkeypatch
+):
+    monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+    monkeypatch.setattr(job, "MOST_SECONDS", 0)
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    assert finished(page).session_state["file job"].progress.state == "done"  # nobody waits
+    button(page, "Start over").click().run()
+    monkeypatch.setattr(job, "_waiting", {"another"})
+    page = upload(page)
+    button(page, "Score the file").click().run()
+    assert "as other files wait; split it" in finished(page).error[0].value
+
+
 def test_progress_of_a_slow_model_is_visible_within_the_first_chunk(serve, with_weights):
     class Slow(Flags):
         def score(self, texts):
@@ -282,7 +297,7 @@ def test_starting_over_deletes_the_file_and_its_result(serve, with_weights):
     folder = page.session_state["workspace"].folder
     assert list(folder.rglob("scored.csv"))
     button(page, "Start over").click().run()
-    assert not [path for path in folder.rglob("*") if path.is_file()]
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == [".lock"]
 
 
 def test_files_are_deleted_when_the_session_ends(serve, with_weights):

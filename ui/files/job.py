@@ -16,11 +16,15 @@ from comment_toxicity.files.score import score_file
 from ui.files.safe_csv import write_safe_csv
 from ui.files.scored_file import ScoredFile
 from ui.files.upload import MOST_ROWS, Source, too_many_rows
+from ui.settings import PageSettings
 from ui.words import duration
 
 FILES_AT_ONCE = 2
 """How many files this server scores at a time; others wait."""
+MOST_SECONDS = 3600
+"""How long a file is scored on a public server while others wait."""
 _turns = threading.Semaphore(FILES_AT_ONCE)
+_waiting: "set[FileJob]" = set()
 Result = TypeVar("Result")
 
 
@@ -141,8 +145,12 @@ class FileJob:
 
     def _whole_or_nothing(self, model: Classifier) -> None:
         try:
-            while not _turns.acquire(timeout=0.2):
-                self._stop_if_asked()
+            _waiting.add(self)
+            try:
+                while not _turns.acquire(timeout=0.2):
+                    self._stop_if_asked()
+            finally:
+                _waiting.discard(self)
             try:
                 self._score(model)
             finally:
@@ -165,10 +173,16 @@ class FileJob:
             raise DataError(f"{self.source.name}: has no rows below its header.")
         self._now(state="scoring", total=total)
         started = time.monotonic()
+        public = PageSettings.read().public
 
         def after(rows: int) -> None:
             self._now(rows=rows, seconds=time.monotonic() - started)
             self._stop_if_asked()
+            if public and _waiting and self.progress.seconds > MOST_SECONDS:
+                raise DataError(
+                    f"{self.source.name}: stopped after {duration(MOST_SECONDS)}, as other files "
+                    "wait; split it, or score it with python -m comment_toxicity score."
+                )
 
         scored = self._folder / "scored.parquet"
         source, column = str(self.source.path), self.text_column
