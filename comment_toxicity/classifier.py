@@ -3,7 +3,7 @@
 The embedded model needs ONNX Runtime and tokenizers; torch is imported for other models only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,16 @@ from comment_toxicity.errors import ModelError
 from comment_toxicity.fetch.find import EMBEDDED, find_model
 from comment_toxicity.folder import ModelFolder
 from comment_toxicity.text import is_blank
-from comment_toxicity.windows import TokenIds, Windows
+from comment_toxicity.windows import Cut, TokenIds, Windows
 
 # A tokenizer's results take some 500 bytes a token, so a long list of texts is taken in slices.
 TEXTS_AT_A_TIME = 1000
+
+MOST_TOKENS = 50_000
+"""The page and the commands score so many tokens of one comment: some 35,000 words of English, and
+five seconds of one core. A few letters expand to many, so a bound in characters would not hold."""
+
+Texts = Sequence[str | float | None]
 
 
 def load_classifier(name: str | Path = EMBEDDED) -> "Classifier":
@@ -46,7 +52,7 @@ class Classifier:
         self.folder = folder
         self._windows = Windows(engine.tokenizer, folder.window)
         self._engine = engine
-        shape = engine.logits(self._windows.cut([""])[0]).shape[1:]
+        shape = engine.logits(self._windows.cut([""])[0].windows).shape[1:]
         if shape != (len(self.labels),):
             raise ModelError(
                 f"{folder.weights}: returns {'×'.join(map(str, shape))} scores for a text, but "
@@ -79,7 +85,7 @@ class Classifier:
         """The score from which each label is flagged; empty for a single-label model."""
         return self.decision.thresholds
 
-    def score(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
+    def score(self, texts: Texts) -> NDArray[np.float32]:
         """Score texts: calibrated probabilities, (texts × labels), each in [0, 1].
 
         A text's scores do not depend on the other texts in the call. A blank text (None, NaN, or
@@ -88,25 +94,48 @@ class Classifier:
         """
         return self.decision.apply(self.logits(texts))
 
-    def logits(self, texts: Sequence[str | float | None]) -> NDArray[np.float32]:
+    def logits(self, texts: Texts) -> NDArray[np.float32]:
         """The scores before calibration, (texts × labels); blank texts are rows of NaN.
 
         A text of several windows gets the highest logit of each label, because it is toxic when a
         part of it is; with a single-label model, the mean.
         """
-        if isinstance(texts, str):
-            raise TypeError("texts must be a list of strings, not one string")
-        texts = list(texts)  # a pandas column is indexed by its own labels, not from 0
-        logits = np.full((len(texts), len(self.labels)), np.nan, dtype=np.float32)
-        present = [index for index, text in enumerate(texts) if not is_blank(text)]
-        for start in range(0, len(present), TEXTS_AT_A_TIME):
-            rows = present[start : start + TEXTS_AT_A_TIME]
-            logits[rows] = list(self._present_logits([str(texts[row]) for row in rows]))
-        return logits
+        return self._bounded(texts, None, None)[0]
+
+    def score_beginnings(
+        self, texts: Texts, most: int = MOST_TOKENS, between: Callable[[], None] | None = None
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Score the first `most` tokens of each text: scores as of score(), and characters scored.
+
+        The second has a number for each text, less than its length where it was cut: the scores
+        are those of text[:characters]. between: called between windows; what it raises ends the
+        work.
+        """
+        logits, characters = self._bounded(texts, most, between)
+        return self.decision.apply(logits), characters
+
+    def beginning(self, text: str, most: int = MOST_TOKENS) -> str:
+        """The text, or its first `most` tokens."""
+        return text[: self.cut([text], most)[0].characters]
+
+    def cut(self, texts: Texts, most: int | None = None) -> list[Cut]:
+        """The texts as the model gets them; most: the tokens of each that are kept (None: all)."""
+        present = [str(text) for text in texts if not is_blank(text)]
+        cuts = iter(self._windows.cut(present, most))
+        return [
+            Cut([], len(text) if isinstance(text, str) else 0) if is_blank(text) else next(cuts)
+            for text in texts
+        ]
+
+    def score_cuts(
+        self, cuts: Sequence[Cut], between: Callable[[], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Score what cut() returns, as score() does. between: as in score_beginnings()."""
+        return self.decision.apply(self._logits(cuts, between))
 
     def windows(self, text: str) -> list[TokenIds]:
         """The windows of token ids that a text is cut into; most texts have one."""
-        return self._windows.cut([text])[0]
+        return self._windows.cut([text])[0].windows
 
     def read(self, text: str) -> str:
         """The text as the tokenizer reads it, before it looks for words.
@@ -124,12 +153,31 @@ class Classifier:
         [flags] = self.decision.flags(scores[None])
         return [label for label, flagged in zip(self.labels, flags, strict=True) if flagged]
 
-    def _present_logits(self, texts: list[str]) -> Iterator[NDArray[np.float32]]:
-        cut = self._windows.cut(texts)
+    def _bounded(
+        self, texts: Texts, most: int | None, between: Callable[[], None] | None
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of strings, not one string")
+        texts = list(texts)  # a pandas column is indexed by its own labels, not from 0
+        parts, characters = [self._logits([], between)], []
+        for start in range(0, len(texts), TEXTS_AT_A_TIME):
+            cuts = self.cut(texts[start : start + TEXTS_AT_A_TIME], most)
+            parts.append(self._logits(cuts, between))
+            characters += [cut.characters for cut in cuts]
+        return np.concatenate(parts), characters
+
+    def _logits(
+        self, cuts: Sequence[Cut], between: Callable[[], None] | None
+    ) -> NDArray[np.float32]:
+        logits = np.full((len(cuts), len(self.labels)), np.nan, dtype=np.float32)
         # Duplicates are common, in files and within a text that repeats itself: each runs once.
-        distinct = {ids.tobytes(): ids for windows in cut for ids in windows}
-        logits = self._engine.logits(list(distinct.values()))
-        logits_of = dict(zip(distinct, logits, strict=True))
-        for windows in cut:
-            parts = np.stack([logits_of[ids.tobytes()] for ids in windows])
-            yield parts.mean(axis=0) if self.single_label else parts.max(axis=0)
+        distinct = {ids.tobytes(): ids for cut in cuts for ids in cut.windows}
+        if not distinct:
+            return logits
+        rows = self._engine.logits(list(distinct.values()), between)
+        logits_of = dict(zip(distinct, rows, strict=True))
+        for row, cut in enumerate(cuts):
+            if cut.windows:
+                parts = np.stack([logits_of[ids.tobytes()] for ids in cut.windows])
+                logits[row] = parts.mean(axis=0) if self.single_label else parts.max(axis=0)
+        return logits

@@ -7,7 +7,7 @@ that costs nothing, as there is no padding either (int8: 1–4 texts at a time a
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Logits = NDArray[np.float32]
+Between = Callable[[], None] | None
+"""Called between windows; what it raises ends the work."""
 
 # One call queues this many windows per core at a time: a long text, or an explanation of one, keeps
 # all cores busy, and another caller's comment waits for these and not for all of them.
@@ -41,7 +43,7 @@ class Engine(Protocol):
 
     tokenizer: "Tokenizer"
 
-    def logits(self, windows: Sequence[TokenIds]) -> Logits:
+    def logits(self, windows: Sequence[TokenIds], between: Between = None) -> Logits:
         """Score one window or more, of any lengths: (windows, labels)."""
 
 
@@ -87,23 +89,25 @@ class OnnxEngine:
         self._weights = weights
         self._start_pool()
 
-    def logits(self, windows: Sequence[TokenIds]) -> Logits:
+    def logits(self, windows: Sequence[TokenIds], between: Between = None) -> Logits:
         """Score one window or more, of any lengths: (windows, labels)."""
         if self._process != os.getpid():  # a fork inherits the pool, but none of its threads
             self._start_pool()
         if len(windows) == 1:
             return self._run(windows[0])
-        return np.concatenate(list(self._in_order(windows)))
+        return np.concatenate(list(self._in_order(windows, between)))
 
     def _start_pool(self) -> None:
         self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="onnx")
         self._queue_length = QUEUED_PER_CORE * cores()
         self._process = os.getpid()
 
-    def _in_order(self, windows: Sequence[TokenIds]) -> Iterator[Logits]:
+    def _in_order(self, windows: Sequence[TokenIds], between: Between) -> Iterator[Logits]:
         queue: deque[Future[Logits]] = deque()
         try:
             for ids in windows:
+                if between:
+                    between()
                 if len(queue) == self._queue_length:
                     yield queue.popleft().result()
                 queue.append(self._pool.submit(self._run, ids))
@@ -170,13 +174,15 @@ class TorchEngine:
         self._model = model.eval()
         self._folder = folder
 
-    def logits(self, windows: Sequence[TokenIds]) -> Logits:
+    def logits(self, windows: Sequence[TokenIds], between: Between = None) -> Logits:
         """Score one window or more, of any lengths: (windows, labels)."""
         import torch
 
         results = []
         with torch.inference_mode():
             for ids in windows:
+                if between:
+                    between()
                 batch = torch.from_numpy(ids)[None]
                 try:
                     output = self._model(input_ids=batch, attention_mask=torch.ones_like(batch))

@@ -1,11 +1,14 @@
-"""Texts → token ids, in windows that fit the model. Nothing is truncated.
+"""Texts → token ids, in windows that fit the model. Nothing is truncated, unless a bound is given.
 
 A text longer than a window becomes several, each overlapping the one before by a quarter, so that
 what is at a border is whole in one of them. Work and memory are linear in the length.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +24,25 @@ TokenIds = NDArray[np.int64]
 
 # A tokenizer's result takes some 500 bytes per token: longer texts are tokenized in pieces.
 PIECE = 20_000  # characters
+LONGEST_WORD = 100  # characters; a bound cuts between words, unless one is longer
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text as the model gets it.
+
+    windows: (tokens,) int64 each; none for a blank text.
+    characters: of the text, from its start, that the windows hold. Fewer than it has where a bound
+        cut it; the scores are then those of text[:characters].
+    """
+
+    windows: list[TokenIds]
+    characters: int
+
+    @property
+    def tokens(self) -> int:
+        """The tokens that the model reads, including special tokens and what overlaps."""
+        return sum(map(len, self.windows))
 
 
 class Windows:
@@ -34,27 +56,59 @@ class Windows:
         self._content = length - len(self._before) - len(self._after)
         self._step = self._content - self._content // 4
 
-    def cut(self, texts: Sequence[str]) -> list[list[TokenIds]]:
-        """Each text's windows, (tokens,) int64 each, at least one per text."""
+    def cut(self, texts: Sequence[str], most: int | None = None) -> list[Cut]:
+        """Each text's windows, at least one per text.
+
+        most: the tokens of a text that are kept, from its start; None: all.
+        Raises ModelError when the tokenizer fails.
+        """
         clean = [without_lone_surrogates(text) for text in texts]
         short = [text for text in clean if len(text) <= PIECE]
-        encoded = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
-        return [
-            list(self._windows(next(encoded).ids if len(text) <= PIECE else self._long(text)))
-            for text in clean
-        ]
+        with _translating_failures():
+            encoded = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
+        cuts = []
+        for text in clean:
+            ids: Sequence[int] = next(encoded).ids if len(text) <= PIECE else ()
+            if len(text) <= PIECE and (most is None or len(ids) <= most):
+                cuts.append(Cut(list(self._windows(ids)), len(text)))
+            else:
+                cuts.append(self._long(text, most))
+        return cuts
 
     def read(self, text: str) -> str:
         """The text as the tokenizer reads it: letters folded, markup left out, if it does so."""
         normalizer = getattr(self._tokenizer, "normalizer", None)
-        return normalizer.normalize_str(without_lone_surrogates(text)) if normalizer else text
+        if not normalizer:
+            return text
+        with _translating_failures():
+            return normalizer.normalize_str(without_lone_surrogates(text))
 
-    def _long(self, text: str) -> TokenIds:
-        pieces = [
-            np.array(self._tokenizer.encode(piece, add_special_tokens=False).ids, dtype=np.int64)
-            for piece in _pieces(text)
-        ]
-        return np.concatenate(pieces)
+    def _long(self, text: str, most: int | None) -> Cut:
+        parts, tokens, characters = [], 0, 0
+        for piece in [text] if len(text) <= PIECE else _pieces(text):
+            ids = self._ids(piece)
+            over = most is not None and tokens + len(ids) > most
+            if most is not None and over:
+                piece = self._shortened(piece, most - tokens)
+                ids = self._ids(piece)
+            parts.append(ids)
+            tokens += len(ids)
+            characters += len(piece)
+            if over:
+                break
+        return Cut(list(self._windows(np.concatenate(parts))), characters)
+
+    def _shortened(self, text: str, most: int) -> str:
+        """The text's beginning of at most so many tokens, without half a word at its end."""
+        lengths = range(len(text) + 1)
+        end = bisect_right(lengths, most, key=lambda length: len(self._ids(text[:length]))) - 1
+        half_word = re.search(rf"\s\S{{0,{LONGEST_WORD}}}\Z", text[: end + 1][-LONGEST_WORD - 2 :])
+        return text[: end + 1 - len(half_word[0])] if half_word else text[:end]
+
+    def _ids(self, text: str) -> TokenIds:
+        with _translating_failures():
+            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return np.array(ids, dtype=np.int64)
 
     def _windows(self, ids: Sequence[int] | TokenIds) -> Iterator[TokenIds]:
         start = 0
@@ -66,10 +120,28 @@ class Windows:
             start += self._step
 
 
+@contextmanager
+def _translating_failures() -> Iterator[None]:
+    """Turn a tokenizer's failure, also a panic, which is no Exception, into a ModelError.
+
+    Its message could quote the text, so it is left out.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:
+        raise ModelError(
+            f"the tokenizer failed on a text ({type(error).__name__}); leave the text out, or "
+            "choose another model."
+        ) from None
+
+
 def _special_tokens(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
     """The ids that the tokenizer puts before and after a text, such as [CLS] and [SEP]."""
-    content = tokenizer.encode("a", add_special_tokens=False).ids
-    whole = tokenizer.encode("a").ids
+    with _translating_failures():
+        content = tokenizer.encode("a", add_special_tokens=False).ids
+        whole = tokenizer.encode("a").ids
     for start in range(len(whole) - len(content) + 1):
         end = start + len(content)
         if whole[start:end] == content:
@@ -79,4 +151,5 @@ def _special_tokens(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
 
 def _pieces(text: str) -> Iterator[str]:
     """Cut before white space, where no word is split; elsewhere only in a giant word."""
-    yield from re.findall(rf"(?s).{{1,{PIECE}}}(?=\s|\Z)|.{{{PIECE}}}", text)
+    for match in re.finditer(rf"(?s).{{1,{PIECE}}}(?=\s|\Z)|.{{{PIECE}}}", text):
+        yield match[0]

@@ -4,7 +4,7 @@ The answer has an HTTP response in each part, named “response-” plus the nam
 """
 
 import asyncio
-import http
+import http.client
 import re
 import uuid
 from collections.abc import Mapping
@@ -38,6 +38,7 @@ async def batch(service: Service, endpoints: Endpoints, call: Call) -> Answer:
     counted = len(call.body) > LARGE
     with ExitStack() as until_built:
         for portion in portions(list(map(len, parts))):
+            await call.check_caller()
             full = size > MAX_ANSWERS
             pending = (_answer(service, endpoints, call, part, full) for part in parts[portion])
             answers += await asyncio.gather(*pending)
@@ -65,7 +66,7 @@ async def _answer(
         answer = await service.answer_part(endpoint, call)
     except ApiError as error:
         answer = error_answer(error)
-    head = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
+    head = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, 'Cancelled')}"]
     head += [f"Content-Type: {answer.media_type}", f"Content-Length: {len(answer.body)}"]
     head += [f"{header}: {value}" for header, value in answer.headers.items()]
     name = ""

@@ -12,6 +12,10 @@ LARGE = 131_072
 """A request is large if it, or its answer, has more bytes than this: than one comment can take."""
 
 
+async def _stays() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Call:
     """One request.
@@ -20,6 +24,7 @@ class Call:
     headers: by name, in lower case.
     client: the caller's address.
     root: the URL that all paths of the service are under, as the caller wrote it.
+    left: whether the caller has closed the connection.
     """
 
     query: Mapping[str, str]
@@ -27,6 +32,12 @@ class Call:
     body: bytes
     client: str
     root: str
+    left: Callable[[], Awaitable[bool]] = _stays
+
+    async def check_caller(self) -> None:
+        """Raise ApiError if the caller has left: nobody would read the answer."""
+        if await self.left():
+            raise ApiError(499, "The caller closed the connection.")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ STATUS = {
     413: "INVALID_ARGUMENT",
     415: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",  # nobody reads it, but metrics count it
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }

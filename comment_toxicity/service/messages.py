@@ -21,6 +21,9 @@ from comment_toxicity.service.proto_json import (
 )
 
 MAX_TEXT_BYTES = 20_480
+# A text is scored to here. English of MAX_TEXT_BYTES has some 4,500 tokens, and Arabic, in which
+# each letter can be one, 10,240; but a ligature of three bytes can stand for 18 letters.
+MAX_TEXT_TOKENS = 12_000
 MAX_ATTRIBUTES = 100  # Perspective had some 60 names
 MAX_TEXTS = 1000  # in one call of /v1/score
 
@@ -92,8 +95,10 @@ ANALYZE_RESPONSE = Message(
         "languages": List(STRING),
         "detectedLanguages": List(STRING),
         "clientToken": STRING,
+        "truncated": BOOLEAN,
     },
     required=("languages", "detectedLanguages"),
+    additions=("truncated",),
 )
 SUGGEST_REQUEST = Message(
     "SuggestCommentScoreRequest",
@@ -141,7 +146,11 @@ ABOUT_FIELDS: dict[str, Type] = {
     "thresholds": Map(PROBABILITY),
     "calibrated": BOOLEAN,
 }
-SCORED_TEXT = _answer("ScoredText", scores=Map(PROBABILITY), flags=List(LABEL))
+SCORED_TEXT = Message(
+    "ScoredText",
+    {"scores": Map(PROBABILITY), "flags": List(LABEL), "scoredCharacters": COUNT},
+    required=("scores", "flags"),
+)
 FAILED_TEXT = _answer("FailedText", error=_answer("TextError", code=STRING, message=STRING))
 SCORE_TEXTS_RESPONSE = _answer(
     "Scored", **ABOUT_FIELDS, results=List(OneOf((SCORED_TEXT, FAILED_TEXT)))
@@ -150,7 +159,7 @@ MODEL_RESPONSE = _answer(
     "Model",
     **ABOUT_FIELDS,
     languages=List(STRING),
-    limits=_answer("Limits", texts=COUNT, textBytes=COUNT, bodyBytes=COUNT),
+    limits=_answer("Limits", texts=COUNT, textBytes=COUNT, textTokens=COUNT, bodyBytes=COUNT),
 )
 
 # Health, and errors of every format but those that bring their own

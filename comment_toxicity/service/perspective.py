@@ -30,14 +30,13 @@ async def analyze(service: Service, call: Call) -> Answer:
         raise contract_error("LANGUAGE_DETECTION_FAILED")
     attributes = _answerable(service, request, languages)
 
-    spans = [(0, len(request.text))]
-    utf16_spans = [(0, utf16_length(request.text))]
-    if request.spans:
-        spans = sentence_spans(request.text)
-        utf16_spans = to_utf16(request.text, spans)
-    whole, *parts = await service.score(
-        [request.text, *(request.text[begin:end] for begin, end in spans if request.spans)]
-    )
+    [cut] = await service.cut([request.text])
+    text = request.text[: cut.characters]
+    spans = sentence_spans(text) if request.spans else []
+    utf16_spans = to_utf16(text, spans) if request.spans else [(0, utf16_length(text))]
+    sentences = [text[begin:end] for begin, end in spans]
+    cuts = [cut, *await service.cut(sentences)]
+    whole, *parts = await service.score([request.text, *sentences], cuts, call)
 
     scores = {}
     for attribute in attributes:
@@ -61,6 +60,8 @@ async def analyze(service: Service, call: Call) -> Answer:
     body |= {"languages": languages, "detectedLanguages": detected or [UNDETERMINED]}
     if request.client_token is not None:
         body["clientToken"] = request.client_token
+    if cut.characters < len(request.text):  # the spans end there, too
+        body["truncated"] = True
     return as_json(body)
 
 

@@ -127,6 +127,7 @@ class _Handler:
             client=request.client.host if request.client else "",
             root=service.settings.public_url.rstrip("/")
             or f"{request.url.scheme}://{request.url.netloc}{self._base}",
+            left=request.is_disconnected,
         )
         answer = await service.answer(self._endpoint, call, until_sent)
         return _response(answer, service.draining)

@@ -22,9 +22,11 @@ from comment_toxicity.service.batching import Batcher, Scores
 from comment_toxicity.service.calls import LARGE, Answer, Call, Endpoint, error_answer
 from comment_toxicity.service.errors import OVERLOADED, ApiError, busy
 from comment_toxicity.service.languages import LanguageDetector
+from comment_toxicity.service.messages import MAX_TEXT_TOKENS
 from comment_toxicity.service.metrics import Metrics
 from comment_toxicity.service.requests import SuggestRequest
 from comment_toxicity.service.settings import ServiceSettings
+from comment_toxicity.windows import Cut
 
 LOG = logging.getLogger("comment_toxicity.service")
 
@@ -35,6 +37,9 @@ MAX_LARGE = 32
 # hangs, it delays no more requests than these.
 MAX_WRITING = 4
 MAX_WRITING_SECONDS = 10
+# Characters that are tokenized without a thread, in 1 to 10 ms.
+TOKENIZED_AT_ONCE = 500
+LEFT_SECONDS = 0.5  # between two looks whether a caller who waits has left
 
 
 class Service:
@@ -62,11 +67,12 @@ class Service:
         self._active = self._large = self._writing = 0
         self._batcher: Batcher | None = None
         self._executor: ThreadPoolExecutor | None = None
+        self._tokenizing: ThreadPoolExecutor | None = None
 
     @property
     def ready(self) -> bool:
         """Whether it can score, and is not about to stop."""
-        return self._batcher is not None and not self.draining
+        return self._batcher is not None and self._batcher.alive and not self.draining
 
     def check(self) -> None:
         """Raise ModelError or SettingsError for a model or a database that cannot be used."""
@@ -87,8 +93,9 @@ class Service:
         self.attributes = attribute_labels(self.labels)
         self.detector = LanguageDetector(self.settings.languages, self.classifier.read)
         self._executor = ThreadPoolExecutor(cores(), thread_name_prefix="score")
+        self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
         self._batcher = Batcher(
-            self.classifier.score, self._executor, cores(), self.settings.max_wait
+            self.classifier.score_cuts, self._executor, cores(), self.settings.max_wait
         )
         if self._store:
             await asyncio.to_thread(self._store.open)
@@ -100,8 +107,8 @@ class Service:
         if self._batcher:
             await self._batcher.close()
             self._batcher = None
-        if self._executor:
-            self._executor.shutdown()
+        for executor in filter(None, (self._executor, self._tokenizing)):
+            executor.shutdown()
         if self._store:
             await asyncio.to_thread(self._store.close)
 
@@ -153,16 +160,35 @@ class Service:
             LOG.error("%s: %s in %s", endpoint.name, type(error).__name__, _where(error))
             return error_answer(ApiError(500, "Internal error encountered."))
 
-    async def score(self, texts: Sequence[str]) -> list[Scores]:
-        """Score texts together with those of other requests; return (labels,) for each."""
+    async def cut(self, texts: Sequence[str]) -> list[Cut]:
+        """Cut texts for score(), at MAX_TEXT_TOKENS. None of them is blank."""
+        if sum(map(len, texts)) <= TOKENIZED_AT_ONCE:
+            return self.classifier.cut(texts, MAX_TEXT_TOKENS)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._tokenizing, self.classifier.cut, texts, MAX_TEXT_TOKENS
+        )
+
+    async def score(
+        self, texts: Sequence[str], cuts: Sequence[Cut], call: Call | None = None
+    ) -> list[Scores]:
+        """Score texts together with those of other requests; return (labels,) for each.
+
+        cuts: what cut() returns for the texts. call: whose caller can leave, and then the work
+        ends with an ApiError.
+        """
         assert self._batcher  # noqa: S101 - _check_load has refused before
         shared = self._batcher.shared
-        waiting = [self._batcher.score(text) for text in texts]
+        waiting = asyncio.gather(*map(self._batcher.score, texts, cuts))
         shared = self._batcher.shared - shared
         self.metrics.shared.inc(shared)
         self.metrics.texts.inc(len(texts) - shared)
         self.metrics.waiting.set(self._batcher.wait)
-        scores = await asyncio.gather(*waiting)
+        try:
+            while call and not (await asyncio.wait([waiting], timeout=LEFT_SECONDS))[0]:
+                await call.check_caller()
+            scores = await waiting
+        finally:
+            waiting.cancel()
         if self._batcher:
             self.metrics.waiting.set(self._batcher.wait)
         return scores
@@ -174,7 +200,8 @@ class Service:
         """
         if not self._store or request.do_not_store:
             return
-        [scores] = await self.score([request.text])
+        texts = [request.text]
+        [scores] = await self.score(texts, await self.cut(texts))
         weights = self.classifier.decision.weights
         add = partial(
             self._store.add,

@@ -12,6 +12,7 @@ from comment_toxicity.service.calls import Answer, Call, as_json
 from comment_toxicity.service.errors import invalid
 from comment_toxicity.service.messages import (
     MAX_TEXT_BYTES,
+    MAX_TEXT_TOKENS,
     MAX_TEXTS,
     SCORE_TEXTS_REQUEST,
     utf8_length,
@@ -34,7 +35,8 @@ async def score(service: Service, call: Call) -> Answer:
 
     results: list[Object] = []
     for portion in portions([len(text) if isinstance(text, str) else 0 for text in texts]):
-        results += await _results(service, texts[portion], labels)
+        await call.check_caller()
+        results += await _results(service, texts[portion], labels, call)
     return as_json({**_about(service, labels), "results": results})
 
 
@@ -43,29 +45,36 @@ async def model(service: Service, _: Call) -> Answer:
     limits = {
         "texts": MAX_TEXTS,
         "textBytes": MAX_TEXT_BYTES,
+        "textTokens": MAX_TEXT_TOKENS,
         "bodyBytes": service.settings.max_body,
     }
     about = _about(service, service.labels)
     return as_json({**about, "languages": list(service.settings.languages), "limits": limits})
 
 
-async def _results(service: Service, texts: list[Any], labels: list[str]) -> list[Object]:
+async def _results(
+    service: Service, texts: list[Any], labels: list[str], call: Call
+) -> list[Object]:
     errors = [_error(text) for text in texts]
     scorable = [text for text, error in zip(texts, errors, strict=True) if error is None]
-    rows = iter(await service.score(scorable))
+    cuts = await service.cut(scorable)
+    scored = zip(await service.score(scorable, cuts, call), cuts, strict=True)
     results: list[Object] = []
-    for error in errors:
+    for text, error in zip(texts, errors, strict=True):
         if error:
             results.append({"error": error})
             continue
-        row = next(rows)
+        row, cut = next(scored)
         scores = {
             label: shortest_float(value)
             for label, value in zip(service.labels, row, strict=True)
             if label in labels
         }
         flags = [label for label in service.classifier.flags(row) if label in labels]
-        results.append({"scores": scores, "flags": flags})
+        result: Object = {"scores": scores, "flags": flags}
+        if cut.characters < len(text):
+            result["scoredCharacters"] = cut.characters
+        results.append(result)
     return results
 
 

@@ -306,8 +306,8 @@ def test_a_model_with_other_labels_has_no_attributes_but_scores_texts(serving, e
         def __getattr__(self, name):
             return getattr(embedded, name)
 
-        def score(self, texts):
-            return np.full((len(texts), 2), [0.2, 0.8], np.float32)
+        def score_cuts(self, cuts, between=None):
+            return np.full((len(cuts), 2), [0.2, 0.8], np.float32)
 
         def flags(self, scores):
             return ["positive"]

@@ -9,22 +9,38 @@ import pytest
 
 from comment_toxicity.service.batching import BATCH_TEXTS, Batcher, portions
 from comment_toxicity.service.errors import ApiError
+from comment_toxicity.windows import Cut
+
+
+class PanicException(BaseException):
+    """What a panic raises."""
 
 
 class Model:
-    """Scores a text by its length, once `may` is set."""
+    """Scores a text by its length, once `may` is set. A text is cut into a token a letter."""
 
     def __init__(self):
         self.calls = []
         self.may = threading.Event()
         self.may.set()
 
-    def score(self, texts):
-        self.calls.append(list(texts))
+    def score(self, cuts, between):
+        texts = [bytes(cut.windows[0].tolist()).decode() for cut in cuts]
+        self.calls.append(texts)
         assert self.may.wait(10)
+        between()
         if "bad" in texts:
             raise ValueError("bad")
+        if "panic" in texts:
+            raise PanicException
         return np.array([[len(text)] for text in texts], np.float32)
+
+
+class TextBatcher(Batcher):
+    """A batcher that is given texts alone."""
+
+    def score(self, text, cut=None):
+        return super().score(text, Cut([np.frombuffer(text.encode(), np.uint8)], len(text)))
 
 
 def batching(test, workers=1, max_wait=60.0):
@@ -33,7 +49,7 @@ def batching(test, workers=1, max_wait=60.0):
     async def run():
         model = Model()
         with ThreadPoolExecutor(workers) as executor:
-            batcher = Batcher(model.score, executor, workers, max_wait)
+            batcher = TextBatcher(model.score, executor, workers, max_wait)
             try:
                 await asyncio.wait_for(test(batcher, model), 10)
             finally:
@@ -113,6 +129,66 @@ def test_a_caller_who_leaves_cancels_nothing_for_the_others():
     batching(test)
 
 
+def test_a_text_whose_callers_have_left_is_not_scored():
+    async def test(batcher, model):
+        model.may.clear()
+        batcher.score("first")
+        await until(lambda: model.calls)
+        leaving = [asyncio.ensure_future(batcher.score("second")) for _ in range(2)]
+        leaving[0].cancel()
+        await asyncio.sleep(0)
+        assert batcher.wait > 0.005
+        leaving[1].cancel()
+        model.may.set()
+        assert (await batcher.score("third"))[0] == 5
+        assert [text for call in model.calls for text in call] == ["first", "third"]
+        assert batcher.wait == 0
+
+    batching(test)
+
+
+def test_a_text_that_is_being_scored_ends_at_the_next_window_when_nobody_waits():
+    async def test(batcher, model):
+        for stays in (False, True):
+            model.may.clear()
+            model.calls.clear()
+            leaving = asyncio.ensure_future(batcher.score("first"))
+            await until(lambda: model.calls)
+            leaving.cancel()
+            await asyncio.sleep(0)
+            staying = batcher.score("first") if stays else None
+            model.may.set()
+            if staying:  # asked again before the next window
+                assert (await staying)[0] == 5
+            else:
+                await until(lambda: batcher.wait == 0)
+                assert not batcher._jobs
+        assert (await batcher.score("next"))[0] == 4
+
+    batching(test)
+
+
+def test_a_panic_reaches_those_who_wait_and_the_next_batch_works():
+    async def test(batcher, model):
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="PanicException"):
+                await batcher.score("panic")
+        assert (await batcher.score("good"))[0] == 4
+        assert batcher.alive
+
+    batching(test)
+
+
+def test_a_worker_that_ended_shows():
+    async def test(batcher, model):
+        assert batcher.alive
+        batcher._tasks[0].cancel()
+        await asyncio.sleep(0.01)
+        assert not batcher.alive
+
+    batching(test, workers=2)
+
+
 def test_a_failure_reaches_those_who_wait_and_the_next_batch_works():
     async def test(batcher, model):
         with pytest.raises(ValueError, match="bad"):
@@ -127,7 +203,7 @@ def test_a_text_that_would_wait_too_long_is_refused_until_less_waits():
     async def test(batcher, model):
         model.may.clear()
         batcher.check()
-        waiting = [batcher.score("x" * 60_000), batcher.score("y" * 60_000)]
+        waiting = [batcher.score("x" * 14_000), batcher.score("y" * 14_000)]
         assert batcher.wait > 1
         with pytest.raises(ApiError) as caught:
             batcher.check()
@@ -146,7 +222,7 @@ def test_the_estimated_wait_follows_the_measured_speed():
         for number in range(60):
             await batcher.score(f"{number}" * 5_000)  # this model takes no time at all
         model.may.clear()
-        waiting = [batcher.score("x" * 60_000), batcher.score("y" * 60_000)]
+        waiting = [batcher.score("x" * 14_000), batcher.score("y" * 14_000)]
         assert batcher.wait < 1
         model.may.set()
         await asyncio.gather(*waiting)

@@ -17,10 +17,10 @@ class SlowModel:
     def __getattr__(self, name):
         return getattr(self._classifier, name)
 
-    def score(self, texts):
+    def score_cuts(self, cuts, between=None):
         self.asked.release()
         assert self.may.wait(20)
-        return self._classifier.score(texts)
+        return self._classifier.score_cuts(cuts, between)
 
 
 def test_requests_beyond_max_requests_get_503_until_the_others_are_done(serving, embedded):
@@ -68,7 +68,7 @@ def test_concurrent_requests_for_one_text_score_it_once(serving, embedded):
 
 def test_an_internal_error_reveals_nothing_of_the_text(serving, embedded, caplog):
     class Broken(SlowModel):
-        def score(self, texts):
+        def cut(self, texts, most=None):
             raise ValueError(texts[0])
 
     with serving(Broken(embedded)) as running:
