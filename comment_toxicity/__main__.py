@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         "or above their thresholds, joined by “;”). Blank and unreadable rows are kept: their "
         "scores are empty, and a column `reason`, added only if needed, says why. If INPUT has a "
         "column of such a name, the added one gets a number: reason_1. Long comments are scored in "
-        "full. OUTPUT appears when everything is done; until then the work is in OUTPUT.part/.",
+        "full, up to 50,000 tokens (some 35,000 words); `reason` says so beyond. OUTPUT appears "
+        "when everything is done; until then the work is in OUTPUT.part/.",
     )
     score.set_defaults(run=run_score)
     score.add_argument(

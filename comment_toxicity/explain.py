@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PARTS_AT_MOST = 60  # each takes one scoring; longer texts are explained by sentence
 PASSAGE = 2_000  # characters; of a longer text, the highest-scoring passage is explained
+PASSAGE_TOKENS = 1_000  # English of so many characters has some 450
 
 SENTENCE_AT_MOST = 300  # characters; longer ones, as in a text without full stops, are cut
 
@@ -60,10 +61,12 @@ class Explanation:
 def explain(classifier: "Classifier", text: str, label: str) -> Explanation | None:
     """Leave out each word (of a long text, each sentence), and see how the label's score changes.
 
-    None if there is nothing to leave out: a blank text, or a single word.
+    Of a very long text, the first MOST_TOKENS count. None if there is nothing to leave out: a blank
+    text, or a single word.
     """
     column = classifier.labels.index(label)
-    passage = _passage(classifier, text, column)
+    passage = _passage(classifier, classifier.beginning(text), column)
+    passage = classifier.beginning(passage, PASSAGE_TOKENS)
     unit, spans = "word", words(passage)
     if len(spans) > PARTS_AT_MOST:
         shorter = list(_short_sentences(passage))
@@ -94,16 +97,19 @@ def explain_flags(classifier: "Classifier", text: str) -> dict[str, Any]:
          {"text", "start", "end", "effect"}, …]}, …}}
 
     parts: those that move the score most, the strongest first; start and end are positions in the
-    explanation's text. A text of one word has no explanation. DataError when the text is blank.
+    explanation's text. A text of one word has no explanation. A very long text has one more key,
+    "scored_characters": how many, from its start. DataError when the text is blank.
     """
     text = without_lone_surrogates(text)
     if is_blank(text):
         raise DataError("the text is blank: there is nothing to score.")
-    [scores] = classifier.score([text])
+    [scores], [characters] = classifier.score_beginnings([text])
     flags = classifier.flags(scores)
     explanations = {label: explain(classifier, text, label) for label in flags}
+    cut = {"scored_characters": characters} if characters < len(text) else {}
     return {
         "text": text,
+        **cut,
         "scores": dict(zip(classifier.labels, map(shortest_float, scores), strict=True)),
         "thresholds": classifier.thresholds,
         "flags": flags,
@@ -137,6 +143,8 @@ def report(explained: dict[str, Any]) -> str:
         marks = f"{threshold:9.3f}" if threshold is not None else f"{'–':>9}"
         flagged = "  flagged" if label in explained["flags"] else ""
         lines.append(f"{label:{width}}  {score:.3f}  {marks}{flagged}")
+    if "scored_characters" in explained:
+        lines.append(f"\nOnly the first {explained['scored_characters']:,} characters were scored.")
     for label, explanation in explained["explanations"].items():
         where = "" if explanation["whole"] else " (of the passage with the highest score)"
         lines.append(f"\n{label}: what each {explanation['unit']} adds to the score{where}")

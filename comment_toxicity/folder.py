@@ -24,6 +24,7 @@ WEIGHT_FILES = (
 )
 FALLBACK_WINDOW = 512  # tokens; for BERT-type models whose files do not say
 SHORTEST_WINDOW = 8  # tokens; a few beside the special ones
+MOST_LABELS = 1_000
 ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
 
 # Harms, of which a comment can do several at once, and names of a label for none of them.
@@ -57,8 +58,9 @@ class ModelFolder:
         """Read the folder at `path`.
 
         Raises ModelError when a file is missing or broken, when decision.json belongs to other
-        weights or other labels, or when the folder needs its own code.
+        weights or other labels, when the folder needs its own code, or has links to files outside.
         """
+        _check_links(path)
         config = _json(path / "config.json")
         tokenizer = _json(path / "tokenizer_config.json", default={})
         for name, content in (("config.json", config), ("tokenizer_config.json", tokenizer)):
@@ -124,12 +126,42 @@ def _json(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read ({error}); copy the folder again.") from error
 
 
-def _labels(config: dict[str, Any], path: Path) -> list[str]:
+def _check_links(folder: Path) -> None:
+    """Raise ModelError for a link out of the folder: what it leads to would be shown or published.
+
+    In the Hub's cache, a folder's files are links to ../../blobs/.
+    """
     try:
-        if "id2label" in config:
+        links = [path for path in folder.iterdir() if path.is_symlink()]
+        allowed = {(real := folder.resolve())}
+        if real.parent.name == "snapshots":
+            allowed.add(real.parent.parent / "blobs")
+        outside = [link for link in links if allowed.isdisjoint(link.resolve().parents)]
+    except (OSError, RuntimeError):  # a folder that is not there, or a circle of links
+        return  # what is read next says it
+    if outside:
+        raise ModelError(
+            f"{min(outside)}: links to a file outside the model folder; copy the file here instead."
+        )
+
+
+def _labels(config: dict[str, Any], path: Path) -> list[str]:
+    for field in ("num_labels", "_num_labels"):
+        number = config.get(field)
+        if number is not None and (type(number) is not int or not 1 <= number <= MOST_LABELS):
+            raise ModelError(
+                f"{path / 'config.json'}: {field} is not a number from 1 to {MOST_LABELS:,}."
+            )
+    try:
+        if config.get("id2label") is not None:
             named = config["id2label"]
         else:  # transformers omits its default: two unnamed labels
-            named = {number: f"LABEL_{number}" for number in range(config.get("num_labels", 2))}
+            named = {number: f"LABEL_{number}" for number in range(config.get("num_labels") or 2)}
+        if len(named) > MOST_LABELS:
+            raise ModelError(
+                f"{path / 'config.json'}: id2label has {len(named):,} labels; a model can have "
+                f"{MOST_LABELS:,} here."
+            )
         numbered = {int(number): str(label) for number, label in named.items()}
         labels = [numbered[number] for number in range(len(numbered))]
     except KeyError:

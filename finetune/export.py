@@ -80,8 +80,9 @@ def export_model(
 
 def torch_logits(folder: Path, texts: list[str], max_length: int) -> np.ndarray:
     """Score the first max_length tokens of texts by a trained folder in fp32: (texts × labels)."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=False)
+    model = model.eval()
     rows = CommentDataset(texts, np.zeros(len(texts)), tokenizer, max_length)
     order = np.argsort(rows.lengths, kind="stable")
     collate = Collator(tokenizer.pad_token_id or 0)
@@ -120,9 +121,9 @@ def _load(trained: str | Path) -> tuple[PreTrainedModel, Any]:
     try:
         # Eager attention: sdpa's graph takes 8 % longer, guarding against rows all masked.
         model = AutoModelForSequenceClassification.from_pretrained(
-            trained, dtype=torch.float32, attn_implementation="eager"
+            trained, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False
         )
-        return model.eval(), AutoTokenizer.from_pretrained(trained)
+        return model.eval(), AutoTokenizer.from_pretrained(trained, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"{trained}: no trained model can be read there ({' '.join(str(error).split())[:160]});"

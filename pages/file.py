@@ -114,6 +114,11 @@ def _show_result(job: FileJob) -> None:
     if reasons:
         more = f", and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
         st.caption(f"Not scored: {', '.join(reasons[:MOST_REASONS])}{more}")
+    if in_part := scored.scored_in_part():
+        st.caption(
+            f"{in_part:,} comments are very long, so only their beginnings were scored. The column "
+            "“reason” says how much of each."
+        )
     name = f"{job.source.path.stem}-scored"
     csv = (job.csv, f"{name}.csv", "Download CSV")
     parquet = (scored.path, f"{name}.parquet", "Download Parquet")

@@ -82,13 +82,18 @@ def _results(models: list[Classifier], text: str) -> None:
             if len(models) > 1:
                 st.markdown(f"**{in_markdown(model.name)}**")
             with st.spinner("Scoring …"):
-                scores = model.score([text])[0]
+                [scores], [characters] = model.score_beginnings([text])
             if np.isnan(scores).any():
                 st.error(
                     "This model gave no valid scores for this comment; its weights may be damaged. "
                     "Choose another model."
                 )
                 continue
+            if characters < len(text):
+                st.warning(
+                    f"This comment expands to very many tokens; its first {characters:,} "
+                    "characters were scored."
+                )
             ranked = rank(model, scores, session.thresholds(model.name))
             st.html(comment.result(ranked))
             own = " You set your own thresholds on the Models page."

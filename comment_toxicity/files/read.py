@@ -72,7 +72,8 @@ class Chunk:
     columns: their names, in order.
     cells: the rows unchanged: a table from Parquet, else one dict per row (column → cell).
     texts: what to score, one per row; None where that is impossible.
-    reasons: why it is impossible, one per row; None where it is possible.
+    reasons: why it is impossible, one per row; None where it is possible. Once scored, also how
+        much of a long text was.
     """
 
     columns: list[str]

@@ -14,8 +14,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comment_toxicity.classifier import Classifier
+from comment_toxicity.classifier import MOST_TOKENS, Classifier
 from comment_toxicity.decision import Weights
 from comment_toxicity.disk import files_in, kept_for_this_process, read_json, write_json
 from comment_toxicity.errors import DataError, SettingsError
@@ -48,6 +50,10 @@ from comment_toxicity.files.write import (
 FLAG_SEPARATOR = ";"  # not a space, which labels of other models can contain
 # Between two calls of on_rows. A large model takes seconds for so many texts or characters.
 WATCHED_ROWS, WATCHED_CHARACTERS = 50, 20_000
+WATCHED_SECONDS = 1.0
+# Characters that are fewer than MOST_TOKENS, however they expand: the worst ligature stands for 18
+# letters, of two bytes each.
+NEVER_CUT = MOST_TOKENS // 40
 
 
 def score_file(
@@ -66,7 +72,8 @@ def score_file(
     source, output: paths whose endings give the format, or "-" for a standard stream, which is
     in `stream_format`. text_column: None takes comment_text or text, or else guesses.
     on_rows: called every few rows with the number of rows scored so far, in place of the
-    progress bar; what it raises ends the run like an interruption.
+    progress bar, and with the same number each second of a long row; what it raises ends the run
+    like an interruption.
     encoding: of `source`, if it is neither UTF-8 nor UTF-16.
     tell: called with each sentence that a user should know, such as the column that was guessed.
     Raises DataError or SettingsError, with `output` untouched.
@@ -118,13 +125,14 @@ def _score_chunks(
         for number, chunk in enumerate(chunks):
             path = part / f"{number:08d}{writer.suffix}"
             if not path.exists():  # of an earlier run
-                scores = _score(classifier, chunk.texts, before, on_rows)
+                scores, cuts = _score(classifier, chunk.texts, before, on_rows)
+                reasons = [reason or cut for reason, cut in zip(chunk.reasons, cuts, strict=True)]
                 flags = [
                     None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
                     for text, row in zip(chunk.texts, scores, strict=True)
                 ]
                 with _translating_write_errors(part):
-                    writer.write(path, chunk, scores, flags)
+                    writer.write(path, dataclasses.replace(chunk, reasons=reasons), scores, flags)
             bar.update(len(chunk.texts))
             before += len(chunk.texts)
     return before
@@ -135,16 +143,45 @@ def _score(
     texts: Sequence[str | None],
     before: int,
     on_rows: Callable[[int], None] | None,
-) -> NDArray[np.float32]:
-    """Score the texts of a chunk, which follows `before` rows. Returns (texts, labels)."""
-    if on_rows is None:
-        return classifier.score(texts)
+) -> tuple[NDArray[np.float32], list[str | None]]:
+    """Score the texts of a chunk, which follows `before` rows. Returns (texts, labels).
+
+    The second says of each text that is too long to be scored in full how much of it was.
+    """
     scores = [np.empty((0, len(classifier.labels)), dtype=np.float32)]
-    for batch in slices(texts):
-        scores.append(classifier.score(batch))
+    characters: list[int] = []
+    for batch in [texts] if on_rows is None else slices(texts):
+        lengths = [len(text or "") for text in batch]
+        if on_rows is None and max(lengths, default=0) <= NEVER_CUT:
+            scores.append(classifier.score(batch))
+        else:
+            between = on_rows and _seldom(partial(on_rows, before))
+            rows, lengths = classifier.score_beginnings(batch, between=between)
+            scores.append(rows)
+        characters += lengths
         before += len(batch)
-        on_rows(before)
-    return np.concatenate(scores)
+        if on_rows:
+            on_rows(before)
+    parts = [
+        f"only the first {scored:,} of {len(text):,} characters were scored"
+        if text and scored < len(text)
+        else None
+        for text, scored in zip(texts, characters, strict=True)
+    ]
+    return np.concatenate(scores), parts
+
+
+def _seldom(call: Callable[[], None]) -> Callable[[], None]:
+    """The same, but not within WATCHED_SECONDS of the call before, or of now."""
+    last = time.monotonic()
+
+    def called() -> None:
+        nonlocal last
+        if time.monotonic() - last > WATCHED_SECONDS:
+            call()
+            last = time.monotonic()
+
+    return called
 
 
 def slices(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
@@ -214,7 +251,7 @@ def _job(classifier: Classifier, source: str, column: str, encoding: str | None)
             "decision": dataclasses.asdict(classifier.decision),
         },
         "rows in a chunk": CHUNK_ROWS,
-        "layout of chunks": 2,
+        "layout of chunks": 3,
     }
 
 

@@ -71,13 +71,15 @@ class Added:
 class Summary:
     """What was written.
 
-    rows, unscored: how many, and how many of them have no scores.
+    rows, unscored: how many, and how many of them have a reason and no scores.
+    reasons: how many have a reason; those that were scored in part have scores too.
     added: the added columns; that of reasons is there only if a row has one.
     notes: what a user should know about the columns, a sentence each.
     """
 
     rows: int
     unscored: int
+    reasons: int
     added: Added
     notes: Sequence[str]
 
@@ -146,14 +148,15 @@ class RowOutput:
         if self._format == "parquet":
             for row in cells:
                 types |= {name: merged(types[name], type_of(cell)) for name, cell in row.items()}
-        unscored = sum(reason is not None for reason in chunk.reasons)
-        head = _Head(types, added.names, len(cells), unscored)
+        explained = np.array([reason is not None for reason in chunk.reasons], dtype=bool)
+        unscored = int((explained & np.isnan(scores[:, 0])).sum())
+        head = _Head(types, added.names, len(cells), unscored, int(explained.sum()))
         write_json(path.with_suffix(".head"), dataclasses.asdict(head))
         with _whole(path) as partial, partial.open("w", encoding="utf-8") as stream:
             for row, values, flagged, reason in zip(
                 cells, scores, flags, chunk.reasons, strict=True
             ):
-                numbers = [None if reason else shortest_float(value) for value in values]
+                numbers = [None if np.isnan(value) else shortest_float(value) for value in values]
                 ours = dict(zip(added.scores, numbers, strict=True)) | {added.flags: flagged}
                 if reason:
                     ours[added.reason] = reason
@@ -169,6 +172,7 @@ class RowOutput:
         summary = _summary(
             sum(head.rows for head in heads),
             sum(head.unscored for head in heads),
+            sum(head.reasons for head in heads),
             Added.beside(types, self._labels),
             self._labels,
             [name for name in types if types[name] == "json" and name != self._text_column],
@@ -261,11 +265,13 @@ class TableOutput:
                 schemas.append(read_schema(path))
         own = schemas[0].names[: -len(self._labels) - 2]
         added = Added.beside(own, self._labels)
-        rows = unscored = 0
+        rows = unscored = reasons = 0
         for path in paths:
-            reasons = _read_table(path, [added.reason])[added.reason]
-            rows, unscored = rows + len(reasons), unscored + len(reasons) - reasons.null_count
-        summary = _summary(rows, unscored, added, self._labels)
+            table = _read_table(path, [added.scores[0], added.reason])
+            explained = table[added.reason].is_valid().to_numpy()
+            rows, reasons = rows + len(table), reasons + int(explained.sum())
+            unscored += int((explained & table[added.scores[0]].is_null().to_numpy()).sum())
+        summary = _summary(rows, unscored, reasons, added, self._labels)
         fields = []
         for name in (*own, *_shown(summary)):
             field = schemas[0].field(name)
@@ -287,6 +293,7 @@ class _Head:
     added: list[str]
     rows: int
     unscored: int
+    reasons: int
 
     @classmethod
     def of(cls, path: Path) -> "_Head":
@@ -296,11 +303,16 @@ class _Head:
 
 
 def _summary(
-    rows: int, unscored: int, added: Added, labels: Sequence[str], as_json: Sequence[str] = ()
+    rows: int,
+    unscored: int,
+    reasons: int,
+    added: Added,
+    labels: Sequence[str],
+    as_json: Sequence[str] = (),
 ) -> Summary:
     """as_json: the columns that are JSON text in Parquet."""
     usual = Added.beside((), labels).names
-    pairs = list(zip(usual, added.names, strict=True))[: None if unscored else -1]
+    pairs = list(zip(usual, added.names, strict=True))[: None if reasons else -1]
     taken = ", ".join(f"{name} → {ours}" for name, ours in pairs if name != ours)
     notes = [f"The file has columns of these names, so the new ones are: {taken}."] * bool(taken)
     if as_json:
@@ -308,12 +320,12 @@ def _summary(
             "No Parquet type holds all values of these columns, so they are JSON text: "
             f"{', '.join(as_json)}."
         )
-    return Summary(rows, unscored, added, notes)
+    return Summary(rows, unscored, reasons, added, notes)
 
 
 def _shown(summary: Summary) -> list[str]:
     """The added columns of a result."""
-    return summary.added.names if summary.unscored else summary.added.names[:-1]
+    return summary.added.names if summary.reasons else summary.added.names[:-1]
 
 
 @contextmanager

@@ -29,14 +29,15 @@ from comment_toxicity.text import is_blank
 Scores = NDArray[np.float64]
 Row = dict[str, Any]
 # toxicity, TOXICITY_score, response.attributeScores.TOXICITY.summaryScore.value, old_toxicity …
-_APART = "[._ :/-]+"
+_APART = "[._ :/-]++"
+_BEFORE = f"(?<![._ :/-]){_APART}"  # a whole run of them, or the search takes quadratic time
 PREFIXES = re.compile(
     rf"^(.*attribute_?scores{_APART}|((perspective|old|api|response|result|scores?){_APART})+)",
     re.I,
 )
-SUFFIXES = re.compile(rf"{_APART}(score|summary_?score{_APART}value|value)$", re.I)
+SUFFIXES = re.compile(rf"{_BEFORE}(score|summary_?score{_APART}value|value)$", re.I)
 OWN_NAME = re.compile(r"attribute_?scores", re.I)  # in the names of the API's own answers
-TEXT_NAME = re.compile(rf"(^|{_APART})comment{_APART}text$", re.I)  # and of its requests
+TEXT_NAME = re.compile(rf"(^|{_BEFORE})comment{_APART}text$", re.I)  # and of its requests
 MOST_NESTED = 8  # objects in objects
 MOST_NAMES = 100_000
 LONGEST_LITERAL = 100_000  # characters of a dict as Python prints it

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import json
 import math
+import pickle
 import shutil
 import time
 from collections.abc import Iterator
@@ -117,12 +118,16 @@ def _translating_errors(
     """Translate what can go wrong in training, and a user can fix, into a ModelError."""
     try:
         yield
+    except (pickle.UnpicklingError, EOFError) as error:  # torch reads nothing that would run code
+        raise _unreadable(checkpoint) from error
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
         if checkpoint and ("size mismatch" in str(error) or "state dict" in str(error)):
             raise ModelError(
                 f"{checkpoint}: a checkpoint of another model; start over with --clear."
             ) from None
+        if checkpoint and "PytorchStreamReader" in cause:
+            raise _unreadable(checkpoint) from error
         # The last is in the RuntimeError that torch raises when it cannot write.
         if isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in cause:
             raise ModelError(
@@ -135,6 +140,13 @@ def _translating_errors(
             for name in ("prediction_bar", "training_bar"):
                 if bar := getattr(callback, name, None):
                     bar.close()
+
+
+def _unreadable(checkpoint: Path | None) -> ModelError:
+    return ModelError(
+        f"{checkpoint}: a file of this checkpoint is damaged, or holds code, which is never run; "
+        "delete the checkpoint, or start over with --clear."
+    )
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:

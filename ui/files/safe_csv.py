@@ -34,7 +34,7 @@ WITHIN = re.compile(
     r"""[;\t\r\n](?=["\x00-\x08\x0b\x0c\x0e-\x1f\u200b\ufeff]*+"""
     r"""(?:[=+\-@＝＋－＠\t]|\r(?!\n)))(?!-\))"""
 )
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d++(\.\d*+)?|\.\d++)([eE][+-]?\d++)?", re.ASCII)
 
 
 def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> None:

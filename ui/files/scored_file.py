@@ -120,9 +120,18 @@ class ScoredFile:
         if self.added.reason not in self.columns:
             return {}
         counts: Counter[str] = Counter()
-        file = pyarrow.parquet.ParquetFile(self.path)
+        file, start = pyarrow.parquet.ParquetFile(self.path), 0
         for batch in file.iter_batches(columns=[self.added.reason]):
-            counts.update(
-                LINE.sub("", reason) for reason in batch.column(0).drop_null().to_pylist()
-            )
+            scored = self.scored[start : start + len(batch)]
+            reasons = batch.column(0).filter(pyarrow.array(~scored)).drop_null().to_pylist()
+            counts.update(LINE.sub("", reason) for reason in reasons)
+            start += len(batch)
         return dict(counts.most_common())
+
+    def scored_in_part(self) -> int:
+        """How many rows are so long that only their beginnings were scored."""
+        reason = self.added.reason
+        if reason not in self.columns:
+            return 0
+        reasons = pyarrow.parquet.read_table(self.path, columns=[reason])[reason]
+        return int((reasons.is_valid().to_numpy() & self.scored).sum())
