@@ -153,7 +153,7 @@ def _labels(config: dict[str, Any], path: Path) -> list[str]:
                 f"{path / 'config.json'}: {field} is not a number from 1 to {MOST_LABELS:,}."
             )
     try:
-        if config.get("id2label") is not None:
+        if "id2label" in config:
             named = config["id2label"]
         else:  # transformers omits its default: two unnamed labels
             named = {number: f"LABEL_{number}" for number in range(config.get("num_labels") or 2)}

@@ -71,7 +71,7 @@ def _from_the_hub() -> None:
         name = (name or "").strip()
         try:
             with st.spinner("Checking with the Hub …"):
-                gigabytes = check_hub_model(name, settings.hub_gigabytes)
+                gigabytes = check_hub_model(name, settings.hub_gigabytes, settings.public)
         except UserError as error:
             show_error(error)
             return

@@ -9,6 +9,7 @@ from comment_toxicity.fetch import find
 from ui import session
 from ui.catalog import HUB_MODELS
 from ui.messages import show_error
+from ui.models.trial import try_model
 from ui.settings import PageSettings
 from ui.text import in_markdown
 
@@ -68,6 +69,9 @@ def load_model(name: str) -> Classifier | None:
         if name in shared_models().names():
             return shared_models().get(name)
         with st.spinner(f"Loading {in_markdown(name)} …", show_time=True):
+            if name in session.typed_models():
+                settings = PageSettings.read()
+                try_model(name, settings.hub_gigabytes, settings.public)
             return shared_models().get(name)
     except UserError as error:
         show_error(error)

@@ -12,7 +12,7 @@ import pytest
 from comment_toxicity import load_classifier
 from comment_toxicity.__main__ import main
 from comment_toxicity.cpu import cores
-from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain
+from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain, explain_flags, report
 
 
 class Counts:
@@ -184,3 +184,15 @@ def test_an_unexplainable_comment_ends_in_one_clear_error(monkeypatch, capsys, g
 def test_the_command_accepts_one_word_and_lone_surrogates(capsys, text):
     assert main(["explain", text]) == 0
     assert "flagged" in capsys.readouterr().out
+
+
+def test_a_text_that_expands_to_very_many_tokens_is_explained_in_part():
+    model = load_classifier()
+    text = "You fool. " + "\ufdfa " * 5_000
+    found = explain_flags(model, text)
+    assert 1_000 < found["scored_characters"] < len(text)
+    assert f"first {found['scored_characters']:,} characters" in report(found)
+    explanation = explain(model, text, "toxic")
+    assert not explanation.whole
+    assert text.startswith(explanation.text)
+    assert model.cut([explanation.text])[0].tokens < 1_300  # with overlaps

@@ -9,7 +9,7 @@ import pytest
 
 from comment_toxicity import ModelError, load_classifier
 from comment_toxicity.decision import Decision
-from comment_toxicity.folder import activation
+from comment_toxicity.folder import ModelFolder, activation
 
 
 def edit(path, **changes):
@@ -134,7 +134,7 @@ def test_unnamed_labels_are_numbered(model_folder):
         if labels:
             assert load_classifier(model_folder).labels == labels
         else:
-            with pytest.raises(ModelError, match="not a table of labels"):
+            with pytest.raises(ModelError, match="not a number from 1"):
                 load_classifier(model_folder)
 
 
@@ -294,3 +294,46 @@ def test_a_regression_model_is_refused(model_folder):
     edit(model_folder / "config.json", problem_type="regression")
     with pytest.raises(ModelError, match="regression"):
         load_classifier(model_folder)
+
+
+@pytest.mark.parametrize("number", [10**9, 0, -1, True, "6", 2.5, [6]])
+@pytest.mark.parametrize("field", ["num_labels", "_num_labels"])
+def test_a_number_of_labels_that_no_model_has_is_refused(model_folder, field, number):
+    config = json.loads((model_folder / "config.json").read_text())
+    for change in ({field: number}, {field: number, "id2label": None}):
+        (model_folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(ModelError, match=f"{field} is not a number from 1 to 1,000"):
+            ModelFolder.read(model_folder)
+
+
+def test_a_table_of_more_labels_than_a_model_has_is_refused(model_folder):
+    config = {"model_type": "bert", "id2label": {str(n): f"label {n}" for n in range(1001)}}
+    (model_folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="has 1,001 labels"):
+        ModelFolder.read(model_folder)
+
+
+@pytest.mark.parametrize("name", ["README.md", "vocab.txt", "tokenizer.json", "more"])
+def test_a_link_out_of_the_folder_is_refused(model_folder, tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_text("private")
+    (model_folder / name).unlink(missing_ok=True)
+    (model_folder / name).symlink_to(secret)
+    with pytest.raises(ModelError, match=f"{name}: links to a file outside"):
+        ModelFolder.read(model_folder)
+
+
+def test_links_within_a_folder_and_within_the_hubs_cache_are_followed(model_folder, tmp_path):
+    (model_folder / "other.md").write_text("text")
+    (model_folder / "README.md").unlink(missing_ok=True)
+    (model_folder / "README.md").symlink_to("other.md")
+    assert ModelFolder.read(model_folder).labels
+    snapshot, blobs = tmp_path / "hub" / "snapshots" / "a1", tmp_path / "hub" / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for path in model_folder.iterdir():
+        (blobs / path.name).write_bytes(path.read_bytes())
+        (snapshot / path.name).symlink_to(f"../../blobs/{path.name}")
+    assert ModelFolder.read(snapshot).labels
+    (tmp_path / "linked").symlink_to(model_folder)
+    assert ModelFolder.read(tmp_path / "linked").labels

@@ -1,3 +1,4 @@
+import json
 import math
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pandas
 import pytest
 
 import comment_toxicity
-from comment_toxicity import load_classifier
+from comment_toxicity import ModelError, load_classifier
 from comment_toxicity.decision import Decision, LabelDecision
 from tests.running import ROOT
 
@@ -202,3 +203,58 @@ def test_softmax_rows_sum_to_one_and_blank_ones_stay_nan():
 def test_the_sigmoid_does_not_overflow():
     decision = Decision("sigmoid", {"toxic": LabelDecision()})
     assert decision.apply(np.array([[-1e4], [0.0], [1e4]])).tolist() == [[0.0], [0.5], [1.0]]
+
+
+EXPANDING = "\ufdfa"  # three bytes, which normalizers write as 18 letters
+
+
+def test_a_bound_keeps_the_beginning_of_a_text_and_says_where_it_ends():
+    model = load_classifier()
+    for text in ("They have read the page. " * 100, f"{EXPANDING * 7}! " * 50, "no\n" * 30_000):
+        [cut] = model.cut([text], 300)
+        beginning = model.beginning(text, 300)
+        assert len(beginning) == cut.characters < len(text)
+        assert 150 < cut.tokens - 2 <= 300  # fewer where a long word would be cut
+        assert text[cut.characters - 1].isspace() or text[cut.characters].isspace()
+        scores, characters = model.score_beginnings([text, "you", None], 300)
+        assert characters == [cut.characters, 3, 0]
+        assert np.array_equal(scores, model.score([beginning, "you", None]), equal_nan=True)
+
+
+def test_a_text_within_the_bound_is_scored_as_without_it(tiny):
+    scores, characters = tiny.score_beginnings(TEXTS)
+    assert np.array_equal(scores, tiny.score(TEXTS))
+    assert characters == [len(text) for text in TEXTS]
+
+
+def test_scoring_can_be_ended_between_two_windows(tiny):
+    class EndedError(Exception):
+        pass
+
+    called = []
+
+    def between():
+        called.append(1)
+        if len(called) == 3:
+            raise EndedError
+
+    with pytest.raises(EndedError):
+        tiny.score_beginnings([" ".join(str(number) for number in range(5_000))], between=between)
+    assert len(called) == 3
+
+
+def test_a_tokenizer_that_panics_is_an_error_without_the_text(model_folder):
+    tokenizer = json.loads((model_folder / "tokenizer.json").read_text())
+    split = {"Regex": "(q+)+$"}
+    tokenizer["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": split,
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    (model_folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    model = load_classifier(model_folder)
+    with pytest.raises(ModelError, match="the tokenizer failed on a text") as caught:
+        model.score(["q" * 5_000 + "!"])
+    assert "qqq" not in str(caught.value)
+    assert model.score(["a kind word"]).shape == (1, 6)

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 from comment_toxicity.__main__ import main
-from comment_toxicity.files import read
+from comment_toxicity.files import read, score
 from comment_toxicity.files.score import score_file, slices
 from tests.comment_toxicity.tables import SCORES, fails, read_csv, write_csv
 from tests.running import ROOT
@@ -296,3 +298,32 @@ def test_the_help_has_the_default_of_every_option(capsys):
     assert len(options) == 6
     for option in options:
         assert "default" in option or "Required" in option
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_row_of_very_many_tokens_is_scored_in_part_and_says_so(tmp_path, tiny, ending):
+    long = "one two " * 30_000
+    rows = [["text"], ["you"], [long], [""]]
+    source, output = write_csv(tmp_path / "in.csv", rows), tmp_path / f"out.{ending}"
+    summary = score_file(tiny, str(source), str(output))
+    assert (summary.rows, summary.unscored) == (3, 1)
+    table = pandas.read_csv(output) if ending == "csv" else pandas.read_parquet(output)
+    assert table.toxic_score.notna().tolist() == [True, True, False]
+    assert pandas.isna(table.reason[0])
+    assert table.reason[1].startswith("only the first ")
+    assert table.reason[1].endswith(" of 240,000 characters were scored")
+    scores, [_, characters, _] = tiny.score_beginnings([row[0] for row in rows[1:]])
+    assert f"{characters:,}" in table.reason[1]
+    assert np.float32(table.toxic_score[1]) == scores[1, 0]
+
+
+def test_a_watched_run_can_be_ended_within_a_long_row(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(score, "WATCHED_SECONDS", 0.0)
+    source = write_csv(tmp_path / "in.csv", [["text"], ["you"], ["one two 3 " * 9_000]])
+
+    def end(rows):
+        if rows == 0:
+            raise Killed
+
+    with pytest.raises(Killed):
+        score_file(tiny, str(source), str(tmp_path / "out.csv"), on_rows=end)

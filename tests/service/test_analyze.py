@@ -316,3 +316,17 @@ def test_a_model_with_other_labels_has_no_attributes_but_scores_texts(serving, e
         assert running.analyze(KIND).error[0] == "Unknown requested attribute: TOXICITY"
         [result] = running.post("/v1/score", {"texts": [KIND]}).json["results"]
         assert result == {"scores": {"negative": 0.2, "positive": 0.8}, "flags": ["positive"]}
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+def test_a_comment_of_too_many_tokens_is_truncated_and_says_so(running, embedded, sentences):
+    text = "You fool. " + "\ufdfa! " * 1_000  # 18 letters each
+    asked = {"languages": ["en"], "spanAnnotations": sentences}
+    answer = running.analyze(text, **asked).json
+    assert answer["truncated"] is True
+    scores = answer["attributeScores"]["TOXICITY"]
+    end = scores["spanScores"][-1]["end"]
+    assert 1_000 < end < len(text)
+    expected = embedded.score([text[:end]])[0, 0]
+    assert np.float32(scores["summaryScore"]["value"]) == expected
+    assert "truncated" not in running.analyze(RUDE, **asked).json

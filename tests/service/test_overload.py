@@ -1,5 +1,7 @@
 """Too much work at once is refused; internal errors reveal nothing."""
 
+import json
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -77,3 +79,46 @@ def test_an_internal_error_reveals_nothing_of_the_text(serving, embedded, caplog
     assert reply.json["error"]["message"] == "Internal error encountered."
     assert "ValueError" in caplog.text
     assert "private" not in caplog.text
+
+
+def test_callers_who_leave_are_not_scored_to_the_end(serving, embedded):
+    model = SlowModel(embedded)
+    model.may.set()
+    texts = [f"{number} is the number of this page. " * 40 for number in range(900)]
+    body = json.dumps({"texts": texts}).encode()
+    with serving(model) as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as caller:
+            head = f"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+            caller.sendall(head.encode() + body)
+            model.asked.acquire()
+        until(lambda: not running.service._active, 20)
+        scored = running.service.metrics.texts._value.get()
+        assert scored < len(texts) / 2
+        assert 'status="499"' in running.get("/metrics").body.decode()
+
+
+def test_a_caller_who_leaves_while_waiting_takes_no_turn(serving, embedded):
+    model = SlowModel(embedded)
+    with serving(model) as running, ThreadPoolExecutor(4) as callers:
+        busy = [callers.submit(running.analyze, f"{RUDE} {number}") for number in range(4)]
+        model.asked.acquire()
+        until(lambda: running.service._active == 4)
+        host, port = running.url.removeprefix("http://").split(":")
+        body = json.dumps({"texts": ["nobody waits for this"]}).encode()
+        with socket.create_connection((host, int(port))) as caller:
+            head = f"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+            caller.sendall(head.encode() + body)
+            until(lambda: running.service._active == 5)
+        until(lambda: running.service._active == 4)
+        assert "nobody waits for this" not in running.service._batcher._jobs
+        model.may.set()
+        assert {call.result().status for call in busy} == {200}
+
+
+def test_without_a_worker_the_service_is_not_ready(serving, embedded):
+    with serving(embedded) as running:
+        assert running.get("/health/ready").status == 200
+        loop = running.service._batcher._tasks[0].get_loop()
+        loop.call_soon_threadsafe(running.service._batcher._tasks[0].cancel)
+        until(lambda: running.get("/health/ready").status == 503)

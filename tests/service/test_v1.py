@@ -67,3 +67,14 @@ def test_an_invalid_score_request_gets_400_with_the_reason(running, body, word):
     reply = score(running, body)
     assert reply.status == 400
     assert word in reply.error[0]
+
+
+def test_a_text_of_too_many_tokens_is_scored_to_where_the_answer_says(running, embedded):
+    text = "\ufdfa! " * 1_000  # 18 letters each
+    ordinary, dear = score(running, {"texts": [RUDE, text]}).json["results"]
+    assert "scoredCharacters" not in ordinary
+    characters = dear["scoredCharacters"]
+    assert 1_000 < characters < len(text)
+    [expected] = embedded.score([text[:characters]])
+    assert np.array_equal(np.float32(list(dear["scores"].values())), expected)
+    assert running.get("/v1/model").json["limits"]["textTokens"] == 12_000

@@ -11,7 +11,7 @@ from comment_toxicity.fetch.hub import SMALL_FILES, WEIGHT_PATTERNS, hub_errors
 TASK = "ForSequenceClassification"
 
 
-def check_hub_model(name: str, most_gigabytes: float) -> float:
+def check_hub_model(name: str, most_gigabytes: float, public: bool = False) -> float:
     """Check that a Hub id names a model that can be loaded here.
 
     Returns the most gigabytes that loading it downloads. Raises ModelError, with the reason, where
@@ -20,6 +20,7 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
     - no weights are in a format that is read without running code (safetensors, ONNX, or a .bin
       by torch's weights-only reader),
     - it would download more than most_gigabytes, or there is no network.
+    public: strangers ask, so this machine's token is not used, which could open private models.
     """
     match = HUB_ID.fullmatch(name)
     if match is None:
@@ -30,7 +31,11 @@ def check_hub_model(name: str, most_gigabytes: float) -> float:
         from huggingface_hub import HfApi
 
         info = HfApi().model_info(
-            match["repo"], revision=match["revision"], files_metadata=True, timeout=10
+            match["repo"],
+            revision=match["revision"],
+            files_metadata=True,
+            timeout=10,
+            token=False if public else None,
         )
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     config = info.config or {}
