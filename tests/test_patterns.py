@@ -9,12 +9,14 @@ import pytest
 from comment_toxicity.files.csv_rows import SEPARATORS, _unquoted
 from comment_toxicity.service.batch import _parts
 from comment_toxicity.service.calls import Call
+from comment_toxicity.service.compare import PREFIXES, SUFFIXES, TEXT_NAME
 from comment_toxicity.windows import _pieces
+from finetune.data.labels import WHOLE
 from tests.running import ROOT, tracked
 from ui.files.safe_csv import safe_cell
 
 LENGTH = 20_000  # characters; what is quadratic takes seconds for them
-SECONDS = 0.5  # of CPU; what is linear takes a few milliseconds
+SECONDS = 2.0  # of CPU; what is linear takes a few milliseconds
 PRODUCT = ("comment_toxicity/", "ui/", "finetune/", "pages/", "app.py", "test_model.py")
 OWN_SETTINGS = {"finetune/card.py", "finetune/publish/conditions.py"}  # no foreign text there
 METHODS = {"match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
@@ -146,9 +148,11 @@ def test_a_pattern_takes_linear_time(where, pattern, methods):
 
 
 def test_the_patterns_that_are_made_at_run_time_are_these():
-    # csv_rows, windows and batch are tested below; the others search a run's own small files.
+    # csv_rows, windows, batch, compare and labels are tested below; the others search a run's own
+    # small files.
     assert len(FOUND) > 40
-    assert {"csv_rows.py", "windows.py", "batch.py", "bundle.py", "templates.py"} >= MADE_LATER
+    tested = {"csv_rows.py", "windows.py", "batch.py", "compare.py", "labels.py"}
+    assert tested | {"bundle.py", "templates.py"} >= MADE_LATER
 
 
 @pytest.mark.parametrize(
@@ -157,6 +161,8 @@ def test_the_patterns_that_are_made_at_run_time_are_these():
         lambda text: _unquoted(text, SEPARATORS),
         lambda text: list(_pieces(text)),
         lambda text: safe_cell(text),
+        lambda text: (PREFIXES.match(text), SUFFIXES.search(text), TEXT_NAME.search(text)),
+        lambda text: re.fullmatch(rf"{WHOLE}(\s+{WHOLE})*", text),
         lambda text: _parts(
             Call(
                 {},
@@ -167,7 +173,7 @@ def test_the_patterns_that_are_made_at_run_time_are_these():
             )
         ),
     ],
-    ids=["quoted cells", "pieces", "safe cells", "batches"],
+    ids=["csv", "pieces", "cell", "names", "lists", "parts"],
 )
 def test_what_is_built_of_patterns_takes_linear_time(work):
     for text in TEXTS:

@@ -21,7 +21,7 @@ LONGEST_NAME = 60  # characters; a longer one is a title or a comment
 
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(\\t|[^"\r\n])"?[,;\t|]*[\r\n]*', re.IGNORECASE)
 _EMPTY = " \t\r\n\f\v,;|\xa0\ufeff"
-_NUMBER = re.compile(r"[-+\d.,:/ %TZ]*\d[-+\d.,:/ %TZ]*")  # or a date, or a time
+_NUMBER = re.compile(r"(?=\D*+\d)[-+\d.,:/ %TZ]++")  # or a date, or a time
 _SENTENCE = re.compile(r"[.!?…:][\"'”’)]*$")
 _ENDS = re.compile(r"[.!…][\"'”’)]*\s*$")
 _KNOWN = {name_key(name) for name in TEXT_COLUMNS}

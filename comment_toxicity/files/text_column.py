@@ -5,6 +5,7 @@ The page and the commands guess by the same rule: comments are the longest texts
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 SAMPLED_ROWS = 200
 CLEARLY_LONGER = 1.5  # times the texts of any other column
-# A text of several words: not a number, a date, a URL, JSON.
-WORDS = re.compile(r"(?!\s*[{\[].*[}\]]\s*\Z).*?[^\W\d_]\S*\s+\S*[^\W\d_]", re.DOTALL)
+LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,22 @@ def guess_column(path: str, encoding: str | None = None) -> Guess:
     return _ranked(texts)
 
 
+def _has_words(text: str) -> bool:
+    """Whether two words in a row hold a letter: no number, date or URL, and not JSON."""
+    inside = text.strip()
+    if inside[:1] in ("{", "[") and inside[-1:] in ("}", "]"):
+        return False
+    return any(
+        LETTER.search(first) and LETTER.search(second) for first, second in pairwise(inside.split())
+    )
+
+
 def _ranked(texts: dict[str, list[Any]]) -> Guess:
     """Rank columns by the length of their texts, on average over the rows."""
     read = {
         name: [cell for cell in cells if isinstance(cell, str)] for name, cells in texts.items()
     }
-    lengths = {name: sum(map(len, filter(WORDS.match, cells))) for name, cells in read.items()}
+    lengths = {name: sum(map(len, filter(_has_words, cells))) for name, cells in read.items()}
     if not any(lengths.values()):  # comments of one word
         lengths = {
             name: sum(len(cell) for cell in cells if any(map(str.isalpha, cell)))
