@@ -195,7 +195,8 @@ async def call(flags: argparse.Namespace, texts: list[str]) -> None:
         paced = open_loop(port, requests, callers, flags.rate, long)
         await measured(f"{callers} callers, {flags.rate:g}/s", paced, long)
         steady = closed_loop(port, requests, callers, long)
-        rate = 10 * len((await measured(f"{callers} callers", steady, long)).seconds) / long
+        answers = len((await measured(f"{callers} callers", steady, long)).seconds)
+        rate = 10 * max(1, answers) / long
         overload = open_loop(port, requests, 10 * callers, rate, middle)
         over = await measured("10 × overload", overload, middle)
         await measured("after it", closed_loop(port, requests, callers, short), short)

@@ -147,16 +147,16 @@ def test_an_inserted_comment_stands_between_sentences():
 
 def test_what_is_inserted_keeps_its_labels_and_its_source(rows: pd.DataFrame):
     rows["source"] = "forum"
-    rows.loc[0, ["comment_text", "toxic", "threat"]] = ["You fool!", 1, np.nan]
+    rows.loc[0, ["comment_text", "toxic", "threat"]] = ["I break you!", np.nan, 1]
     rows.loc[1, ["comment_text", "toxic", "threat"]] = ["A calm sentence. " * 40, 0, 0]
-    settings = Settings(labels=["toxic", "threat"], inserted=0.5)
+    settings = Settings(labels=["toxic", "threat"], inserted=5)
     found = with_inserted(rows, settings)
     pd.testing.assert_frame_equal(found.iloc[: len(rows)], rows)
     added = found.iloc[len(rows) :]
-    assert len(added) == round(len(rows) / 2)
+    assert len(added) == 5 * len(rows)
     assert added.comment_text.str.contains("A calm sentence.").all()
-    insults = added[added.comment_text.str.contains("You fool!")]
-    assert len(insults) and (insults.toxic == 1).all() and insults.threat.isna().all()
+    threats = added[added.comment_text.str.contains("I break you!")]
+    assert len(threats) and (threats.threat == 1).all() and threats.toxic.isna().all()
     assert (added.source == "forum").all()
     assert with_inserted(rows, Settings()) is rows
 

@@ -24,8 +24,11 @@ def taught_by(*teachers: Path, **given) -> Settings:
     return Settings(teachers=[str(teacher) for teacher in teachers], labels=LABELS, **given)
 
 
+EACH = {"train_data": 0.5, "forum": 0.5, "tweets": 0.5}
+
+
 def test_each_row_gets_the_teachers_scores(rows: pd.DataFrame, tiny_base: Path):
-    taught = with_teachers(rows, taught_by(tiny_base))
+    taught = with_teachers(rows, taught_by(tiny_base, teacher_share=EACH))
     teacher = load_classifier(str(tiny_base))
     columns = [list(teacher.labels).index(label) for label in LABELS]
     expected = teacher.score(rows.comment_text.tolist())[:, columns]
@@ -39,11 +42,15 @@ def test_scores_of_teachers_are_averaged_as_logits_and_a_repeated_teacher_counts
     stricter = Path(shutil.copytree(tiny_base, tmp_path / "stricter"))
     weights = load_file(stricter / FILE)
     save_file(weights | {"classifier.bias": weights["classifier.bias"] + 2}, stricter / FILE)
-    each = [with_teachers(rows, taught_by(one))[PREFIX + "toxic"] for one in (tiny_base, stricter)]
+    each = [
+        with_teachers(rows, taught_by(one, teacher_share=EACH))[PREFIX + "toxic"]
+        for one in (tiny_base, stricter)
+    ]
     assert (each[1] > each[0]).all()
-    both = with_teachers(rows, taught_by(tiny_base, stricter))[PREFIX + "toxic"]
+    both = with_teachers(rows, taught_by(tiny_base, stricter, teacher_share=EACH))[PREFIX + "toxic"]
     np.testing.assert_allclose(both, expit((logit(each[0]) + logit(each[1])) / 2), atol=1e-5)
-    thrice = with_teachers(rows, taught_by(tiny_base, stricter, stricter))[PREFIX + "toxic"]
+    three = taught_by(tiny_base, stricter, stricter, teacher_share=EACH)
+    thrice = with_teachers(rows, three)[PREFIX + "toxic"]
     np.testing.assert_allclose(thrice, expit((logit(each[0]) + 2 * logit(each[1])) / 3), atol=1e-5)
 
 

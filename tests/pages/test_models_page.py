@@ -307,5 +307,5 @@ def test_metrics_of_few_rows_have_a_warning_and_a_matrix_of_classes_is_drawn(wit
     assert not page.exception
     assert "kind (carried by 1 of 3)" in page.warning[0].value.replace("\\", "")
     assert any("Confusion matrix" in text.value for text in page.markdown)
-    assert "(few rows)" in html(page)
+    assert "measured on few rows" in html(page)
     assert "to 1.000" in html(page)

@@ -14,6 +14,8 @@ def overview_table() -> str:
         labels = str(len(facts.folder.labels)) if facts else "–"
         size = f"{facts.megabytes:,.0f} MB" if facts else "–"
         area = decimals(facts.mean_roc_auc if facts else None)
-        area += " (few rows)" if facts and facts.mean_roc_auc is not None and facts.few_rows else ""
-        rows.append((name, origin(name), labels, size, area))
+        where = origin(name)
+        if facts and facts.mean_roc_auc is not None and facts.few_rows:
+            where += ", measured on few rows"
+        rows.append((name, where, labels, size, area))
     return table(("model", "where", "labels", "size", "mean ROC-AUC"), rows, numbers=3)
