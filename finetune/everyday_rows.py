@@ -63,16 +63,16 @@ def _write(flags: argparse.Namespace) -> None:
         for table in (pd.read_csv(flags.folder / name) for name in ("names.csv", "places.csv"))
     )
     generator = np.random.default_rng(1)
-    parts = {
-        "output": lambda key: key % HELD_OUT != 0,
-        "validation": lambda key: key % HELD_OUT == 0,
-    }
-    for part, has in parts.items():
-        own = [comments[has(_keys(comments.text))]]
-        own += [named(own[0], names[has(_keys(names.name))], "name", COMMON_NAMES, generator)]
-        own += [named(own[0], places[has(_keys(places.name))], "place", COMMON_PLACES, generator)]
-        rows = pd.concat(own, ignore_index=True)
-        path = getattr(flags, part)
+    for path, held_out in ((flags.output, False), (flags.validation, True)):
+        own = comments[_held_out(comments.text) == held_out]
+        people = names[_held_out(names.name) == held_out]
+        towns = places[_held_out(places.name) == held_out]
+        tables = [
+            own,
+            named(own, people, "name", COMMON_NAMES, generator),
+            named(own, towns, "place", COMMON_PLACES, generator),
+        ]
+        rows = pd.concat(tables, ignore_index=True)
         check_output(path)
         with translating_write_errors(path):
             rows.to_parquet(path, index=False)
@@ -150,12 +150,13 @@ def renamed(
         found = set(pattern.findall(text))
         if found:
             new = dict(zip(sorted(found), generator.choice(names, len(found)), strict=True))
-            yield pattern.sub(lambda match, new=new: str(new[match.group()]), text)
+            pieces = re.split(f"({pattern.pattern})", text)
+            yield "".join(str(new.get(piece, piece)) for piece in pieces)
 
 
-def _keys(texts: pd.Series) -> pd.Series:
-    """A number for each text, the same on every machine."""
-    return texts.map(lambda text: zlib.crc32(text.lower().encode()))
+def _held_out(texts: pd.Series) -> pd.Series:
+    """Whether each text is for validation, the same on every machine."""
+    return texts.map(lambda text: zlib.crc32(text.lower().encode()) % HELD_OUT == 0)
 
 
 if __name__ == "__main__":

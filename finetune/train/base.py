@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
@@ -74,8 +75,9 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     torch.manual_seed(settings.seed)  # the new head's weights
     try:
         weights = read_weights(Path(where)) if has_onnx_alone(Path(where)) else None
+        source: Any = where if weights is None else None  # typed as str, but takes None
         model, loading = AutoModelForSequenceClassification.from_pretrained(
-            where if weights is None else None,
+            source,
             state_dict=weights,
             config=config,
             trust_remote_code=False,
