@@ -29,9 +29,9 @@ HELD_OUT = 20
 """One row in so many, and one name, is for validation."""
 PLAIN = 0.15
 """Names without a rude word, as a share of those with one."""
-COMMON_NAMES = re.compile(r"\b(?:Tom|Mary|John|David|Anna|Peter|Sarah|Michael|James|Maria)\b")
+COMMON_NAMES = re.compile(r"\b(Tom|Mary|John|David|Anna|Peter|Sarah|Michael|James|Maria)\b")
 COMMON_PLACES = re.compile(
-    r"\b(?:Boston|London|Paris|Tokyo|Chicago|Berlin|Rome|Seattle|Dallas|Houston|Toronto|Sydney"
+    r"\b(Boston|London|Paris|Tokyo|Chicago|Berlin|Rome|Seattle|Dallas|Houston|Toronto|Sydney"
     r"|Portland|Atlanta|Denver|Phoenix)\b"
 )
 
@@ -150,7 +150,7 @@ def renamed(
         found = set(pattern.findall(text))
         if found:
             new = dict(zip(sorted(found), generator.choice(names, len(found)), strict=True))
-            pieces = re.split(f"({pattern.pattern})", text)
+            pieces = pattern.split(text)
             yield "".join(str(new.get(piece, piece)) for piece in pieces)
 
 
