@@ -166,7 +166,7 @@ class Guard:
         )
 
     def _with_policy(self, send: Send) -> Send:
-        """Say in pages which pictures they may load, and which sites may show them in a frame."""
+        """Add the headers: which pictures a page may load, and which sites may show it in a frame."""
 
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -104,7 +104,7 @@ class _Values:
             raise self._error("the array does not end")
 
     def _take(self, end: int) -> tuple[int, bytes]:
-        """Give out what ends here, with the number of the line in which it begins."""
+        """Return what ends here, with the number of the line in which it begins."""
         value = self._buffer[self._done : end]
         text = value.lstrip(_MARK + _BLANK)
         number = self._line + value.count(b"\n", 0, len(value) - len(text))
@@ -113,7 +113,7 @@ class _Values:
         return number, text.rstrip(_BLANK)
 
     def _bare(self, end: int) -> Iterator[tuple[int, bytes]]:
-        """Give out what ends here and is no object, array or string, such as null."""
+        """Yield what ends here and is no object, array or string, such as null."""
         for piece in self._buffer[self._done : end].split(b","):
             number, text = self._take(min(self._done + len(piece) + 1, end))
             if text:

@@ -91,7 +91,7 @@ class _Supervisor(Multiprocess):
     """
 
     def terminate_all(self) -> None:
-        """Tell the workers to stop."""
+        """Signal the workers to stop."""
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
