@@ -166,7 +166,7 @@ class Guard:
         )
 
     def _with_policy(self, send: Send) -> Send:
-        """Add the headers: which pictures a page may load, and which sites may show it in a frame."""
+        """Add headers: which pictures a page may load, which sites may show it in a frame."""
 
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
