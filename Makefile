@@ -65,7 +65,9 @@ lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in re
 # torch itself requires its CUDA packages by exact version. Pinned here as well, they would be
 # downloaded for its CPU build too.
 	sed -i.bak -E '/^(cuda|nvidia)-|^triton=/d' requirements.txt && rm requirements.txt.bak
-	$(LOCK) pyproject.toml --extra files --extra serve --extra hub --group app \
+# With hashes: pip then refuses any other file. requirements.txt cannot have them, as torch's CPU
+# build has no fixed index and its CUDA build asks for packages that are not pinned.
+	$(LOCK) pyproject.toml --extra files --extra serve --extra hub --group app --generate-hashes \
 	  --constraints requirements.txt --output-file requirements-slim.txt
 	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
 

@@ -87,7 +87,7 @@ def test_the_newest_entry_of_the_changelog_is_this_version():
 def pins(lock):
     """The lock's lines NAME==VERSION, without their comments and markers, in its order."""
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
-    return [line.split()[0] for line in lines if not line.startswith("#")]
+    return [line.split()[0] for line in lines if line[:1].isalnum()]
 
 
 def names_of(requirements):
@@ -129,6 +129,14 @@ def test_a_package_has_the_same_version_in_every_lock():
     for pin in itertools.chain(*map(pins, LOCKS)):
         name, version = pin.split("==")
         assert versions.setdefault(name, version) == version, name
+
+
+def test_the_slim_packages_are_pinned_by_hash():
+    """So that the slim image, and a server, install these files and no others."""
+    lock = (ROOT / "requirements-slim.txt").read_text(encoding="utf-8")
+    by_package = re.split(r"^(?=\w)", lock, flags=re.M)[1:]
+    assert len(by_package) == len(pins("requirements-slim.txt"))
+    assert [each.split()[0] for each in by_package if "--hash=sha256:" not in each] == []
 
 
 def test_no_cuda_package_is_pinned():
