@@ -22,6 +22,7 @@ from comment_toxicity.service.routes import lifespan, routes
 from comment_toxicity.service.server import drain_at_sigterm
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
+from comment_toxicity.service.watchdog import feed_watchdog
 from ui import downloads
 from ui.guard import Guard
 from ui.messages import show_failure
@@ -58,8 +59,8 @@ async def running(server: st.App) -> AsyncIterator[None]:
             drain_at_sigterm(SERVICE)
         except UserError as error:  # a model or a database that cannot be used
             give_up(error)
-        tidying = asyncio.create_task(tidy_up())
-        until_stopped.callback(tidying.cancel)
+        for work in (tidy_up(), feed_watchdog()):
+            until_stopped.callback(asyncio.create_task(work).cancel)
         # uvicorn ends by the signal that stopped it, and then nothing is run at exit.
         until_stopped.callback(end_workspaces)
         yield

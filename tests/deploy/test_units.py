@@ -55,6 +55,13 @@ def test_the_unit_drops_privileges_it_does_not_need(service):
     assert {name: service[name] for name in wanted} == wanted
 
 
+def test_systemd_restarts_a_frozen_server(service):
+    """The server's part is feed_watchdog, and Restart=on-failure takes a watchdog's end for one."""
+    assert service["NotifyAccess"] == "main"
+    assert int(service["WatchdogSec"]) >= 30  # it takes a while to import everything
+    assert service["Restart"] == "on-failure"
+
+
 def test_the_unit_may_open_files_for_many_callers(service):
     assert int(service["LimitNOFILE"]) == MOST_FILES
     assert int(service["TasksMax"]) > 0
