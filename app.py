@@ -74,7 +74,7 @@ app = st.App(
         Middleware(
             Guard,
             hosts=SETTINGS.allowed_hosts,
-            origins=[SETTINGS.public_url.rstrip("/")],
+            origins=[SETTINGS.public_url.rstrip("/")] if SETTINGS.public_url else [],
             framed=PAGE.public,
         )
     ],

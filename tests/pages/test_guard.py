@@ -83,6 +83,7 @@ def opens(browser, **headers):
         ("127.0.0.1:8501", "null", False),
         ("127.0.0.1:8501", "", False),
         ("127.0.0.1:8501", "http://[", False),
+        ("127.0.0.1:8501", "", False),
         ("127.0.0.1:8501", "http://127.0.0.1.evil.example:8501", False),
     ],
 )
