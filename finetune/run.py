@@ -91,7 +91,7 @@ def _frame(table: Any, name: str) -> pd.DataFrame:
 
 def _write(frame: pd.DataFrame, path: Path, name: str) -> None:
     """Write the columns that Parquet can hold. DataError for other cells than those of one type."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, mode=0o700)  # the comments may be private
     try:
         frame.to_parquet(path)
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:

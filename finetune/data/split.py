@@ -249,8 +249,11 @@ def prevalence(rows: pd.DataFrame, settings: Settings) -> dict[str, float]:
 
 
 def save_split(split: Split, folder: Path) -> None:
-    """Write split/{train,validation,test}.parquet; each can be given as *_data of another run."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write split/{train,validation,test}.parquet; each can be given as *_data of another run.
+
+    The folder is readable by its owner alone: the comments in it may be private.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in ("train", "validation", "test"):
         rows = getattr(split, name)
         if rows is not None:

@@ -1,5 +1,6 @@
 """Splitting the rows of a run: which ones are held out, and that nothing leaks."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,8 @@ def test_saved_rows_can_be_split_again(many: Path, tmp_path: Path):
     again = make_split(settings(weight_column="natural", **paths))
     for name in ("train", "validation", "test"):
         pd.testing.assert_frame_equal(getattr(split, name), getattr(again, name))
+    if os.name == "posix":
+        assert (tmp_path / "split").stat().st_mode & 0o077 == 0  # comments can be private
 
 
 def test_excluded_rows_are_left_out(many: Path):
