@@ -49,6 +49,7 @@ NAME_COLUMN = "name the column of comments with --text-column"
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 4_000_000
 CHUNK_EMPTY = 100_000  # empty lines, which are not rows
+LONGEST_NAME = 1000  # characters of a column name
 MOST_VALUES = 200_000  # in a line of JSON; each takes a hundred bytes and more
 
 # Endings of files that can be read → their format. Those of FORMATS can be written, too.
@@ -217,7 +218,7 @@ class CsvInput:
         if len(nameless) > 1:
             names = [numbered[at] if at in nameless else name for at, name in enumerate(names)]
         self.columns, self._unnamed = names[:named], numbered[named:]
-        _check_unique([*self.columns, *self._unnamed], path)
+        _check_names([*self.columns, *self._unnamed], path)
         self.text_column = find_text_column(self.columns)
 
     def chunks(self, text_column: str | None) -> Iterator[Chunk]:
@@ -281,6 +282,7 @@ class JsonlInput:
                 f"{path}: none of its first lines is a JSON object (line {self._head[0][0]}: "
                 f"{parse_row(self._head[0][1])[1] or 'empty'}); write one object per line."
             )
+        _check_names(self.columns, path)
 
     def chunks(self, text_column: str | None) -> Iterator[Chunk]:
         """Read to the end."""
@@ -320,7 +322,7 @@ class ParquetInput:
             self.columns = self._file.schema_arrow.names
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}).") from error
-        _check_unique(self.columns, path)
+        _check_names(self.columns, path)
         self.text_column = find_text_column(self.columns)
         self.rows: int | None = self._file.metadata.num_rows
 
@@ -476,7 +478,14 @@ def _has_many_values(line: bytes) -> bool:
     return len(line) > MOST_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
-def _check_unique(columns: list[str], path: str) -> None:
+def _check_names(columns: list[str], path: str) -> None:
+    """DataError for names that cannot be told apart, or that no table shows."""
+    longest = max(columns, key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        raise DataError(
+            f"{path}: a column name has {len(longest):,} characters ({longest[:40]!r}…), "
+            f"at most {LONGEST_NAME:,} are read: is the first line the header?"
+        )
     name, times = Counter(columns).most_common(1)[0] if columns else ("", 0)
     if times > 1:
         raise DataError(f"{path}: more than one column is called {name!r}; rename them.")

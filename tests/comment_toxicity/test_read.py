@@ -103,6 +103,7 @@ def test_a_missing_or_empty_file_ends_in_one_clear_error(tmp_path, score, ending
     [
         ("a,b\n1,2\n", "no column comment_text or text (found a, b)"),
         ("text,text\nyou,1\n", "more than one column is called 'text'"),
+        (f"text,{'n' * 2000}\nyou,1\n", "a column name has 2,000 characters ('nnn"),
     ],
 )
 def test_unusable_columns_end_in_one_clear_error(tmp_path, score, content, message):
