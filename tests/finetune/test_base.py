@@ -170,6 +170,21 @@ def test_an_unknown_base_ends_in_one_clear_error(name: str, message: str):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("architecture", ["bert", "of-its-own"])
+def test_the_code_of_a_base_is_not_run(tiny_base: Path, tmp_path: Path, architecture: str):
+    folder, ran = shutil.copytree(tiny_base, tmp_path / "base"), tmp_path / "ran"
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": architecture, "auto_map": {"AutoConfig": "own.Own"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\n")
+    if architecture == "bert":  # transformers has the class, and takes that
+        load_base(Settings(base_model=str(folder), max_length=32))
+    else:
+        with pytest.raises(ModelError, match="neither a local model folder nor"):
+            load_base(Settings(base_model=str(folder), max_length=32))
+    assert not ran.exists()
+
+
 def test_a_max_length_beyond_the_base_is_refused(tiny_base: Path):
     with pytest.raises(SettingsError, match="reads at most 32 tokens"):
         load_base(Settings(base_model=str(tiny_base), max_length=64))

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -193,6 +194,27 @@ def test_an_incomplete_checkpoint_is_not_resumed_from(whole_run: Path, tmp_path:
     shutil.rmtree(run / "trained")  # as if killed before the end
     assert main(["train", "--resume", "--output-dir", str(run)]) == 0
     assert same_weights(run, whole_run)
+
+
+class Touch:
+    """Creates a file where a pickle of it is read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_code_in_a_checkpoint_is_not_run(whole_run: Path, tmp_path: Path, capsys, name: str):
+    run, ran = shutil.copytree(whole_run, tmp_path / "run"), tmp_path / "ran"
+    for checkpoint in (run / "checkpoints").iterdir():
+        (checkpoint / name).write_bytes(pickle.dumps(Touch(ran), protocol=2))
+    shutil.rmtree(run / "trained")  # as if killed before the end
+    assert main(["train", "--resume", "--output-dir", str(run)]) == 2
+    assert "is damaged, or holds code, which is never run" in capsys.readouterr().err
+    assert not ran.exists()
 
 
 def test_a_finished_training_is_not_repeated(comments: Path, tiny_base: Path, tmp_path: Path):
