@@ -10,7 +10,7 @@ share (natural_weights), and all the rare positives stay in use.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,8 @@ from finetune.thresholds import Criterion, choose_threshold
 
 Floats = NDArray[np.float64]
 FOLDS = 5
+ENOUGH = 20
+"""A label is calibrated in a language that has so many rows with it and so many without."""
 SLOPES = (0.01, 100.0)  # a slope of 0 or less would reverse the model's order
 
 
@@ -50,6 +52,7 @@ def fit_decision(
     criterion: Criterion,
     prevalence: Mapping[str, float] | None = None,
     weights: ArrayLike | None = None,
+    languages: Sequence[str] | None = None,
 ) -> Fitted:
     """Fit each label's calibration, then choose its threshold on the calibrated scores.
 
@@ -58,11 +61,14 @@ def fit_decision(
     prevalence: each label's share in the natural mix; without it, rows count by their weights.
     weights: (rows,) how much a row counts in the report; 0 for one that was picked for its labels.
         With prevalence given, such rows still take part in the fit.
+    languages: of each row. Labels with ENOUGH rows in a language are fitted to these rows too, all
+        languages to the same prevalence, as the rows of each were picked in their own way.
     """
     fit = _fit_classes if activation == "softmax" else _fit_labels
     scores, truth = np.asarray(logits, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     counts = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)
     fit_weights, absent = counts, []
+    shares: list[float] | None = None
     if prevalence is not None:
         shares = [prevalence[label] for label in labels]
         absent = [label for label in labels if not prevalence[label]]
@@ -70,8 +76,24 @@ def fit_decision(
     usable = ~np.isnan(scores).any(axis=1) & (fit_weights > 0)
     scores, truth = scores[usable], truth[usable]
     fit_weights, counts = fit_weights[usable], counts[usable]
+    named = None
+    if languages is not None and activation == "sigmoid":
+        named = np.asarray(languages, dtype=object)[usable]
 
-    decision, warnings = fit(scores, truth, fit_weights, labels, criterion)
+    def fitted(rows: NDArray[np.bool_]) -> tuple[Decision, list[str]]:
+        decision, warnings = fit(scores[rows], truth[rows], fit_weights[rows], labels, criterion)
+        if named is None:
+            return decision, warnings
+        start = counts if shares is None else np.where(counts > 0, counts, 1.0)
+        parts = {
+            name: _fit_language(scores[of], truth[of], start[of], labels, criterion, shares)
+            for name in sorted(set(named[rows]) - {""})
+            for of in [rows & (named == name)]
+        }
+        kept = {name: part for name, part in parts.items() if part}
+        return replace(decision, languages=kept), warnings
+
+    decision, warnings = fitted(np.ones(len(scores), dtype=bool))
     warnings += [
         f"{label}: no row of the random sample has it, so its natural share is unknown and its "
         "scores are too high; add rows to the random sample."
@@ -80,11 +102,12 @@ def fit_decision(
     probabilities, flags = np.zeros(scores.shape), np.zeros(scores.shape, dtype=bool)
     folds = _folds(truth)
     for fold in range(FOLDS):
-        held_out, rest = folds == fold, folds != fold
-        of_rest, _ = fit(scores[rest], truth[rest], fit_weights[rest], labels, criterion)
-        probabilities[held_out] = of_rest.apply(scores[held_out])
+        held_out = folds == fold
+        of_rest, _ = fitted(~held_out)
+        names = None if named is None else named[held_out].tolist()
+        probabilities[held_out] = of_rest.apply(scores[held_out], names)
         if activation == "sigmoid":
-            flags[held_out] = of_rest.flags(probabilities[held_out])
+            flags[held_out] = of_rest.flags(probabilities[held_out], languages=names)
     report: Report
     if activation == "softmax":
         report = evaluate_classes(truth, probabilities, labels, counts)
@@ -156,6 +179,26 @@ def _fit_labels(
             round(threshold.recall, 4),
         )
     return Decision("sigmoid", fitted, criterion=str(criterion), rows=len(logits)), warnings
+
+
+def _fit_language(
+    logits: Floats,
+    targets: Floats,
+    start: Floats,
+    labels: Sequence[str],
+    criterion: Criterion,
+    shares: Sequence[float] | None,
+) -> dict[str, LabelDecision]:
+    """Fit the labels that have ENOUGH rows in a language; start: the weights before raking."""
+    logits, targets, start = logits[start > 0], targets[start > 0], start[start > 0]
+    positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
+    columns = np.flatnonzero((positives >= ENOUGH) & (negatives >= ENOUGH))
+    if not len(columns):
+        return {}
+    weights = start if shares is None else natural_weights(targets, shares, start)
+    names = [labels[int(column)] for column in columns]
+    fitted, _ = _fit_labels(logits[:, columns], targets[:, columns], weights, names, criterion)
+    return fitted.labels
 
 
 def _fit_classes(

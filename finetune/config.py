@@ -8,18 +8,23 @@ import argparse
 import dataclasses
 import tomllib
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from comment_toxicity.errors import SettingsError
+from comment_toxicity.folder import LONGEST_WINDOW, SHORTEST_WINDOW
 from finetune.data.labels import Layout
 from finetune.thresholds import Criterion
 
 JIGSAW_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 FORMATS = ("safetensors", "onnx")
+BLOCKS = (0, 16, 32, 64, 128)
+TRACKERS = ("tensorboard", "mlflow", "wandb")
 AFTER_TRAINING = {
-    "window", "formats", "criterion", "model_name", "data_licence", "left_out", "base_licence",
-    "publish_to", "publish_require", "publish_private", "publish_tags", "output_dir",
+    "window", "formats", "int8_blocks", "criterion", "neutral_data", "model_name",
+    "data_licence", "left_out", "base_licence", "report_to", "publish_to", "publish_require",
+    "publish_private", "publish_tags", "output_dir",
 }  # fmt: skip
 """Settings that may change after training: they have no effect on the trained weights."""
 FIRST = (
@@ -27,7 +32,7 @@ FIRST = (
     "base_model", "max_length", "epochs", "batch_size", "learning_rate", "output_dir",
 )  # fmt: skip
 """What --help begins with: the settings that a run on one's own comments needs."""
-DISTIL = ("teachers", "teacher_share", "rare", "passages", "logit_matching")
+DISTIL = ("teachers", "teacher_share", "teacher_languages", "rare", "passages", "logit_matching")
 """The settings of a config's section [distil]; older configs, and run.json, have no section."""
 REMOVED = {"extra_text_column": "text", "source_column": "source", "layer_decay": 1.0}
 """Settings of earlier versions. Each works as its default here did, and takes no other value."""
@@ -57,6 +62,11 @@ class Settings:
     )
     test_data: str = setting(
         "report on this table instead of a part of train_data; never used in training", ""
+    )
+    neutral_data: str = setting(
+        "with language_column, also report which share of this table's texts is flagged in each "
+        "language; none of them should be",
+        "",
     )
     encoding: str = setting(
         "read tables of text that are not UTF-8 in this encoding, such as cp1252", ""
@@ -104,8 +114,8 @@ class Settings:
     )
     mix: dict[str, float] = setting(
         "read the rows of a source this many times per epoch (default 1; 0.5 takes a random half). "
-        "A source is a value of extra_data's column source, or train_data (as "
-        "source=2,train_data=0.5)",
+        "A source is a value of extra_data's column source, or train_data, of which "
+        "train_data_long names the rows of 60 words and more (as source=2,train_data=0.5)",
         {},
     )
     teachers: list[str] = setting(
@@ -117,6 +127,10 @@ class Settings:
         "weight of the teachers' score against the label, per source, from 0 to 1 (default 0); "
         "sources are named as in mix (as source=0.5,train_data=0.7)",
         {},
+    )
+    teacher_languages: list[str] = setting(
+        "learn from the teachers only in rows of these languages, see language_column; none: all",
+        [],
     )
     rare: dict[str, float] = setting(
         "keep every row of extra_data that has one of these labels, whatever mix says, and limit "
@@ -132,6 +146,18 @@ class Settings:
         "add the squared distance to the teachers' logits to the loss, with this weight: also "
         "teaches the ranking of harmless comments",
         0.0,
+    )
+    language_column: str = setting(
+        "read each row's language, such as de, from this column, where a table has it", ""
+    )
+    main_language: str = setting(
+        "with language_column, the language of rows that it does not name", "en"
+    )
+    language_temperature: float = setting(
+        "with language_column, mix the languages: a language's share of the rows is proportional "
+        "to its rows to the power of 1 / this. 1 leaves the shares as they are, 100 makes them "
+        "equal, but no row is read more than 4 times per epoch",
+        1.0,
     )
     inserted: float = setting(
         "add this many times as many rows, each a short comment inserted into a long clean one; "
@@ -173,12 +199,27 @@ class Settings:
         "words, leave markup out, and drop characters that the vocabulary lacks (for English)",
         False,
     )
+    vocabulary: int = setting(
+        "keep this many pieces of the base's vocabulary, those that the training rows use most: a "
+        "smaller model, for a SentencePiece (Unigram) or WordPiece tokenizer; 0 keeps all",
+        0,
+    )
     dropout: float = setting("dropout of hidden states in training, as a share", 0.1)
     attention_dropout: float = setting("dropout of attention weights in training, as a share", 0.1)
     freeze: bool = setting(
         "train only the classification head, and trainable_layers of the encoder", False
     )
     trainable_layers: int = setting("with freeze, also train this many of the last layers", 0)
+    lora: int = setting(
+        "train adapters of this rank beside the encoder's frozen layers, for large bases, and add "
+        "them to the weights at the end; needs peft. 0 trains the layers themselves",
+        0,
+    )
+    train_words: list[str] = setting(
+        "train the embeddings of these words and nothing else, on the rows that have one of them: "
+        "changes how they are read, and no score of a text without them",
+        [],
+    )
 
     # training
     epochs: float = setting("pass over the training rows this many times", 3)
@@ -202,7 +243,9 @@ class Settings:
         0.0,
     )
     precision: str = setting(
-        "fp32, bf16, or auto: bf16 if a short trial shows that it is faster on this machine", "auto"
+        "fp32, bf16, fp16, or auto: bf16 if a short trial shows that it is faster on this machine, "
+        "fp16 on a GPU without bf16",
+        "auto",
     )
     evaluations_per_epoch: int = setting(
         "validate and save a checkpoint this many times per epoch", 1
@@ -215,12 +258,23 @@ class Settings:
         "average_precision_mean, accuracy (single-label) or loss",
         "roc_auc_mean",
     )
+    report_to: list[str] = setting(
+        "also send losses, metrics and settings of training to these, where they are installed: "
+        "tensorboard, mlflow, wandb",
+        [],
+    )
     seed: int = setting("random seed of rows drawn, initial weights and batch order", 1)
 
     # result
     output_dir: str = setting("write the run to this folder", "runs/latest")
     formats: list[str] = setting(
         "export the weights in these formats: safetensors, onnx (int8)", list(FORMATS)
+    )
+    int8_blocks: int = setting(
+        "in model.onnx, give so many values of a row a scale of their own (16, 32, 64 or 128): "
+        "closer to the trained model where some activations are far larger than the others, as in "
+        "multilingual-e5, but slower; 0 gives one to each channel of the weights, and each text",
+        0,
     )
     criterion: str = setting(
         "choose each label's threshold by this: best-f1, min-precision:0.9 or min-recall:0.9",
@@ -266,6 +320,7 @@ class Settings:
             weight=self.weight_column or None,
             id=self.id_column or None,
             list_column=self.label_list_column or None,
+            language=self.language_column or None,
         )
 
     @property
@@ -283,13 +338,15 @@ class Settings:
             "noise": (0, 1),
             "inserted": (0, 5),
             "passages": (0, 10),
+            "language_temperature": (1, 100),
             "logit_matching": (0, 10),
             "average_with_base": (0, 1),
             "dropout": (0, 0.9),
             "attention_dropout": (0, 0.9),
             "warmup": (0, 0.99),
-            "max_length": (8, 8192),
-            "window": (0, 8192),
+            "max_length": (SHORTEST_WINDOW, LONGEST_WINDOW),
+            "window": (0, LONGEST_WINDOW),
+            "vocabulary": (0, 10_000_000),
             "batch_size": (1, 65536),
             "accumulate": (1, 65536),
             "evaluations_per_epoch": (1, 1000),
@@ -298,6 +355,7 @@ class Settings:
             "max_steps": (0, float("inf")),
             "patience": (0, float("inf")),
             "trainable_layers": (0, 1000),
+            "lora": (0, 1024),
             "epochs": (1e-6, 10_000),
             "learning_rate": (1e-9, 1),
             "head_learning_rate": (0, 1),
@@ -309,7 +367,7 @@ class Settings:
             if not low <= value <= high:
                 raise SettingsError(f"{name} is {value}; give a number from {low:g} to {high:g}.")
         choices = {
-            "precision": ("auto", "fp32", "bf16"),
+            "precision": ("auto", "fp32", "bf16", "fp16"),
             "best_by": ("roc_auc_mean", "average_precision_mean", "accuracy", "loss"),
         }
         for name, allowed in choices.items():
@@ -323,6 +381,23 @@ class Settings:
                 f"formats is {', '.join(self.formats) or 'empty'}; "
                 f"choose from {', '.join(FORMATS)}."
             )
+        if self.int8_blocks not in BLOCKS:
+            raise SettingsError(
+                f"int8_blocks is {self.int8_blocks}; choose one of {', '.join(map(str, BLOCKS))}."
+            )
+        for tracker in self.report_to:
+            if tracker not in TRACKERS:
+                raise SettingsError(
+                    f"report_to has {tracker!r}; choose from {', '.join(TRACKERS)}."
+                )
+            if not _is_installed(tracker):
+                raise SettingsError(
+                    f"report_to has {tracker}, which is not installed; pip install {tracker}."
+                )
+        if self.lora and (self.freeze or self.train_words):
+            raise SettingsError("lora is set, so leave freeze and train_words out.")
+        if self.lora and not _is_installed("peft"):
+            raise SettingsError("lora needs peft, which is not installed; pip install peft.")
         from_column = self.label_column or self.label_list_column
         if len(self.labels) != len(set(self.labels)) or not (self.labels or from_column):
             raise SettingsError("labels must name at least one label, and each only once.")
@@ -356,6 +431,10 @@ class Settings:
                 raise SettingsError(
                     f"rare has {label}={share:g}; give one of labels, and a number from 0 to 1."
                 )
+        if not self.language_column and (self.language_temperature != 1 or self.teacher_languages):
+            raise SettingsError(
+                "language_temperature and teacher_languages need language_column; set it too."
+            )
         if not self.teachers and (self.passages or self.logit_matching):
             raise SettingsError("passages and logit_matching need teachers; set teachers too.")
         if self.teachers and self.single_label:
@@ -370,8 +449,10 @@ class Settings:
             raise SettingsError(
                 "best_by is accuracy, which is for single-label models; use roc_auc_mean."
             )
-        if 0 < self.window < 8:
-            raise SettingsError(f"window is {self.window}; give 0 for max_length, or at least 8.")
+        if 0 < self.window < SHORTEST_WINDOW:
+            raise SettingsError(
+                f"window is {self.window}; give 0 for max_length, or at least {SHORTEST_WINDOW}."
+            )
         Criterion.parse(self.criterion)
         if not self.validation_data and not self.validation_fraction:
             raise SettingsError(
@@ -383,6 +464,12 @@ class Settings:
                 "validation_fraction and test_fraction leave less than a tenth of the rows for "
                 "training."
             )
+
+
+def _is_installed(package: str) -> bool:
+    """Whether a package can be imported; a folder of its name, as wandb leaves one, is none."""
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 def from_toml(path: str | Path) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from comment_toxicity.cli import check_output, run, translating_write_errors
+from comment_toxicity.cli import run
 from finetune.checkout import ROOT
 from finetune.config import JIGSAW_LABELS
-from finetune.data.tables import read_table
+from finetune.data.tables import read_table, write_rows
 
 SENTENCES = ROOT / "data" / "name_sentences.toml"
 MEASURED = ROOT / "data" / "everyday.toml"
@@ -72,14 +72,7 @@ def _write(flags: argparse.Namespace) -> None:
             named(own, people, "name", COMMON_NAMES, generator),
             named(own, towns, "place", COMMON_PLACES, generator),
         ]
-        rows = pd.concat(tables, ignore_index=True)
-        check_output(path)
-        with translating_write_errors(path):
-            rows.to_parquet(path, index=False)
-        counts = ", ".join(
-            f"{source} {count:,}" for source, count in rows.source.value_counts().items()
-        )
-        print(f"written: {path}, {len(rows):,} rows ({counts})")
+        write_rows(pd.concat(tables, ignore_index=True), path)
 
 
 def named(

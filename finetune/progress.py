@@ -1,9 +1,11 @@
 """RUN/progress.json: how far a run is, for a program that watches it.
 
-stage         its name, as in finetune/stages.py; missing before the first
-step, steps   of training: done, and in all; 0 in the other stages
-state         running, done, stopped (interrupted) or failed
-problem       why it failed, in a sentence; empty otherwise, or where only the log knows
+stage          its name, as in finetune/stages.py; missing before the first
+step, steps    of training: done, and in all; 0 in the other stages
+epoch, epochs  of training: the one in progress, counted from 1, and all; 0 in the other stages
+seconds_left   of training, at the mean speed so far; null before the first step and in other stages
+state          running, done, stopped (interrupted) or failed
+problem        why it failed, in a sentence; empty otherwise, or where only the log knows
 
 A run that was killed leaves "running" behind. Under torchrun only the first process writes.
 """
@@ -18,6 +20,7 @@ from comment_toxicity.errors import UserError
 
 FILE_NAME = "progress.json"
 RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
+NO_STEPS: dict[str, Any] = {"step": 0, "steps": 0, "epoch": 0, "epochs": 0, "seconds_left": None}
 
 
 def read(run_folder: Path) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def update(run_folder: Path, **changes: Any) -> None:
 @contextmanager
 def of_run(run_folder: Path) -> Iterator[None]:
     """Record the state of a run around its stages."""
-    write_json(run_folder / FILE_NAME, {"step": 0, "steps": 0, "state": RUNNING, "problem": ""})
+    write_json(run_folder / FILE_NAME, {**NO_STEPS, "state": RUNNING, "problem": ""})
     try:
         yield
     except BaseException as error:

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from comment_toxicity.cli import check_output, run, translating_write_errors
+from comment_toxicity.cli import run
 from comment_toxicity.errors import DataError
-from finetune.data.tables import read_table
+from finetune.data.tables import read_table, write_rows
 
 INNER = "hutto_ICWSM_2014.tar.gz"
 SOURCES = {  # its files: number, mean rating, text; a fourth, of editorials, is mostly neutral
@@ -62,7 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _write(flags: argparse.Namespace) -> None:
-    check_output(flags.output)
     held_out = read_table(flags.apart_from, [flags.text_column])
     if flags.text_column not in held_out:
         raise DataError(
@@ -70,12 +69,7 @@ def _write(flags: argparse.Namespace) -> None:
         )
     rows = read_ratings(flags.archive)
     rows = rows[~nearly_in(rows.text.tolist(), held_out[flags.text_column].astype(str).tolist())]
-    with translating_write_errors(flags.output):
-        rows.to_parquet(flags.output, index=False)
-    counts = ", ".join(
-        f"{source} {count:,}" for source, count in rows.source.value_counts().items()
-    )
-    print(f"written: {flags.output}, {len(rows):,} rows ({counts})")
+    write_rows(rows, flags.output)
 
 
 def read_ratings(archive: Path) -> pd.DataFrame:

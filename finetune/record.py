@@ -73,6 +73,14 @@ def load(run_folder: Path) -> dict[str, Any]:
         ) from None
 
 
+def of_base(folder: Path) -> dict[str, Any]:
+    """The record of the run that made a base model; empty where it has none that can be read."""
+    try:
+        return load(folder)
+    except SettingsError:
+        return {}
+
+
 def recorded_settings(run_folder: Path) -> dict[str, Any]:
     """The settings of a recorded run, by name; SettingsError where one of them cannot be used."""
     return checked(load(run_folder)["settings"], str(run_folder / FILE_NAME))

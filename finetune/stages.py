@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Weights
@@ -23,7 +24,7 @@ from comment_toxicity.disk import read_json, write_json, write_whole
 from comment_toxicity.errors import SettingsError
 from finetune import progress, record
 from finetune.config import Settings
-from finetune.data.labels import at_half, label_matrix, row_weights
+from finetune.data.labels import at_half, label_matrix, row_languages, row_weights
 from finetune.data.mix import count_sources
 from finetune.data.split import Split, load_split, make_split, save_split
 from finetune.data.tables import describe_source, public_url
@@ -45,7 +46,7 @@ def run_stages(names: Iterable[str], settings: Settings, resume: bool) -> None:
         started = time.monotonic()
         if first:
             print(f"── {name}", flush=True)
-            progress.update(run_folder, stage=name, step=0, steps=0)
+            progress.update(run_folder, stage=name, **progress.NO_STEPS)
             if name == "train":
                 let_others_train()
         results = STAGES[name](settings, run_folder, resume)
@@ -97,34 +98,32 @@ def train(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
         return {}
     from finetune.train.train import train as fine_tune
 
-    return {"training": fine_tune(_split(run_folder), settings, run_folder, resume)}
+    training = fine_tune(_split(run_folder), settings, run_folder, resume)
+    base = record.of_base(Path(settings.base_model))
+    return {"training": training, **({"base_run": base} if base else {})}
 
 
 def export(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
-    """Write the model folder, and compare its logits with the trained model's."""
-    from finetune.export import export_model
+    """Write the model folder, without a model.onnx that scores otherwise than the trained model."""
+    from finetune.export import export_close
 
     trained, folder = run_folder / "trained", run_folder / "model"
     if not (trained / "config.json").is_file():
         raise SettingsError(f"{trained}: no trained model there; run the train stage first.")
-    export_model(
-        trained, folder, formats=settings.formats, max_length=settings.window or settings.max_length
-    )
-    if "onnx" not in settings.formats:
-        return {"export": {}}
-    from comment_toxicity import load_classifier
-    from finetune.export import compare_scores, torch_logits
-
     rows = _split(run_folder).validation
-    exported = load_classifier(str(folder))
     texts = rows[settings.text_column].sample(min(len(rows), 2000), random_state=1).tolist()
-    # Of a text longer than one window the two models see different parts.
-    texts = [text for text in texts if len(exported.windows(text)) == 1]
-    if not texts:
-        return {"export": {}}
-    before = torch_logits(trained, texts, exported.folder.window)
-    differences = compare_scores(before, exported.logits(texts), settings.single_label)
-    return {"export": differences | {"rows": len(texts)}}
+    differences, notes = export_close(
+        trained,
+        folder,
+        texts,
+        settings.formats,
+        settings.window or settings.max_length,
+        settings.int8_blocks,
+        settings.single_label,
+    )
+    for note in notes:
+        print(f"   note: {note}")
+    return {"export": differences}
 
 
 def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
@@ -144,6 +143,7 @@ def calibrate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, A
         Criterion.parse(settings.criterion),
         split.prevalence,
         row_weights(split.validation, settings.layout),
+        _languages(split.validation, settings),
     )
     for warning in fitted.warnings:
         print(f"   note: {warning}")
@@ -157,6 +157,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
     """Measure the exported, calibrated model on the test rows."""
     from comment_toxicity import load_classifier
     from finetune.measure.evaluate import evaluate_classes, evaluate_labels
+    from finetune.measure.languages import measure_split
     from finetune.measure.plots import (
         draw_confusion,
         draw_reliability,
@@ -168,7 +169,8 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
         print("   no test rows; set --test-data or --test-fraction to have a report")
         return {}
     exported = load_classifier(str(folder))
-    probabilities = exported.score(split.test[settings.text_column].tolist())
+    languages = _languages(split.test, settings)
+    probabilities = exported.score(split.test[settings.text_column].tolist(), languages)
     targets = label_matrix(split.test, settings.layout)
     weights = row_weights(split.test, settings.test_layout)
     report: Report
@@ -176,9 +178,20 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
         report = evaluate_classes(targets, probabilities, exported.labels, weights)
     else:
         report = evaluate_labels(
-            targets, probabilities, exported.labels, exported.thresholds, weights, resamples=200
+            targets,
+            probabilities,
+            exported.labels,
+            exported.thresholds,
+            weights,
+            flags=exported.decision.flags(probabilities, languages=languages),
+            resamples=200,
         )
     print(report.table())
+    by_language = {}
+    if languages and not settings.single_label:
+        measured = measure_split(exported, split, settings, languages, probabilities)
+        print(f"\n{measured.table().text()}")
+        by_language = {"languages": measured.to_dict()}
     report_folder = run_folder / "report"
     report_folder.mkdir(exist_ok=True)
     write_whole(report_folder / "report.csv", report.csv())
@@ -189,7 +202,7 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
     draw_confusion(report, report_folder / "confusion.png")
     source = record.load(run_folder)["data"]["test"]
     data_key = {name: source[name] for name in ("name", "sha256", "rows") if name in source}
-    _write_metrics(folder, {"data": data_key, "test": report.to_dict()})
+    _write_metrics(folder, {"data": data_key, "test": report.to_dict(), **by_language})
     return {}
 
 
@@ -239,6 +252,13 @@ def _exported(run_folder: Path) -> Path:
     if not (folder / "config.json").is_file():
         raise SettingsError(f"{folder}: no exported model there; run the export stage first.")
     return folder
+
+
+def _languages(rows: pd.DataFrame, settings: Settings) -> list[str] | None:
+    """The language of each row; None where the settings do not tell languages apart."""
+    if not settings.language_column:
+        return None
+    return row_languages(rows, settings.layout, settings.main_language).tolist()
 
 
 def _write_metrics(folder: Path, parts: dict[str, Any]) -> None:

@@ -40,6 +40,7 @@ class Layout:
     mapping: value of class_column, or in list_column → index in labels; empty takes
     class_indices(labels).
     weight: how much a row counts.  id: rows that share it belong together.
+    language: of each row; the only column that a table need not have.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Layout:
     weight: str | None = None
     id: str | None = None
     list_column: str | None = None
+    language: str | None = None
 
     @property
     def label_columns(self) -> list[str]:
@@ -61,6 +63,11 @@ class Layout:
         labels = self.label_columns if self.list_column is None else [self.list_column]
         optional = [self.id, self.weight]
         return [self.text, *labels, *(name for name in optional if name is not None)]
+
+    @property
+    def wanted(self) -> list[str]:
+        """What columns has, and the language's, which may be missing."""
+        return [*self.columns, *([self.language] if self.language else [])]
 
     @property
     def index_of(self) -> dict[str, int]:
@@ -141,14 +148,15 @@ def clean_rows(
     notes = Notes() if notes is None else notes
     layout = layout.of_table(table)
     need_columns(table, layout.columns, source)
-    others = [name for name in (layout.text, layout.weight, layout.id) if name is not None]
+    named = (layout.text, layout.weight, layout.id, layout.language)
+    others = [name for name in named if name is not None]
     both = set(others) & set(layout.label_columns)
     if both:
         raise DataError(
             f"{source}: {', '.join(sorted(both))} is a label and the name of another column; "
             "rename one of them."
         )
-    table = table[list(dict.fromkeys(layout.columns))]
+    table = table[[name for name in dict.fromkeys(layout.wanted) if name in table]]
     categories = table.select_dtypes("category").columns
     table = table.astype(dict.fromkeys(categories, object))
     texts = table[layout.text]
@@ -161,6 +169,8 @@ def clean_rows(
         rows[layout.id] = table[layout.id].map(cell_text)
     if layout.weight is not None:
         rows[layout.weight] = weight_values(table[layout.weight], source)
+    if layout.language is not None and layout.language in table:
+        rows[layout.language] = table[layout.language].map(cell_text)
     if layout.class_column is not None:
         rows[layout.class_column] = _classes(table[layout.class_column], layout, source)
     elif layout.list_column is not None:
@@ -203,6 +213,13 @@ def row_weights(rows: pd.DataFrame, layout: Layout) -> NDArray[np.float64]:
     if layout.weight is None or layout.weight not in rows:
         return np.ones(len(rows))
     return rows[layout.weight].to_numpy(dtype=float)
+
+
+def row_languages(rows: pd.DataFrame, layout: Layout, main: str) -> pd.Series:
+    """Each row's language; `main` where no column names it."""
+    if layout.language is None or layout.language not in rows:
+        return pd.Series(main, index=rows.index)
+    return rows[layout.language].fillna("").replace("", main)
 
 
 def at_half(shares: Shares) -> Shares:
@@ -322,7 +339,7 @@ def need_columns(table: pd.DataFrame, columns: Iterable[str], source: str) -> No
         found = ", ".join(map(str, table.columns[:50])) + ", …" * (len(table.columns) > 50)
         raise DataError(
             f"{source}: no column {', '.join(missing)} (found {found}); "
-            "set yours in the config or by flags."
+            "name yours by --text-column, --label-column or --labels, or in the config."
         )
     names = table.columns.tolist()
     twice = [column for column in columns if names.count(column) > 1]

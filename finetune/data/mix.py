@@ -5,6 +5,7 @@ SOURCE; rows of train_data have none, and settings call them train_data.
 """
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,19 @@ from comment_toxicity.errors import DataError
 from comment_toxicity.text import sentences
 from finetune.config import Settings
 from finetune.data.hub import HubTable
-from finetune.data.labels import HALF, Notes, clean_rows
+from finetune.data.labels import HALF, Notes, clean_rows, row_languages
 from finetune.data.noise import add_noise
 from finetune.data.tables import public_url, read_table
 
 TEXT, SOURCE, LICENCE = "text", "source", "licence"
 """The columns of an extra table, besides its labels."""
 MAIN = "train_data"
+MAIN_LONG = "train_data_long"
+"""Rows of train_data of at least LONG words, where settings.mix names them apart."""
 BLATANT = ("insult", "threat")
 """Labels that a reader sees in a sentence, whatever stands around it."""
+MOST_TIMES = 4
+"""A row of a rare language is read so many times per epoch, at most, so as not to be memorized."""
 SHORT, LONG, LONGEST = 25, 60, 170
 """Words of a comment that is inserted, at most; of one around it, at least; and kept around it."""
 
@@ -37,7 +42,7 @@ def read_extra(settings: Settings, notes: dict[str, Notes] | None = None) -> pd.
     """
     layout, tables = replace(settings.layout, weight=None, id=None), []
     for name in settings.extra_data:
-        table = read_table(name, [TEXT, SOURCE, LICENCE, *layout.columns], settings.encoding)
+        table = read_table(name, [TEXT, SOURCE, LICENCE, *layout.wanted], settings.encoding)
         own = replace(layout, text=TEXT if TEXT in table else layout.text)
         if own.class_column is None and own.list_column not in table:
             known = tuple(label for label in own.labels if label in table)
@@ -75,14 +80,18 @@ def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.Da
     def repeated(rows: pd.DataFrame, source: str) -> list[pd.DataFrame]:
         whole, part = divmod(settings.mix.get(source, 1.0), 1)
         chosen = generator.random(len(rows)) < part
-        if source != MAIN and not whole:
+        if source not in (MAIN, MAIN_LONG) and not whole:
             chosen |= (rows[list(settings.rare)] >= HALF).any(axis=1).to_numpy()
         return [rows] * int(whole) + [rows[chosen]]
 
-    parts = repeated(train, MAIN)
+    if MAIN_LONG in settings.mix:
+        long = words_of(train[settings.text_column]) >= LONG
+        parts = repeated(train[~long], MAIN) + repeated(train[long], MAIN_LONG)
+    else:
+        parts = repeated(train, MAIN)
     sources = extra[SOURCE].unique().tolist()
-    for setting in ("mix", "teacher_share"):
-        unknown = set(getattr(settings, setting)) - {MAIN, *sources}
+    for setting, own in (("mix", {MAIN, MAIN_LONG}), ("teacher_share", {MAIN})):
+        unknown = set(getattr(settings, setting)) - {*own, *sources}
         if unknown:
             raise DataError(
                 f"{setting} names {', '.join(sorted(unknown))}, which is not a source of "
@@ -92,6 +101,33 @@ def mixed(train: pd.DataFrame, extra: pd.DataFrame, settings: Settings) -> pd.Da
         parts += repeated(extra[extra[SOURCE] == source], source)
     parts = [part for part in parts if len(part)]
     return pd.concat(parts or [train.iloc[:0]], ignore_index=True)
+
+
+def by_language(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Repeat and drop rows, so that each language has its share; the number of rows stays about.
+
+    Shares are proportional to rows ** (1 / settings.language_temperature), as in the training of
+    multilingual encoders (Arivazhagan et al. 2019).
+    """
+    if settings.language_temperature == 1:
+        return rows
+    languages = row_languages(rows, settings.layout, settings.main_language)
+    counts = languages.value_counts()
+    shares = counts ** (1 / settings.language_temperature)
+    times = (shares / shares.sum() * len(rows) / counts).clip(upper=MOST_TIMES)
+    whole = languages.map(times).to_numpy()
+    generator = np.random.default_rng(settings.seed)
+    repeats = np.floor(whole + generator.random(len(rows))).astype(int)
+    return rows.iloc[np.repeat(np.arange(len(rows)), repeats)].reset_index(drop=True)
+
+
+def with_words(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Keep the rows with a word that begins as one of settings.train_words; without these, all."""
+    if not settings.train_words:
+        return rows
+    words = "|".join(map(re.escape, settings.train_words))
+    named = rows[settings.text_column].str.contains(rf"\b(?:{words})", case=False)
+    return rows[named].reset_index(drop=True)
 
 
 def with_passages(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -131,7 +167,7 @@ def with_inserted(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         return rows
     generator = np.random.default_rng(settings.seed)
     labels = rows[settings.labels].to_numpy(dtype=float)
-    words = rows[settings.text_column].str.count(r"\s+").to_numpy() + 1
+    words = words_of(rows[settings.text_column])
     clean = (np.nan_to_num(labels) == 0).all(axis=1) & (labels == 0).any(axis=1)
     hosts = np.flatnonzero(clean & (words >= LONG))
     short = words <= SHORT
@@ -166,7 +202,7 @@ def inserted(text: str, host: str, generator: np.random.Generator) -> str:
     """Put a text between two sentences of another, of which up to LONGEST words stay around it."""
     spans = sentences(host)
     cut = int(generator.integers(len(spans) + 1))
-    room = float(np.exp(generator.uniform(np.log(10), np.log(LONGEST))))
+    room = generator.uniform(10, LONGEST)
     before, after = cut, cut  # the first sentence that stays, and the one after the last
     while before > 0 or after < len(spans):
         backwards = before > 0 and (after == len(spans) or generator.random() < 0.5)
@@ -178,6 +214,11 @@ def inserted(text: str, host: str, generator: np.random.Generator) -> str:
     left = host[spans[before][0] : spans[cut - 1][1]] if before < cut else ""
     right = host[spans[cut][0] : spans[after - 1][1]] if after > cut else ""
     return gap.join(part for part in (left, text.strip(), right) if part)
+
+
+def words_of(texts: pd.Series) -> np.ndarray:
+    """Count the words of each text, by the blanks between them."""
+    return texts.str.count(r"\s+").to_numpy() + 1
 
 
 def with_noise(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:

@@ -23,7 +23,14 @@ from finetune.data.labels import (
     need_columns,
     row_weights,
 )
-from finetune.data.mix import mixed, read_extra, with_inserted, with_passages
+from finetune.data.mix import (
+    by_language,
+    mixed,
+    read_extra,
+    with_inserted,
+    with_passages,
+    with_words,
+)
 from finetune.data.tables import read_table
 from finetune.data.teachers import with_teachers
 
@@ -72,7 +79,7 @@ def make_split(settings: Settings) -> Split:
     rows, only_for_training = _read_train(settings, notes["train_data"])
     validation = test = None
     if settings.validation_data:
-        table = read_table(settings.validation_data, layout.columns, settings.encoding)
+        table = read_table(settings.validation_data, layout.wanted, settings.encoding)
         validation = clean_rows(
             table, layout.optional(table), settings.validation_data, notes=notes["validation_data"]
         )
@@ -111,7 +118,8 @@ def make_split(settings: Settings) -> Split:
     extra = read_extra(settings, notes)
     notes["extra_data"].rows = len(extra)
     extra = _apart_from(held_out, extra, layout, notes["extra_data"])
-    train = with_passages(mixed(train, extra, settings), settings)
+    train = with_words(mixed(train, extra, settings), settings)
+    train = with_passages(by_language(train, settings), settings)
     if settings.passages:  # a passage can equal a whole held-out comment
         train = _apart_from(held_out, train, layout).reset_index(drop=True)
     _check_labels(train, "training", settings, what="learn")
@@ -131,7 +139,7 @@ def make_split(settings: Settings) -> Split:
 def _read_train(settings: Settings, notes: Notes) -> tuple[pd.DataFrame, pd.Series]:
     """Rows of train_data but for excluded ones, and which of them are for training only."""
     source = settings.train_data
-    names = [*settings.layout.columns, *settings.exclude, *settings.train_only]
+    names = [*settings.layout.wanted, *settings.exclude, *settings.train_only]
     table = read_table(source, names, settings.encoding)
     layout = settings.layout.of_table(table)
     need_columns(table, [*layout.columns, *settings.exclude, *settings.train_only], source)
@@ -145,7 +153,7 @@ def _read_train(settings: Settings, notes: Notes) -> tuple[pd.DataFrame, pd.Seri
 
 def _read_test(settings: Settings, notes: Notes) -> pd.DataFrame:
     layout = settings.test_layout
-    table = read_table(settings.test_data, layout.columns, settings.encoding)
+    table = read_table(settings.test_data, layout.wanted, settings.encoding)
     known = layout.optional(table)
     if settings.test_weight_column:  # named for this very table, so it has to be there
         known = replace(known, weight=layout.weight)

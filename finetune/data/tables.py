@@ -1,4 +1,4 @@
-"""Read a table of comments: a CSV, JSON or Parquet file, a URL, a Hub dataset, templates.
+"""Read a table of comments (CSV, JSON, Parquet, a URL, a Hub dataset, templates), and write one.
 
 Files are read as scoring reads them: see comment_toxicity/files/read.py.
 """
@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pandas as pd
 
+from comment_toxicity.cli import check_output, translating_write_errors
 from comment_toxicity.disk import sha256_of
 from comment_toxicity.errors import DataError
 from comment_toxicity.files.columns import AmbiguousError, loosely_named
@@ -58,6 +59,17 @@ def read_table(source: str, names: Iterable[str] = (), encoding: str = "") -> pd
         return table.rename(columns=loosely_named(table.columns, names))
     except AmbiguousError as error:
         raise DataError(f"{source}: {error}") from None
+
+
+def write_rows(rows: pd.DataFrame, path: Path, counted: str = "source") -> None:
+    """Write a Parquet file, and print how many rows each value of the column `counted` has."""
+    check_output(path)
+    with translating_write_errors(path):
+        rows.to_parquet(path, index=False)
+    counts = ", ".join(
+        f"{value} {count:,}" for value, count in rows[counted].value_counts().items()
+    )
+    print(f"written: {path}, {len(rows):,} rows ({counts})")
 
 
 def describe_source(source: str) -> dict[str, str]:

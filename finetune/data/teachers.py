@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comment_toxicity import load_classifier
 from comment_toxicity.errors import SettingsError
 from finetune.config import Settings
-from finetune.data.labels import HALF
+from finetune.data.labels import HALF, row_languages
 from finetune.data.mix import MAIN, sources_of
 
 PREFIX = "teachers:"
@@ -28,17 +28,20 @@ FURTHEST = 1e-6  # a score of exactly 0 or 1 has no logit
 def with_teachers(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Add the scores of settings.teachers to training rows; without teachers return them as is.
 
-    They are NaN in rows that learn nothing from them: all labels known, and a share of 0.
+    They are NaN in rows that learn nothing from them: all labels known and a share of 0, or a
+    language that is not one of settings.teacher_languages.
     """
     if not settings.teachers:
         return rows
     labels = rows.reindex(columns=settings.labels).to_numpy(dtype=float)
     taught = np.isnan(labels).any(axis=1) | (_shares(rows, settings) > 0)
+    taught &= _understood(rows, settings)
     texts = rows[settings.text_column]
     distinct = pd.unique(texts[taught])
     means = pd.DataFrame(teacher_scores(distinct, settings), index=distinct).reindex(texts)
     columns = {
-        PREFIX + label: means[index].to_numpy() for index, label in enumerate(settings.labels)
+        PREFIX + label: np.where(taught, means[index].to_numpy(), np.nan).astype(np.float32)
+        for index, label in enumerate(settings.labels)
     }
     return rows.assign(**columns)
 
@@ -77,7 +80,7 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
 
     labels: (rows × labels), from 0 to 1, or NaN. A known label moves by its source's share in
     settings.teacher_share, a rare label that holds by at most its share in settings.rare. An
-    unknown one is the teachers' score.
+    unknown one is the teachers' score. Nothing moves in a language that they do not know.
     """
     columns = [PREFIX + label for label in settings.labels]
     if not settings.teachers:
@@ -89,7 +92,16 @@ def targets(rows: pd.DataFrame, labels: NDArray[np.float32], settings: Settings)
         column = settings.labels.index(label)
         rare = (labels[:, column] >= HALF) & (sources != MAIN).to_numpy()
         share[rare, column] = np.minimum(share[rare, column], most)
+    share[~_understood(rows, settings)] = 0
     return np.where(np.isnan(labels), taught, (1 - share) * labels + share * np.nan_to_num(taught))
+
+
+def _understood(rows: pd.DataFrame, settings: Settings) -> NDArray[np.bool_]:
+    """Which rows are of a language that the teachers know."""
+    if not settings.teacher_languages:
+        return np.ones(len(rows), dtype=bool)
+    languages = row_languages(rows, settings.layout, settings.main_language)
+    return languages.isin(settings.teacher_languages).to_numpy()
 
 
 def _shares(rows: pd.DataFrame, settings: Settings) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """Sentences with slots (a TOML file, as data/templates.toml) → a table of labelled rows.
 
 The file has three parts: [identities], slots whose values each fill a sentence once; [slots],
-filled at random; and [[sentences]], each with its texts and the labels that they share. A label
-that is not given is unknown.
+filled at random; and [[sentences]], each with its texts, the labels that they share and their
+language, if it is not English. A label that is not given is unknown.
 """
 
 import re
@@ -24,14 +24,14 @@ ARTICLE = re.compile(r"\b([Aa]) (?=(?!Euro)(?:[aeioAEIO]|un[a-hj-z]|ug))")
 def read_templates(path: str | Path) -> pd.DataFrame:
     """Fill every sentence of the file, always with the same words.
 
-    Returns the columns text, one per label of the file (1, 0 or NaN), source (the file's name) and
-    licence. Raises DataError when the file cannot be read or uses a slot that it does not define.
+    Returns the columns text, one per label of the file (1, 0 or NaN), language where the file names
+    any, source (the file's name) and licence. Raises DataError when the file cannot be read or uses
+    a slot that it does not define.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         identities, slots = content["identities"], content["slots"]
-        groups = [(group["labels"], group["texts"]) for group in content["sentences"]]
-        table = _filled(groups, identities, slots, path)
+        table = _filled(content["sentences"], identities, slots, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path.") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -42,18 +42,21 @@ def read_templates(path: str | Path) -> pd.DataFrame:
 
 
 def _filled(
-    groups: list[tuple[dict[str, int], list[str]]],
+    groups: list[dict[str, Any]],
     identities: dict[str, list[str]],
     slots: dict[str, list[str]],
     path: str | Path,
 ) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
-    for labels, texts in groups:
-        for text in texts:
+    for group in groups:
+        language = {"language": group["language"]} if "language" in group else {}
+        for text in group["texts"]:
             for values in _identities(text, identities):
                 filled = _fill(text, values, slots, generator, path)
-                rows.append({"text": filled, **labels})
+                if not language:
+                    filled = ARTICLE.sub(r"\1n ", filled)
+                rows.append({"text": _as_typed(filled, generator), **group["labels"], **language})
     return pd.DataFrame(rows).drop_duplicates("text")
 
 
@@ -80,10 +83,13 @@ def _fill(
             raise DataError(f"{path}: no slot {slot} for {text!r}; add it under [slots].")
         return str(generator.choice(slots[slot]))
 
-    filled = ARTICLE.sub(r"\1n ", SLOT.sub(value, text))
-    # People write with and without capitals and full stops.
+    return SLOT.sub(value, text)
+
+
+def _as_typed(text: str, generator: np.random.Generator) -> str:
+    """People write with and without capitals and full stops."""
     if generator.random() < 0.6:
-        filled = filled[0].upper() + filled[1:]
+        text = text[0].upper() + text[1:]
     if generator.random() < 0.3:
-        filled = filled.rstrip(".")
-    return filled
+        text = text.rstrip(".。।")
+    return text

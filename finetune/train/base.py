@@ -1,17 +1,20 @@
 """The encoder that a run starts from: loaded with its tokenizer and a head, frozen, averaged."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -73,12 +76,17 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
     )
     tokenizer = load_tokenizer(settings.base_model)
     torch.manual_seed(settings.seed)  # the new head's weights
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a new head is no reason for a table of missing weights
     try:
         weights = read_weights(Path(where)) if has_onnx_alone(Path(where)) else None
-        source: Any = where if weights is None else None  # typed as str, but takes None
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            source,
-            state_dict=weights,
+        # Weights that are here have no folder, and the auto class would look for code in it.
+        load: Any = (
+            partial(AutoModelForSequenceClassification.from_pretrained, where)
+            if weights is None
+            else partial(BertForSequenceClassification.from_pretrained, None, state_dict=weights)
+        )
+        model, loading = load(
             config=config,
             trust_remote_code=False,
             output_loading_info=True,
@@ -92,12 +100,32 @@ def load_base(settings: Settings) -> tuple[PreTrainedTokenizerBase, PreTrainedMo
             f"{settings.base_model}: cannot be loaded for classification "
             f"({' '.join(str(error).split())[:160]})."
         ) from None
+    finally:
+        logging.set_verbosity(verbosity)
     tokenizer.model_max_length = settings.max_length
     if settings.fold_lookalikes:
         tokenizer = folding_tokenizer(tokenizer)
-    if settings.freeze:
-        freeze(model, settings.trainable_layers, loading["missing_keys"])
+    if settings.freeze or settings.lora:
+        layers = settings.trainable_layers if settings.freeze else 0
+        freeze(model, layers, loading["missing_keys"])
+    if settings.train_words:
+        freeze_all_but(model, _pieces(tokenizer, settings))
     return tokenizer, model
+
+
+def _pieces(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> list[int]:
+    """The ids of settings.train_words, each of which has to be one piece of the vocabulary."""
+    found = {
+        word: tokenizer(word, add_special_tokens=False).input_ids for word in settings.train_words
+    }
+    for word, ids in found.items():
+        if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
+            pieces = " + ".join(tokenizer.convert_ids_to_tokens(ids))
+            raise SettingsError(
+                f"train_words has {word}, which {settings.base_model} reads as "
+                f"{pieces or 'nothing'}; give words that are one piece, as others share the pieces."
+            )
+    return [id for [id] in found.values()]
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
@@ -180,14 +208,21 @@ def averaged(
 
 
 def folding_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return the same tokenizer with fold_lookalikes before it.
+    """Return the same tokenizer with fold_lookalikes before it."""
+    fold_lookalikes(tokenizer.backend_tokenizer)
+    return as_fast_tokenizer(tokenizer, tokenizer.backend_tokenizer)
+
+
+def as_fast_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, backend: Tokenizer
+) -> PreTrainedTokenizerBase:
+    """Return a tokenizer with the steps of `backend`, and the special tokens of `tokenizer`.
 
     It is a PreTrainedTokenizerFast: when transformers loads a tokenizer of a model's own class,
-    such as BertTokenizer, it rebuilds the steps from the vocabulary, without these.
+    such as BertTokenizer, it rebuilds the steps from the vocabulary, without those added here.
     """
-    fold_lookalikes(tokenizer.backend_tokenizer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer.backend_tokenizer,
+        tokenizer_object=backend,
         model_max_length=tokenizer.model_max_length,
         model_input_names=tokenizer.model_input_names,
         **tokenizer.special_tokens_map,
@@ -235,3 +270,14 @@ def freeze(model: PreTrainedModel, trainable_layers: int, new: Collection[str] =
     for layer in layers[max(0, len(layers) - trainable_layers) :]:
         for parameter in layer.parameters():
             parameter.requires_grad = True
+
+
+def freeze_all_but(model: PreTrainedModel, tokens: Sequence[int]) -> None:
+    """Freeze the model, except for the embeddings of these tokens."""
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight
+    embeddings.requires_grad = True
+    learning = torch.zeros(len(embeddings), 1)
+    learning[list(tokens)] = 1
+    embeddings.register_hook(lambda gradient: gradient * learning.to(gradient))

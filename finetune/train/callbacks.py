@@ -1,6 +1,7 @@
 """What training does at steps and validations. Everything here also holds after a resume."""
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -99,13 +100,15 @@ class PatienceCallback(TrainerCallback):
 
 
 class ProgressCallback(TrainerCallback):
-    """Writes RUN/progress.json: the steps done, and all steps."""
+    """Writes RUN/progress.json: steps, epochs, and the seconds left."""
 
     def __init__(self, run_folder: Path):
         self.run_folder, self._next_write = run_folder, 0.0
+        self._first_step, self._began = 0, 0.0
 
     def on_train_begin(self, args, state, control, **_):
-        """Write the total; a resumed run begins after 0."""
+        """Write the total and start the clock; a resumed run begins after 0."""
+        self._first_step, self._began = state.global_step, time.monotonic()
         self._write(state)
 
     def on_step_end(self, args, state, control, **_):
@@ -119,8 +122,25 @@ class ProgressCallback(TrainerCallback):
 
     def _write(self, state):
         if state.is_world_process_zero:
-            progress.update(self.run_folder, step=state.global_step, steps=state.max_steps)
+            epochs = state.num_train_epochs
+            progress.update(
+                self.run_folder,
+                step=state.global_step,
+                steps=state.max_steps,
+                # An epoch of 1.0 is the end of the first; the Trainer's sum is off by a rounding.
+                epoch=min(epochs, max(1, math.ceil((state.epoch or 0) - 1e-6))),
+                epochs=epochs,
+                seconds_left=self._seconds_left(state),
+            )
             self._next_write = time.monotonic() + PROGRESS_SECONDS
+
+    def _seconds_left(self, state):
+        """By the mean duration of the steps so far, validations and checkpoints included."""
+        done = state.global_step - self._first_step
+        if not done:
+            return None
+        seconds = (time.monotonic() - self._began) / done
+        return round(seconds * (state.max_steps - state.global_step), 1)
 
 
 class CurvesCallback(TrainerCallback):

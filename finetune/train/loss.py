@@ -100,7 +100,8 @@ class CommentTrainer(Trainer):
 def parameter_groups(model: PreTrainedModel, settings: Settings) -> list[dict]:
     """The trainable parameters, in groups with a learning rate and weight decay, for AdamW.
 
-    The head has head_learning_rate, the encoder learning_rate. Biases and norms don't decay.
+    The head has head_learning_rate, the encoder learning_rate. Biases and norms don't decay, nor do
+    the embeddings beside those of settings.train_words.
     """
     encoder = {id(parameter) for parameter in model.base_model.parameters()}
     groups: dict[tuple[float, float], dict] = {}
@@ -110,7 +111,8 @@ def parameter_groups(model: PreTrainedModel, settings: Settings) -> list[dict]:
         rate = settings.learning_rate
         if id(parameter) not in encoder:
             rate = settings.head_learning_rate or rate
-        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+        decays = parameter.ndim > 1 and not settings.train_words
+        decay = settings.weight_decay if decays else 0.0
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "weight_decay": decay})
         group["params"].append(parameter)
     return list(groups.values())

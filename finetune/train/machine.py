@@ -1,4 +1,4 @@
-"""The machine: bf16 if it is faster, memory that is kept, and processes that agree."""
+"""The machine: half precision if it is faster, memory that is kept, processes that agree."""
 
 import contextlib
 import ctypes
@@ -10,23 +10,34 @@ from transformers import TrainingArguments
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
-def is_faster_in_bf16(device: torch.device) -> bool:
-    """Whether a matrix product of an encoder's size is at least 1.3 × as fast in bf16, by trial.
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-    Some CPUs have no bf16 unit and emulate it at a tenth of the speed.
+
+def half_precision(device: torch.device) -> str:
+    """The half precision to train in: fp16 on a GPU that only emulates bf16, such as a T4."""
+    return "fp16" if device.type == "cuda" and not torch.cuda.is_bf16_supported(False) else "bf16"
+
+
+def is_faster_in(precision: str, device: torch.device) -> bool:
+    """Whether a matrix product of an encoder's size is at least 1.3 × as fast in it, by trial.
+
+    Some CPUs have no bf16 unit and emulate it at a tenth of the speed. Older Macs lack it.
     """
     seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        left = torch.randn(1024, 768, device=device).to(dtype)
-        right = torch.randn(768, 3072, device=device).to(dtype)
+    for dtype in (torch.float32, PRECISIONS[precision]):
         trials = []
-        for _ in range(6):
-            started = time.perf_counter()
-            product = left @ right
-            product[0, 0].item()  # waits for the device
-            trials.append(time.perf_counter() - started)
+        try:
+            left = torch.randn(1024, 768, device=device).to(dtype)
+            right = torch.randn(768, 3072, device=device).to(dtype)
+            for _ in range(6):
+                started = time.perf_counter()
+                product = left @ right
+                product[0, 0].item()  # waits for the device
+                trials.append(time.perf_counter() - started)
+        except (RuntimeError, TypeError):
+            return False
         seconds[dtype] = min(trials[1:])
-    return seconds[torch.bfloat16] * 1.3 < seconds[torch.float32]
+    return seconds[PRECISIONS[precision]] * 1.3 < seconds[torch.float32]
 
 
 def of_first_process(answer: bool, arguments: TrainingArguments) -> bool:

@@ -19,14 +19,15 @@ import torch
 from safetensors import SafetensorError
 from transformers import Trainer, TrainingArguments
 
-from comment_toxicity.cpu import keep_torch_to_cores
+from comment_toxicity.cpu import keep_torch_to_cores, torch_device
 from comment_toxicity.errors import DataError, ModelError, SettingsError
 from finetune import record
 from finetune.config import Settings
 from finetune.data import teachers
-from finetune.data.labels import at_half, label_matrix
+from finetune.data.labels import at_half, label_matrix, row_languages
 from finetune.data.mix import with_noise
 from finetune.data.split import Split
+from finetune.train.adapters import add_adapters
 from finetune.train.base import averaged, load_base
 from finetune.train.callbacks import (
     CurvesCallback,
@@ -38,7 +39,13 @@ from finetune.train.callbacks import (
 )
 from finetune.train.dataset import Collator, CommentDataset, SimilarLengthSampler
 from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups, validation_metrics
-from finetune.train.machine import is_faster_in_bf16, keep_freed_memory, of_first_process
+from finetune.train.machine import (
+    half_precision,
+    is_faster_in,
+    keep_freed_memory,
+    of_first_process,
+)
+from finetune.train.vocabulary import cut_vocabulary
 
 
 def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> dict[str, Any]:
@@ -51,7 +58,13 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     keep_torch_to_cores()
     keep_freed_memory()
     tokenizer, model = load_base(settings)
+    kept = 1.0
+    if settings.vocabulary:
+        texts = split.train[settings.text_column].tolist()
+        languages = row_languages(split.train, settings.layout, settings.main_language).tolist()
+        tokenizer, kept = cut_vocabulary(tokenizer, model, settings.vocabulary, texts, languages)
     base = copy.deepcopy(model.state_dict()) if settings.average_with_base else {}
+    adapters = add_adapters(model, settings.lora) if settings.lora else None
     labels = label_matrix(split.train, settings.layout)
     noisy_rows = with_noise(split.train, settings)
     train_rows = _dataset(
@@ -65,12 +78,14 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     )
 
     arguments = _arguments(settings, run_folder, len(train_rows))
-    bf16 = _trains_in_bf16(settings, run_folder, arguments, resume)
+    precision = _precision(settings, run_folder, arguments, resume)
+    if precision == "fp16":  # the Trainer scales its gradients, which are too small for fp16
+        arguments.fp16, arguments.mixed_precision = True, "fp16"
     loss = LabelLoss(settings, at_half(labels)).to(arguments.device)
     trainer = CommentTrainer(
         SimilarLengthSampler(train_rows.lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
-        bf16,
+        precision == "bf16",
         model=model,
         args=arguments,
         train_dataset=train_rows,
@@ -88,11 +103,13 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
     if settings.patience:
         trainer.add_callback(PatienceCallback(settings.patience))
     if trainer.is_world_process_zero():
-        record.add(run_folder, bf16=bf16)
+        record.add(run_folder, bf16=precision == "bf16", fp16=precision == "fp16")
     checkpoint = last_complete_checkpoint(run_folder / "checkpoints") if resume else None
     started = time.monotonic()
     with _translating_errors(trainer, run_folder, checkpoint):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if adapters:
+            adapters.merge_and_unload()
         best = trainer.state.best_metric
         if base:
             model.load_state_dict(averaged(base, model.state_dict(), settings.average_with_base))
@@ -107,6 +124,7 @@ def train(split: Split, settings: Settings, run_folder: Path, resume: bool) -> d
         "best_step": trainer.state.best_global_step or trainer.state.global_step,
         "train_seconds": round(time.monotonic() - started, 1),
         f"best_{settings.best_by}": best if best is not None else math.nan,
+        **({"vocabulary_kept": round(kept, 4)} if settings.vocabulary else {}),
         **({"resumed_from": checkpoint.name} if checkpoint else {}),
     }
 
@@ -174,18 +192,25 @@ def _dataset(rows, targets: np.ndarray, settings: Settings, tokenizer) -> Commen
     )
 
 
-def _trains_in_bf16(
+def _precision(
     settings: Settings, run_folder: Path, arguments: TrainingArguments, resume: bool
-) -> bool:
+) -> str:
+    """The precision of this run: fp32, bf16 or fp16. SettingsError for one that is not there."""
     device = arguments.device
+    half = half_precision(device)
     if settings.precision == "auto":
         # A resumed run keeps its precision: one that is half of each can be repeated by nobody.
-        tried = record.load(run_folder).get("bf16") if resume else None
-        return of_first_process(is_faster_in_bf16(device) if tried is None else tried, arguments)
-    bf16 = settings.precision == "bf16"
-    if bf16 and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
-        raise SettingsError("precision is bf16, which this GPU only emulates; use fp32, or auto.")
-    return bf16
+        known = record.load(run_folder) if resume else {}
+        kept = [name for name in ("bf16", "fp16") if known.get(name)]
+        faster = bool(kept) if "bf16" in known else is_faster_in(half, device)
+        return [*kept, half][0] if of_first_process(faster, arguments) else "fp32"
+    if settings.precision == "bf16" and half != "bf16":
+        raise SettingsError(
+            "precision is bf16, which this GPU only emulates; use fp16, fp32, or auto."
+        )
+    if settings.precision == "fp16" and device.type != "cuda":
+        raise SettingsError("precision is fp16, which needs a CUDA GPU; use auto.")
+    return settings.precision
 
 
 def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArguments:
@@ -195,7 +220,7 @@ def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArgum
             f"{settings.train_data}: {rows} training rows are less than one batch; "
             f"set --batch-size to {rows} or less."
         )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(torch_device("auto"))
     steps_per_epoch = math.ceil(rows / settings.batch_size)
     interval = max(1, steps_per_epoch // settings.evaluations_per_epoch)
     if settings.max_steps:
@@ -223,14 +248,20 @@ def _arguments(settings: Settings, run_folder: Path, rows: int) -> TrainingArgum
         dataloader_pin_memory=device.type == "cuda",
         ddp_find_unused_parameters=False,
         seed=settings.seed,
-        report_to="none",
+        report_to=settings.report_to or "none",
     )
-    # Without torchrun, the Trainer gives each of several GPUs a part of the batch as well.
-    devices = arguments.world_size * max(1, arguments.n_gpu)
-    shares = devices * settings.accumulate
+    if arguments.n_gpu > 1:
+        # Without torchrun, the Trainer would share each batch between them by DataParallel, whose
+        # threads forget bf16 and compute in fp16.
+        print(
+            f"   note: of {arguments.n_gpu} GPUs, only the first is used; for all of them: "
+            f"torchrun --nproc-per-node {arguments.n_gpu} -m finetune …"
+        )
+        arguments._n_gpu = 1
+    shares = arguments.world_size * settings.accumulate
     if settings.batch_size % shares:
         raise SettingsError(
-            f"batch_size is {settings.batch_size}, which {devices} process(es) or GPU(s) with "
+            f"batch_size is {settings.batch_size}, which {arguments.world_size} process(es) with "
             f"accumulate {settings.accumulate} cannot divide evenly; use a multiple of {shares}."
         )
     arguments.per_device_train_batch_size = settings.batch_size // shares

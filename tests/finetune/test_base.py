@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import transformers
 from transformers import (
     AlbertConfig,
@@ -24,6 +25,7 @@ from transformers import (
 from comment_toxicity.errors import ModelError, SettingsError
 from finetune.config import Settings
 from finetune.train.base import base_folder, encoder_layers, freeze, load_base, load_tokenizer
+from finetune.train.loss import parameter_groups
 
 SMALL = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
 SENTENCES = ["thank you for the help", "what a good article", "they edit pages", "you fool", "no"]
@@ -149,6 +151,27 @@ def test_the_last_layers_of_a_frozen_encoder_are_trainable(asked: int, trained: 
     freeze(model, asked)
     learning = [any(p.requires_grad for p in layer.parameters()) for layer in encoder_layers(model)]
     assert learning == [False] * (3 - trained) + [True] * trained
+
+
+def test_words_are_trained_alone(tiny_base: Path):
+    settings = Settings(base_model=str(tiny_base), max_length=32, train_words=["comment"])
+    tokenizer, model = load_base(settings)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings), lr=0.1)
+    batch = tokenizer("this comment is a comment", return_tensors="pt")
+    model(**batch).logits.sum().backward()
+    optimizer.step()
+    after = model.state_dict()
+    changed = [name for name in after if not torch.equal(after[name], before[name])]
+    assert changed == ["bert.embeddings.word_embeddings.weight"]
+    rows = (after[changed[0]] != before[changed[0]]).any(dim=1)
+    assert rows.nonzero().tolist() == [[tokenizer.convert_tokens_to_ids("comment")]]
+
+
+def test_a_word_of_several_pieces_cannot_be_trained_alone(tiny_base: Path):
+    settings = Settings(base_model=str(tiny_base), max_length=32, train_words=["commentcomment"])
+    with pytest.raises(SettingsError, match=r"reads as .*; give words that are one piece"):
+        load_base(settings)
 
 
 def test_a_base_can_come_from_an_installed_package():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from comment_toxicity.errors import SettingsError
-from finetune.calibrate import fit_decision, natural_weights
+from finetune.calibrate import ENOUGH, fit_decision, natural_weights
 from finetune.measure.evaluate import calibration_error, reliability
 from finetune.thresholds import Criterion, choose_threshold
 
@@ -218,3 +218,48 @@ def test_an_unknown_criterion_ends_in_one_clear_error(text):
 
 def test_a_criterion_prints_as_it_is_written():
     assert str(Criterion.parse("min-precision:0.90")) == "min-precision:0.9"
+
+
+def in_two_languages(seed):
+    """The same comments twice; in German the model's logits are too low by 3."""
+    odds, targets = comments(6_000, seed)
+    german = np.arange(len(odds)) % 2 == 1
+    return odds - 3 * german[:, None], targets, np.where(german, "de", "en").tolist()
+
+
+def test_each_language_is_calibrated_to_its_own_rows():
+    logits, targets, languages = in_two_languages(seed=7)
+    shares = dict(zip(LABELS, targets.mean(axis=0), strict=True))
+    fitted = fit_decision(logits, targets, LABELS, "sigmoid", BEST_F1, shares, None, languages)
+    german, english = (fitted.decision.languages[name]["rude"] for name in ("de", "en"))
+    assert german.intercept == pytest.approx(3, abs=0.5)
+    assert english.intercept == pytest.approx(0, abs=0.5)
+    together = fit_decision(logits, targets, LABELS, "sigmoid", BEST_F1, shares)
+    assert fitted.decision.labels == together.decision.labels
+    assert fitted.report.means["f1"] > together.report.means["f1"] + 0.03
+    assert fitted.report.labels["rude"].calibration_error < 0.02
+
+
+def test_a_label_with_few_rows_in_a_language_keeps_the_general_calibration():
+    logits, targets, languages = in_two_languages(seed=8)
+    rare = np.flatnonzero((np.array(languages) == "de") & (targets[:, 1] == 1))
+    targets[rare[ENOUGH - 1 :], 1] = np.nan
+    decision = fit_decision(
+        logits, targets, LABELS, "sigmoid", BEST_F1, None, None, languages
+    ).decision
+    assert list(decision.languages["de"]) == ["rude"]
+    assert list(decision.languages["en"]) == LABELS
+
+
+def test_all_languages_are_calibrated_to_one_prevalence():
+    """German rows were picked: half of them are rude, of which the scores must not speak."""
+    logits, targets, languages = in_two_languages(seed=9)
+    german = np.array(languages) == "de"
+    kept = ~german | (targets[:, 0] == 1) | (np.arange(len(german)) % 10 == 1)
+    shares = dict(zip(LABELS, targets.mean(axis=0), strict=True))
+    names = [name for name, is_kept in zip(languages, kept, strict=True) if is_kept]
+    fitted = fit_decision(
+        logits[kept], targets[kept], LABELS, "sigmoid", BEST_F1, shares, None, names
+    )
+    scores = fitted.decision.apply(logits, languages)
+    assert scores[german, 0].mean() == pytest.approx(shares["rude"], rel=0.1)

@@ -123,6 +123,15 @@ def test_passages_and_an_interruption_are_mentioned(folder):
     assert "Made in 10 minutes, not counting the time before an interruption" in card
 
 
+def test_a_base_that_was_a_run_is_described_after_the_run(folder):
+    settings = RUN["settings"] | {"train_words": ["shark"]}
+    base = RUN | {"data": {"train": {"name": "first.csv", "rows": 77}}}
+    write(folder, run=RUN | {"settings": settings, "base_run": base})
+    card = render_card(folder, "m")
+    assert "Only the embeddings of `shark` were trained" in card
+    assert card.index("1,234 rows") < card.index("### Training of the base") < card.index("77 rows")
+
+
 def test_sources_that_were_left_out_are_listed_with_the_reason(folder):
     assert "Not trained on" not in render_card(folder, "m")
     left_out = {"left_out": "HateCheck, which is for measuring."}
@@ -238,7 +247,9 @@ def test_the_card_of_a_run_is_named_after_the_run(folder):
     model.mkdir(parents=True)
     write(model, config={"id2label": {"0": "toxic"}})
     write_card(model)
-    assert "\n# mine\n" in (model / "README.md").read_text(encoding="utf-8")
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert "\n# mine\n" in card
+    assert 'load_classifier("runs/mine")' in card  # “mine” alone is no name of a model
     assert [path.name for path in sorted(model.iterdir())] == ["README.md", "config.json"]
 
 
@@ -248,3 +259,20 @@ def test_a_folder_without_a_usable_config_is_an_error_and_gets_no_card(tmp_path,
     with pytest.raises(ModelError, match=r"config\.json"):
         write_card(tmp_path)
     assert not (tmp_path / "README.md").exists()
+
+
+def test_a_model_of_several_languages_has_a_table_and_names_those_it_learnt(folder):
+    row = {
+        "rows": 10, "positives": 5, "roc_auc": 0.8, "roc_auc_interval": [0.5, 1.0], "f1": 0.5,
+        "calibration_error": 0.1, "trained": True, "neutral": {"rows": 4, "flagged": 0.25},
+    }  # fmt: skip
+    languages = {"de": row, "hi": row, "hi-Latn": row, "sv": row | {"trained": False}}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["languages"] = {"label": "toxic", "languages": languages}
+    settings = RUN["settings"] | {"train_data": "jigsaw_train.csv"}
+    write(folder, metrics=metrics, run=RUN | {"settings": settings})
+    card = render_card(folder, "m")
+    assert front_matter(card)["language"] == ["de", "hi"]
+    assert "| sv * | 10 | 5 | 0.8000 | 0.500 to 1.000 | 0.5000 | 0.1000 | 4 | 25.0 % |" in card
+    assert "learned from comments in de, hi, hi-Latn," in card
+    assert "In other languages its scores mean nothing" not in card

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_lists_and_mappings_can_be_flags():
     [
         (["--epochs", "many"], "--epochs: epochs is 'many'; expected number"),
         (["--dropout", "2"], "dropout is 2.0; give a number from 0 to 0.9"),
-        (["--precision", "fp16"], "choose one of auto, fp32, bf16"),
+        (["--precision", "fp8"], "choose one of auto, fp32, bf16, fp16"),
         (["--formats", "pickle"], "choose from safetensors, onnx"),
         (["--criterion", "luck"], "best-f1"),
         (["--labels", "a,a"], "each only once"),
@@ -261,3 +262,24 @@ def test_help_explains_every_setting_with_its_default(capsys):
     for name in Settings.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in text
     assert "(default: bert-base-uncased)" in text
+
+
+def test_a_tracker_has_to_be_known_and_installed(monkeypatch):
+    found = {"mlflow": ModuleSpec("mlflow", None, origin="mlflow/__init__.py")}
+    found["wandb"] = ModuleSpec("wandb", None)  # the folder that it left
+    monkeypatch.setattr("finetune.config.find_spec", found.get)
+    assert parse("--report-to", "mlflow").report_to == ["mlflow"]
+    for absent in ("wandb", "tensorboard"):
+        missing = f"{absent}, which is not installed; pip install {absent}"
+        with pytest.raises(SettingsError, match=missing):
+            parse("--report-to", f"mlflow,{absent}")
+    with pytest.raises(SettingsError, match="'comet'; choose from tensorboard, mlflow, wandb"):
+        parse("--report-to", "comet")
+
+
+def test_lora_needs_peft_and_nothing_else_that_freezes(monkeypatch):
+    monkeypatch.setattr("finetune.config.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match="peft, which is not installed; pip install peft"):
+        parse("--lora", "8")
+    with pytest.raises(SettingsError, match="leave freeze and train_words out"):
+        parse("--lora", "8", "--freeze")

@@ -249,3 +249,19 @@ def test_a_single_label_model_is_measured_by_its_most_likely_class():
     assert report.calibration_error == pytest.approx((0.5 + 0.3 + 0.2 + 0.2) / 4)
     assert report.labels["good"].f1_at_half is None
     assert "Accuracy 0.7500" in report.table()
+
+
+def test_a_label_has_its_precision_and_recall_at_fifty_thresholds_and_a_class_has_none():
+    report = evaluate_labels([[1], [0], [1]], [[0.9], [0.5], [0.1]], ["a"], {"a": 0.5})
+    curve = report.to_dict()["labels"]["a"]["curve"]
+    assert (curve["thresholds"][0], curve["thresholds"][-1]) == (0.02, 0.98)
+    at = {
+        threshold: (precision, recall)
+        for threshold, precision, recall in zip(*curve.values(), strict=True)
+    }
+    assert at[0.1] == (0.666667, 1.0)  # a score at the threshold is flagged
+    assert at[0.5] == (0.5, 0.5)
+    assert at[0.9] == (1.0, 0.5)
+    assert at[0.92] == (None, 0.0)
+    classes = evaluate_classes([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]], ["a", "b"])
+    assert classes.labels["a"].curve is None

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -11,13 +12,23 @@ from transformers import (
     AlbertConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
     DistilBertConfig,
     RobertaConfig,
 )
 
+from comment_toxicity import load_classifier
 from comment_toxicity.errors import ModelError
 from finetune import export
-from finetune.export import BertGraph, Graph, compare_scores, export_model
+from finetune.export import (
+    BertGraph,
+    Graph,
+    _save_onnx,
+    compare_scores,
+    export_model,
+    torch_logits,
+)
 
 IDS = torch.tensor([[2, 7, 8, 9, 10, 3], [2, 11, 12, 3, 0, 0], [2, 13, 3, 0, 0, 0]])
 MASK = (IDS > 0).long()
@@ -31,7 +42,11 @@ def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def probabilities(folder: Path, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(
+        "session.x64quantprecision", "1"
+    )  # as engines.py does without VNNI
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options)
     feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
     return 1 / (1 + np.exp(-session.run(["logits"], feed)[0]))
 
@@ -185,3 +200,37 @@ def test_single_label_models_are_compared_by_softmax():
     shifted = np.array([[0.0, 1.0]]) + 5  # the same classes
     differences = compare_scores(np.array([[0.0, 1.0]]), shifted, single_label=True)
     assert max(differences["max_difference"]) == 0
+
+
+def test_blocks_bear_activations_that_are_far_larger_than_the_others(tmp_path: Path):
+    config = BertConfig(
+        vocab_size=20, hidden_size=64, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=128, max_position_embeddings=16, num_labels=3, initializer_range=0.2,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    model = BertForSequenceClassification(config).eval()
+    for layer in model.bert.encoder.layer:
+        layer.output.LayerNorm.weight.data[3] *= 60
+        layer.attention.output.LayerNorm.weight.data[5] *= 60
+    with torch.inference_mode():
+        expected = model(input_ids=IDS, attention_mask=MASK).logits.numpy()
+    errors = {}
+    for size in (0, 16):
+        path = tmp_path / f"{size}.onnx"
+        _save_onnx(model, path, size)
+        feeds = {"input_ids": IDS.numpy(), "attention_mask": MASK.numpy()}
+        [found] = onnxruntime.InferenceSession(path).run(["logits"], feeds)
+        errors[size] = np.abs(found - expected).mean()
+    assert errors[16] < errors[0] / 2
+    assert "MatMulNBits" in {node.op_type for node in onnx.load(tmp_path / "16.onnx").graph.node}
+
+
+def test_a_folder_in_blocks_is_read_and_its_scores_do_not_depend_on_the_batch(
+    tiny_base: Path, tmp_path: Path
+):
+    export_model(tiny_base, tmp_path / "model", ["onnx"], max_length=24, int8_blocks=16)
+    model = load_classifier(str(tmp_path / "model"))
+    texts = ["you fool", "thank you for the help", "hate"]
+    together = model.logits(texts)
+    np.testing.assert_array_equal(together, np.concatenate([model.logits([t]) for t in texts]))
+    np.testing.assert_allclose(together, torch_logits(tiny_base, texts, 24), atol=0.15)

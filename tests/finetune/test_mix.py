@@ -9,6 +9,9 @@ import pytest
 from comment_toxicity.errors import DataError
 from finetune.config import Settings
 from finetune.data.mix import (
+    LONG,
+    MOST_TIMES,
+    by_language,
     count_sources,
     inserted,
     passage,
@@ -16,6 +19,7 @@ from finetune.data.mix import (
     with_inserted,
     with_noise,
     with_passages,
+    with_words,
 )
 from tests.finetune.splits import split_of
 
@@ -62,6 +66,22 @@ def test_mix_sets_how_often_a_source_is_read(main_rows: Path, extra_rows: Path):
     assert (rows.source.isna()).sum() == 2 * len(alone.train)
     assert 15 < (rows.source == "forum").sum() < 45
     assert not (rows.source == "tweets").any()
+
+
+def test_mix_sets_how_often_long_comments_are_read_apart_from_short_ones(tmp_path: Path):
+    rows = pd.DataFrame({"comment_text": [f"short {i}" for i in range(40)], "toxic": [0, 1] * 20})
+    rows["threat"] = rows.toxic
+    long = rows.assign(comment_text=[" ".join([f"word{i}"] * LONG) for i in range(40)])
+    path = tmp_path / "main.parquet"
+    pd.concat([rows, long]).to_parquet(path)
+
+    def counts(**mix: float) -> list[int]:
+        texts = split_of(path, mix=mix).train.comment_text
+        return [int(texts.str.startswith(word).sum()) for word in ("short", "word")]
+
+    short, long_ones = counts()
+    assert counts(train_data=0.0, train_data_long=3.0) == [0, 3 * long_ones]
+    assert counts(train_data=2.0) == [2 * short, 2 * long_ones]
 
 
 def test_extra_rows_of_a_single_label_model_need_the_label_column(tmp_path: Path):
@@ -179,6 +199,45 @@ def test_no_passage_is_a_held_out_comment(main_rows: Path):
     assert not set(split.train.comment_text) & held_out
 
 
+def in_languages(**counts: int) -> pd.DataFrame:
+    names = [name for name, count in counts.items() for _ in range(count)]
+    return pd.DataFrame({"comment_text": map(str, range(len(names))), "toxic": 0.0, "lang": names})
+
+
+def test_languages_are_mixed_by_temperature():
+    rows = in_languages(de=1600, da=400)
+    settings = Settings(labels=["toxic"], language_column="lang", language_temperature=2)
+    mixed = by_language(rows, settings)
+    counts = mixed.lang.value_counts()
+    assert abs(counts["de"] / counts["da"] - 2) < 0.1  # square roots: 40 to 20
+    assert abs(len(mixed) - 2000) < 60
+    assert mixed.comment_text[mixed.lang == "da"].nunique() == 400  # each once or twice
+    pd.testing.assert_frame_equal(mixed, by_language(rows, settings))
+
+
+def test_a_rare_language_is_not_learnt_by_heart():
+    settings = Settings(labels=["toxic"], language_column="lang", language_temperature=100)
+    counts = by_language(in_languages(de=1000, it=10), settings).lang.value_counts()
+    assert counts["it"] == 10 * MOST_TIMES
+
+
+def test_without_a_temperature_languages_stay_as_they_are():
+    rows = in_languages(de=10, it=1)
+    assert by_language(rows, Settings(labels=["toxic"], language_column="lang")) is rows
+
+
+def test_rows_of_tables_without_a_language_are_of_the_main_language(
+    main_rows: Path, tmp_path: Path
+):
+    table = pd.DataFrame({"text": [f"mehr {i}" for i in range(30)], "toxic": 1, "lang": "de"})
+    table.to_parquet(tmp_path / "forum.parquet")
+    given = {"extra_data": [str(tmp_path / "forum.parquet")], "language_column": "lang"}
+    assert split_of(main_rows, **given).train.lang.dropna().tolist() == ["de"] * 30
+    mixed = split_of(main_rows, **given, language_temperature=100, main_language="de").train
+    alone = split_of(main_rows, **given, main_language="de").train
+    assert len(mixed) == len(alone)  # one language: nothing to mix
+
+
 def test_noise_changes_the_share_of_rows_that_is_set():
     rows = pd.DataFrame({"comment_text": ["You are a complete idiot."] * 1000})
     changed = with_noise(rows, Settings(noise=0.2)).comment_text != rows.comment_text
@@ -207,3 +266,11 @@ def test_a_configuration_of_a_hub_dataset_is_a_source_of_its_own(monkeypatch):
     monkeypatch.setattr("finetune.data.mix.read_table", lambda *_: table)
     given = {"labels": ["toxic", "threat"], "extra_data": ["a/b:en/train", "c/d:en/train"]}
     assert read_extra(Settings(**given))["source"].tolist() == ["b:en/train", "d:en/train"]
+
+
+def test_rows_without_the_trained_words_are_left_out():
+    texts = ["the Dikes hold", "a dike, and dikes", "klondike", "", "Dijkstra"]
+    rows = pd.DataFrame({"comment_text": texts})
+    kept = with_words(rows, Settings(train_words=["dike"]))
+    assert kept["comment_text"].tolist() == texts[:2]
+    assert with_words(rows, Settings()) is rows

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
+from finetune.audit.languages import load_sentences
 from finetune.data.split import text_key
 from finetune.data.templates import read_templates
 from finetune.rated_sentences import nearly_in
@@ -37,6 +38,19 @@ def test_each_sentence_is_filled_once_with_each_identity(tmp_path: Path):
     pd.testing.assert_frame_equal(rows, read_templates(path))
 
 
+def test_sentences_can_be_in_another_language_and_keep_their_words(tmp_path: Path):
+    path = tmp_path / "templates.toml"
+    labels = "labels = { toxic = 0 }"
+    portuguese = (
+        f'[[sentences]]\nlanguage = "pt"\n{labels}\ntexts = ["respondi a outra {{adjective}}"]'
+    )
+    path.write_text(TEMPLATES + portuguese)
+    rows = read_templates(path)
+    mine = rows[rows.language == "pt"].text.str.lower()
+    assert set(mine) == {"respondi a outra gay", "respondi a outra deaf", "respondi a outra old"}
+    assert rows.language.isna().sum() == len(rows) - 3
+
+
 def test_templates_that_cannot_be_filled_end_in_one_clear_error(tmp_path: Path):
     path = tmp_path / "templates.toml"
     path.write_text(TEMPLATES.replace("{insult}", "{noun}"))
@@ -53,6 +67,15 @@ def test_the_shipped_templates_treat_each_identity_alike():
     for word in ("gay", "deaf", "Muslim", "black"):
         of_word = rows[rows.text.str.contains(rf"\b{word}\b")]
         assert 0.2 < (of_word.toxic == 1).mean() < 0.5
+
+
+def test_templates_of_a_language_treat_its_identities_alike_and_are_not_measured():
+    rows = read_templates(ROOT / "data" / "language_templates.toml")
+    shares = rows.groupby("language").toxic.mean()
+    assert shares.between(0.4, 0.5).all()
+    measured = load_sentences()
+    assert set(shares.index) == set(measured.language) - {"pl"}  # none teach what Polish is
+    assert not text_key(rows.text).isin(text_key(measured.text)).any()
 
 
 def test_the_shipped_threats_have_harmless_sentences_in_the_same_words():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.decision import Decision
+from comment_toxicity.disk import read_json
 from comment_toxicity.errors import SettingsError
 from finetune import record
 from finetune.config import Settings
@@ -62,3 +63,26 @@ def test_the_decision_belongs_to_the_weights_that_were_scored(trained_run):
     weights = Decision.load(run / "model").weights
     assert weights is not None
     assert weights.file == "model.safetensors"
+
+
+def test_a_run_with_languages_is_measured_in_each_of_them(trained_run, tmp_path, capsys):
+    settings, run = trained_run
+    settings.language_column = "lang"
+    settings.neutral_data = str(tmp_path / "neutral.csv")
+    (tmp_path / "neutral.csv").write_text("comment_text,lang\nplease help,de\na nice page,cs\n")
+    rows = pd.read_parquet(run / "split/validation.parquet").assign(lang=["de", "en", "en"] * 3)
+    toxic = [1, 1, 0, 0, 1, 0, 0, 0, 1]
+    for part in ("train", "validation", "test"):
+        rows.assign(toxic=toxic).to_parquet(run / f"split/{part}.parquet")
+    record.add(run, data={"test": {"rows": 9}})
+    for stage in ("export", "calibrate", "evaluate"):
+        STAGES[stage](settings, run, False)
+    measured = read_json(run / "model" / "metrics.json")["languages"]
+    assert measured["label"] == "toxic"
+    rows = {name: values["rows"] for name, values in measured["languages"].items()}
+    assert rows == {"cs": 0, "de": 3, "en": 6}
+    assert [name for name, values in measured["languages"].items() if values["trained"]] == [
+        "de", "en",
+    ]  # fmt: skip
+    assert measured["languages"]["cs"]["neutral"]["rows"] == 1
+    assert "`toxic` by language:" in capsys.readouterr().out

@@ -83,6 +83,19 @@ def test_labels_stay_without_teachers(rows: pd.DataFrame):
     assert targets(rows, labels, settings) is labels
 
 
+def test_teachers_teach_in_their_languages_alone(rows: pd.DataFrame, tiny_base: Path):
+    rows = rows.assign(lang=["de", "", "en", "de"])
+    settings = taught_by(
+        tiny_base, teacher_share=EACH, language_column="lang", teacher_languages=["en"]
+    )
+    taught = with_teachers(rows, settings)
+    assert taught[PREFIX + "toxic"].isna().tolist() == [True, False, False, True]
+    labels = label_matrix(rows, settings.layout)
+    found = targets(taught, labels, settings)
+    np.testing.assert_array_equal(found[[0, 3]], labels[[0, 3]])  # unknown ones stay unknown
+    assert not np.isnan(found[[1, 2]]).any()
+
+
 def test_a_teacher_with_other_labels_is_refused(rows: pd.DataFrame, tiny_base: Path):
     settings = Settings(teachers=[str(tiny_base)], labels=["toxic", "spam"])
     with pytest.raises(SettingsError, match="does not score spam"):
