@@ -22,6 +22,7 @@ from finetune.audit.card import audit_section
 from finetune.harms import is_about_harm
 from finetune.measure.confusion import confused_table, confusion_table
 from finetune.measure.intervals import FEW_POSITIVES, few_rows, warnings
+from finetune.measure.languages import language_table
 from finetune.measure.report import (
     LABEL_METRICS,
     interval_table,
@@ -38,8 +39,9 @@ CARD_METRICS = [name for name in LABEL_METRICS if name not in ("rows", "share")]
 SETTINGS = (
     "base_model", "epochs", "max_steps", "batch_size", "learning_rate", "head_learning_rate",
     "layer_decay", "weight_decay", "warmup", "dropout", "attention_dropout", "max_length", "window",
-    "noise", "fold_lookalikes", "teachers", "passages", "logit_matching", "average_with_base",
-    "label_weighting", "freeze", "trainable_layers", "best_by", "seed",
+    "vocabulary", "noise", "fold_lookalikes", "teachers", "passages", "logit_matching",
+    "average_with_base", "label_weighting", "freeze", "trainable_layers", "lora",
+    "train_words", "best_by", "seed",
 )  # fmt: skip
 
 USE = """\
@@ -68,6 +70,11 @@ WIKIPEDIA = """
   labelled by crowd workers. In other languages its scores mean nothing; on other sites and in later
   years they are less accurate."""
 
+LANGUAGES = """
+- **Languages.** The model learned from comments in {known}, in most languages from one or two
+  collections. It is less accurate than a model of one language, and differs from one to the next:
+  see the table by language. In any other language, its scores are a guess."""
+
 
 def write_card(folder: Path, name: str = "") -> None:
     """Write folder/README.md, whole or not at all.
@@ -92,6 +99,11 @@ def render_card(folder: Path, name: str) -> str:
     harm = is_about_harm(labels, [name, *_names_of_data(settings, run)])
     wikipedia = "jigsaw" in f"{settings.get('train_data')} {settings.get('data_licence')}".lower()
 
+    known = _trained_languages(metrics, decision) or ["en"] * wikipedia
+    limits = WIKIPEDIA * wikipedia
+    if len(known) > 1:
+        limits = LANGUAGES.format(known=", ".join(known))
+
     single = config.get("problem_type") == "single_label_classification"
     decided = "that a comment is one of these" if single else "that a comment carries each of these"
     listed = ", ".join(f"`{label}`" for label in labels)
@@ -102,9 +114,12 @@ def render_card(folder: Path, name: str) -> str:
             "## What it is for",
             USE,
             "## Known harms and limits",
-            HARMS + WIKIPEDIA * wikipedia,
+            HARMS + limits,
         ]
-    sections += ["## How to use it", usage(name, plain=any(folder.glob("*.safetensors")))]
+    sections += [
+        "## How to use it",
+        usage(_loaded_as(folder, name), plain=any(folder.glob("*.safetensors"))),
+    ]
     sections += ["## What a score means", _meaning(decision)]
     if decision and decision.activation == "sigmoid":
         sections += ["### Thresholds", _thresholds(decision)]
@@ -113,12 +128,29 @@ def render_card(folder: Path, name: str) -> str:
     if audit and (decision is None or audit.weights == decision.weights):
         sections += audit_section(audit)
     sections += ["## Training", *_training(settings, run)]
-    data = _front_matter(name, labels, metrics, settings, english=wikipedia)
+    data = _front_matter(name, labels, metrics, settings, known)
     return f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"
 
 
+def _trained_languages(metrics: Mapping, decision: Decision | None) -> list[str]:
+    """The languages that the labels were learnt in, where the model tells languages apart."""
+    measured = metrics.get("languages", {}).get("languages", {})
+    trained = [language for language, values in measured.items() if values["trained"]]
+    return trained or sorted(decision.languages if decision else [])
+
+
+def _loaded_as(folder: Path, name: str) -> str:
+    """What load_classifier takes: a run in runs/ is found by its folder's name."""
+    run = folder.parent
+    return f"runs/{run.name}" if folder.name == "model" and run.parent.name == "runs" else name
+
+
 def _front_matter(
-    name: str, labels: Sequence[str], metrics: Mapping, settings: Mapping, english: bool
+    name: str,
+    labels: Sequence[str],
+    metrics: Mapping,
+    settings: Mapping,
+    languages: Sequence[str],
 ) -> ModelCardData:
     licence = str(settings.get("base_licence", "")).lower()
     licences = [
@@ -126,10 +158,12 @@ def _front_matter(
         for known in LICENCES
         if re.search(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", licence)
     ]
+    # The Hub knows no scripts, as in hi-Latn.
+    codes = list(dict.fromkeys(language.partition("-")[0] for language in languages))
     return ModelCardData(
         model_name=name,
         license=licences[0] if licences else "other" if licence else None,
-        language="en" if english else None,
+        language=codes if len(codes) > 1 else "".join(codes) or None,
         pipeline_tag="text-classification",
         library_name="transformers",
         base_model=_hub_base(settings),
@@ -251,8 +285,26 @@ def _thresholds(decision: Decision) -> str:
         f"the natural mix.\n\n"
         f"{warning if few else ''}"
         f"{table.markdown()}\n\n"
+        f"{_by_language(decision)}"
         "Choose your own by what an error costs you: a higher one flags fewer comments, with fewer "
         "false alarms."
+    )
+
+
+def _by_language(decision: Decision) -> str:
+    """Which languages have a calibration and thresholds of their own; nothing without one."""
+    if not decision.languages:
+        return ""
+    names = [Column("language")]
+    names += [Column(label, decimals) for label in decision.labels]
+    rows = [
+        (name, *(fitted[label].threshold if label in fitted else None for label in decision.labels))
+        for name, fitted in decision.languages.items()
+    ]
+    return (
+        "Calibration and thresholds of these languages were fitted to their own rows; a label "
+        "without a number, and any other language, has those above. `classifier.score` takes or "
+        f"detects the language.\n\n{Table(columns=names, rows=rows).markdown()}\n\n"
     )
 
 
@@ -274,6 +326,8 @@ def _metrics(metrics: Mapping) -> list[str]:
     ]
     parts += [table.markdown() for table in tables if table]
     parts += [f"- {note}" for note in report.get("notes", [])]
+    if metrics.get("languages"):
+        parts += _languages(metrics["languages"])
     validation = metrics.get("validation")
     if split == "test" and validation:
         errors = ", ".join(
@@ -285,6 +339,18 @@ def _metrics(metrics: Mapping) -> list[str]:
             f"scored by a calibration that was not fitted to it: {errors}."
         )
     return parts
+
+
+def _languages(report: Mapping) -> list[str]:
+    table = language_table(report)
+    return [
+        table.markdown(),
+        "Each row has the calibration and the thresholds of its own language. Neutral sentences "
+        "are everyday and article sentences that no label should flag; “flagged” is the share "
+        "that any label does. Rows of different languages come from different collections, so "
+        "compare a language with other models on the same rows, not with other languages. "
+        "`python -m finetune evaluate --output-dir RUN` measures this.",
+    ]
 
 
 def _about_rows(split: str, report: Mapping, data: Mapping) -> str:
@@ -305,11 +371,18 @@ def _names_of_data(settings: Mapping, run: Mapping) -> list[str]:
 
 
 def _training(settings: Mapping, run: Mapping) -> list[str]:
+    """The run's rows, sources, settings and machine; then those of its base, where it was a run."""
     parts = []
+    if words := settings.get("train_words"):
+        parts.append(
+            f"Only the embeddings of {_setting(words)} were trained; all other weights are the "
+            "base model's, whose own training is described below."
+        )
+    lines = []
     for split, data in run.get("data", {}).items():
         line = f"- {split}: {count(data.get('rows'))} rows of `{data.get('name', 'unknown')}`"
-        parts.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
-    parts = ["\n".join(parts)] if parts else []
+        lines.append(line + (f", sha256 `{data['sha256'][:16]}…`" if data.get("sha256") else ""))
+    parts += ["\n".join(lines)] if lines else []
     if settings.get("passages"):
         parts.append(
             "Some training rows of that file are passages cut out of its comments, without labels: "
@@ -354,12 +427,16 @@ def _training(settings: Mapping, run: Mapping) -> list[str]:
     made += [versions] if versions else []
     if made:
         parts.append(f"Made in {'; '.join(made)}." if run.get("duration_s") else "; ".join(made))
-    differences = run.get("export", {}).get("max_difference")
-    if differences:
+    exported = run.get("export", {})
+    if exported.get("onnx_left_out"):
+        parts.append(f"There is no `model.onnx`: {exported['onnx_left_out']}")
+    if differences := exported.get("max_difference"):
         parts.append(
             "Before calibration, scores of the exported weights differ from those of the trained "
             f"model by at most {max(differences):.4f} on validation rows."
         )
+    if base := run.get("base_run"):
+        parts += ["### Training of the base model", *_training(base.get("settings", {}), base)]
     return parts
 
 

@@ -116,9 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure what one number does not show about a model: bias against identities, "
         "kinds of hate and threats, everyday language, robustness, operating points, transfer.",
         epilog="Measures: " + ", ".join(MEASURES) + " (default: those with a file; identity, "
-        "threats and everyday come with their own sentences). Files: CSV, Parquet or JSON lines; "
-        "docs/measures.md says where to get them. @FILE reads more arguments from a file, one per "
-        "line.",
+        "threats, everyday and languages come with their own sentences). Files: CSV, Parquet or "
+        "JSON lines; docs/measures.md says where to get them. @FILE reads more arguments from a "
+        "file, one per line.",
         fromfile_prefix_chars="@",
     )
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help="run only these measures")

@@ -21,6 +21,7 @@ from comment_toxicity.errors import ModelError
 from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport
+from finetune.audit.languages import LanguageIdentityReport
 from finetune.audit.operating_points import OperatingReport
 from finetune.audit.robustness import RobustnessReport
 from finetune.audit.transfer import TransferMetrics, TransferReport
@@ -32,6 +33,7 @@ REPORTS: dict[str, Any] = {  # besides identity, of which there are several
     "function": FunctionReport,
     "threats": FunctionReport,
     "everyday": EverydayReport,
+    "languages": LanguageIdentityReport,
     "robustness": RobustnessReport,
     "operating_points": OperatingReport,
     "transfer": TransferReport,
@@ -52,6 +54,7 @@ class Audit:
     function: FunctionReport | None = None
     threats: FunctionReport | None = None
     everyday: EverydayReport | None = None
+    languages: LanguageIdentityReport | None = None
     robustness: RobustnessReport | None = None
     operating_points: OperatingReport | None = None
     transfer: TransferReport | None = None
@@ -149,6 +152,7 @@ def headlines(audit: Audit, folder: Path | None = None) -> list[Headline]:
         *_function(audit.function),
         *_function(audit.threats),
         *_everyday(audit.everyday),
+        *_languages(audit.languages),
         *_transfer(audit.transfer),
         *_robustness(audit),
         *_calibration(audit, folder),
@@ -328,6 +332,13 @@ def _everyday(report: EverydayReport | None) -> Iterable[Headline]:
         name = f"{report.source}: {title}"
         about = f"worst: {far} {percentage(rates[far])}" if far else ""
         yield Headline(name, METRICS["flagged"], mean(rates.values()), about)
+
+
+def _languages(report: LanguageIdentityReport | None) -> Iterable[Headline]:
+    if report:
+        shares = {language: report.flagged(language) for language in report.languages}
+        name = f"{report.source}: neutral sentences flagged"
+        yield Headline(name, METRICS["flagged"], mean(shares.values()), _rates(shares))
 
 
 def _transfer(report: TransferReport | None) -> Iterable[Headline]:

@@ -6,6 +6,7 @@ from finetune.audit.audit import Audit
 from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
 from finetune.audit.identity import IdentityReport, kind_table, overview_table, term_table
+from finetune.audit.languages import LanguageIdentityReport
 from finetune.audit.operating_points import OperatingReport
 from finetune.audit.robustness import RobustnessReport
 from finetune.audit.transfer import TransferReport
@@ -29,6 +30,8 @@ def audit_section(audit: Audit) -> list[str]:
         parts += _function(audit.threats)
     if audit.everyday:
         parts += _everyday(audit.everyday)
+    if audit.languages:
+        parts += _languages(audit.languages)
     if audit.robustness:
         parts += _robustness(audit.robustness)
     if audit.transfer:
@@ -84,6 +87,15 @@ def _everyday(report: EverydayReport) -> list[str]:
         report.inserted_table().markdown(),
         "The same insults and harmless sentences in other letters and in markup:",
         report.dressed_table().markdown(),
+    ]
+
+
+def _languages(report: LanguageIdentityReport) -> list[str]:
+    return [
+        "### Identity in other languages",
+        "Neutral sentences that name a group of people, flagged by any label; the background are "
+        "people whose name says nothing, such as teachers:",
+        report.language_table().markdown(),
     ]
 
 

@@ -9,11 +9,13 @@ import pandas as pd
 
 from comment_toxicity import load_classifier
 from comment_toxicity.decision import Weights, reaches
+from comment_toxicity.languages import base_of
 from finetune.audit import datasets
 from finetune.audit.audit import Audit
 from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport, measure_function
 from finetune.audit.identity import IdentityReport
+from finetune.audit.languages import LanguageIdentityReport
 from finetune.audit.transfer import TransferReport
 from finetune.measure.scoring import score_with_bar
 
@@ -35,9 +37,14 @@ class ModelUnderTest:
         """The weight file that is measured."""
         return Weights.of(self.classifier.folder.weights)
 
-    def score(self, texts: pd.Series | Sequence[str], what: str) -> np.ndarray:
-        """Return probabilities, (texts, labels)."""
-        return score_with_bar(self.classifier, list(texts), what)
+    def score(
+        self,
+        texts: pd.Series | Sequence[str],
+        what: str,
+        languages: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """Return probabilities, (texts, labels). languages: of the texts; None: they are found."""
+        return score_with_bar(self.classifier, list(texts), what, languages)
 
     def columns(self, labels: Sequence[str]) -> list[int]:
         """Return the labels' columns in the scores."""
@@ -172,6 +179,20 @@ def everyday(model: ModelUnderTest) -> EverydayReport | None:
     )
 
 
+def languages(model: ModelUnderTest) -> LanguageIdentityReport | None:
+    """Measure our own sentences in the languages that the model reads, but for English."""
+    from finetune.audit.languages import load_sentences, measure_languages
+
+    rows = load_sentences()
+    rows = rows[rows.language.isin(map(base_of, model.classifier.reads))].reset_index(drop=True)
+    if rows.empty:
+        return None
+    names = rows.language.tolist()
+    scores = model.score(rows.text, "languages", names)
+    flags = model.classifier.decision.flags(scores, languages=names)
+    return measure_languages("identity by language", rows, flags.any(axis=1))
+
+
 def _judged(
     model: ModelUnderTest, source: str, label: str, rows: pd.DataFrame, bad: str
 ) -> FunctionReport:
@@ -266,6 +287,7 @@ MEASURES: dict[str, Callable[[ModelUnderTest], Any]] = {
     "function": function,
     "threats": threats,
     "everyday": everyday,
+    "languages": languages,
     "operating_points": operating_points,
     "robustness": robustness,
     "transfer": transfer,

@@ -35,6 +35,7 @@ from finetune.measure.report import (
     Bin,
     ClassesReport,
     Confusion,
+    Curve,
     LabelMetrics,
     LabelsReport,
     OriginalMetrics,
@@ -44,6 +45,7 @@ from finetune.measure.report import (
 
 Floats = NDArray[np.float64]
 BINS = 10
+CURVE = [step / 50 for step in range(1, 50)]  # thresholds 0.02, 0.04 … 0.98
 MEANS = (
     "roc_auc", "average_precision", "precision", "recall", "f1", "f1_at_half",
     "brier", "calibration_error",
@@ -254,8 +256,14 @@ def _label_metrics(
         calibration_error=calibration_error(points),
         confusion=confusion,
         reliability=points,
+        curve=None if threshold is None else _curve(truth, scores, weights),
         intervals=_intervals(ranking | flagging, truth, flags[known], weights),
     )
+
+
+def _curve(truth: Floats, scores: Floats, weights: Floats) -> Curve:
+    points = [_confusion(truth, reaches(scores, threshold), weights) for threshold in CURVE]
+    return Curve(CURVE, [point.precision for point in points], [point.recall for point in points])
 
 
 def _intervals(

@@ -1,6 +1,6 @@
 """95 % intervals of metrics that stay honest with a handful of rows, and at a metric of 0 or 1.
 
-    wilson(0.8, size=10)          a share of ten rows: accuracy, precision, recall
+    wilson(0.8, size=10)          a share of ten rows, from comment_toxicity: accuracy, recall
     f1_interval(0.8, size=10)     size: the rows that carry the label or are flagged, or both
     ranking_interval(1.0, 3, 40)  ROC-AUC or average precision of 3 positive and 40 negative rows
 
@@ -11,11 +11,12 @@ count by effective_size().
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from comment_toxicity.intervals import Interval, wilson
 
 FEW_POSITIVES = 30
 """With fewer rows that carry a label, or that do not, its metrics come with a warning.
@@ -24,9 +25,6 @@ From 30 on, a recall is known to about ±0.17 or better. Collins et al. (2016) a
 """
 
 LISTED = 8  # labels that a warning names
-Z = 1.959964  # the normal distribution has 95 % within ±Z
-Interval = list[float]
-"""Its lower and its upper end."""
 
 
 def effective_size(weights: ArrayLike) -> float:
@@ -34,21 +32,6 @@ def effective_size(weights: ArrayLike) -> float:
     values = np.asarray(weights, dtype=np.float64)
     squares = float(values @ values)
     return float(values.sum()) ** 2 / squares if squares > 0 else 0.0
-
-
-def wilson(share: float, size: float) -> Interval:
-    """Return the score interval of a share of `size` independent rows (Wilson 1927).
-
-    Without rows it is all of [0, 1].
-    """
-    if size <= 0:
-        return [0.0, 1.0]
-    middle = share + Z**2 / (2 * size)
-    half = Z * sqrt(share * (1 - share) / size + Z**2 / (4 * size**2))
-    whole = 1 + Z**2 / size
-    # A share of 0 or 1 is an end itself, but for rounding.
-    low = 0.0 if share <= 0 else max(0.0, (middle - half) / whole)
-    return [low, 1.0 if share >= 1 else min(1.0, (middle + half) / whole)]
 
 
 def ranking_interval(value: float, positives: float, negatives: float) -> Interval:

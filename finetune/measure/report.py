@@ -90,6 +90,18 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Precision and recall of a label at each of these thresholds, the lowest first.
+
+    precision is None where nothing is flagged; recall, where nothing carries the label.
+    """
+
+    thresholds: list[float]
+    precision: list[float | None]
+    recall: list[float | None]
+
+
+@dataclass(frozen=True)
 class LabelMetrics:
     """One label's metrics. rows and positives are counts; share is weighted, like all the rest.
 
@@ -97,6 +109,7 @@ class LabelMetrics:
     evaluate_classes they hold for “this class or another”, and threshold and f1_at_half are None.
     effective_positives, effective_negatives: the rows that carry the label and those that do not,
         as many as their weights leave of them; see intervals.effective_size.
+    curve: None for a class, which has no threshold.
     intervals: the 95 % interval, [low, high], of those metrics that have one.
     """
 
@@ -116,6 +129,7 @@ class LabelMetrics:
     calibration_error: float | None
     confusion: Confusion
     reliability: list[Bin]
+    curve: Curve | None
     intervals: dict[str, Interval]
 
     @property

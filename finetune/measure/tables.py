@@ -145,6 +145,13 @@ class Table:
         ]
         return dataclasses.replace(self, rows=rows)
 
+    def written(self, title: str, write: Callable[[Any], str]) -> "Table":
+        """The same table with the values of one column written in another way."""
+        columns = [
+            Column(title, write) if column.title == title else column for column in self.columns
+        ]
+        return dataclasses.replace(self, columns=columns)
+
     def text(self) -> str:
         """Fixed-width lines; without a heading where no column has a title."""
         grid = self.cells()
@@ -187,7 +194,8 @@ class Table:
 
         heading = line((column.title for column in self.columns), heading=True)
         body = "".join(line(cells, heading=False) for cells in self.cells())
+        about = self.title or f"table: {', '.join(column.title for column in self.columns)}"
         return (
-            '<div class="tox-scroll" tabindex="0" role="region" aria-label="table">'
+            f'<div class="tox-scroll" tabindex="0" role="region" aria-label="{escape(about)}">'
             f'<table class="tox-table"><thead>{heading}</thead><tbody>{body}</tbody></table></div>'
         )

@@ -23,12 +23,13 @@ class WordList:
     thresholds = {"toxic": 0.5, "identity_hate": 0.5, "threat": 0.5}  # noqa: RUF012 - as constant as the rest
     calibrated = True
     single_label = False
+    reads = ("en",)
 
     def __init__(self, name, folder):
         self.name = name
         self.folder = SimpleNamespace(path=folder, weights=folder / "model.onnx")
 
-    def score(self, texts):
+    def score(self, texts, languages=None):
         bad = [any(word in text.lower() for word in BAD_WORDS) for text in texts]
         gay = ["gay" in text.lower() for text in texts]
         toxic = 0.1 + 0.5 * np.array(bad) + 0.4 * np.array(gay)
