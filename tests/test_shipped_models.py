@@ -15,7 +15,12 @@ from tests.running import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUALITY = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8")
-NAMES = ["toxic-minilm", "sentiment-minilm"]
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+SHIPPED = {  # name → bytes of model.onnx at most, and the base
+    "toxic-minilm": (24e6, MINILM),
+    "sentiment-minilm": (24e6, MINILM),
+    "toxic-multilingual": (50e6, "intfloat/multilingual-e5-small"),
+}
 
 
 def read(name, file):
@@ -27,25 +32,25 @@ MEANS = TEST["means"]
 SENTIMENT = read("sentiment-minilm", "metrics.json")["test"]
 
 
-def test_both_shipped_models_are_listed_the_embedded_one_first():
+def test_all_shipped_models_are_listed_the_embedded_one_first():
     listed = available_models()
-    assert listed[0] == NAMES[0]
-    assert NAMES[1] in listed
+    assert listed[0] == "toxic-minilm"
+    assert set(SHIPPED) <= set(listed)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_model_folder_is_complete_and_small(name):
+@pytest.mark.parametrize(("name", "size", "base"), [(name, *of) for name, of in SHIPPED.items()])
+def test_a_shipped_model_folder_is_complete_and_small(name, size, base):
     folder = ROOT / "models" / name
     wanted = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"}
     wanted |= {"decision.json", "metrics.json", "run.json", "README.md"}
     assert wanted <= {path.name for path in folder.iterdir()}
-    assert (folder / "model.onnx").stat().st_size <= 24e6
+    assert (folder / "model.onnx").stat().st_size <= size
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "license: apache-2.0" in card
-    assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
+    assert "license: apache-2.0" in card or "license: mit" in card
+    assert f"base_model: {base}" in card
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_card_equals_the_one_rendered_from_its_folder(name):
     folder = ROOT / "models" / name
     assert (folder / "README.md").read_text(encoding="utf-8") == render_card(folder, name)
@@ -71,6 +76,19 @@ def test_a_kind_sentence_stays_kind_with_any_emoji(emoji):
     kind = ["Thank you so much", "Happy birthday!", "Great edit, thanks"]
     scores = model.score([f"{text} {emoji}" for text in kind])
     assert [model.flags(row) for row in scores] == [[]] * 3
+
+
+def test_the_multilingual_model_tells_insults_from_thanks_in_languages_it_learned():
+    rude = ["Du bist ein Vollidiot, halt die Klappe.", "Eres un imbécil.", "Tu es un gros connard."]
+    rude += ["Ты полный идиот, заткнись.", "你真是个恶心的蠢货，滚", "Você é um idiota nojento."]
+    kind = ["Danke, das war sehr hilfreich.", "Gracias por la ayuda.", "Merci pour votre aide."]
+    kind += ["Спасибо за помощь!", "谢谢你的帮助", "Obrigado pela ajuda."]
+    model = load_classifier("toxic-multilingual")
+    languages = ["de", "es", "fr", "ru", "zh", "pt"]
+    scores = model.score(rude + kind, languages * 2)
+    rows = zip(scores, languages * 2, strict=True)
+    flagged = ["toxic" in model.flags(row, language) for row, language in rows]
+    assert flagged == [True] * 6 + [False] * 6
 
 
 def test_the_sentiment_model_tells_praise_from_blame():
