@@ -1,4 +1,4 @@
-"""comment-toxicity score | serve | compare | feedback | explain: the command line.
+"""comment-toxicity score | serve | compare | feedback | explain | drift: the command line.
 
 python -m comment_toxicity is the same command, installed or not.
 """
@@ -19,6 +19,7 @@ from comment_toxicity.fetch.find import EMBEDDED
 from comment_toxicity.service.settings import DEFAULT_DATABASE, PREFIX, add_flags
 
 SCRIPT = "comment-toxicity"
+DEVICES = ("auto", "cpu", "cuda", "mps")  # classifier.py's, which imports too much for --help
 LONGEST_TEXT = 16_000_000  # bytes of standard input
 
 
@@ -45,15 +46,18 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "input",
         metavar="INPUT",
+        nargs="+",
         help="comments: .csv, .tsv, .txt, .jsonl or .json, also with .gz, or .parquet; - reads "
-        "standard input",
+        "standard input. A folder, a pattern such as 'comments/**/*.csv', several files, and all "
+        "of these in S3 (s3://bucket/prefix) are scored file by file. The same command, given "
+        "again, does not repeat finished files",
     )
     score.add_argument(
         "--output",
         required=True,
         metavar="OUTPUT",
         help="write this file, in the format of its ending; - is standard output. An existing "
-        "file is replaced at the end. Required",
+        "file is replaced at the end. For several files, a folder or s3://bucket/prefix. Required",
     )
     _add_text_column(score)
     score.add_argument(
@@ -62,12 +66,36 @@ def parser() -> argparse.ArgumentParser:
         help="read INPUT, if it is text, in this encoding, such as cp1252 (default: UTF-8, or "
         "UTF-16 where the file is that)",
     )
-    _add_model(score, "use this model")
+    _add_model(
+        score,
+        "use this model; of several, as in toxic-minilm,toxic-multilingual, each "
+        "row is scored by the first that reads its language, and columns `language` and `model` "
+        "say which",
+    )
+    score.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="use so many threads; with --ray on this machine, processes (default: one per core)",
+    )
+    score.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="run a torch model here; auto takes a GPU if there is one. ONNX models, such as the "
+        "default one, run on the CPU (default: %(default)s)",
+    )
     score.add_argument(
         "--format",
-        choices=("csv", "jsonl"),
-        default="csv",
-        help="the format of standard input and output, where - is given (default: %(default)s)",
+        choices=("csv", "jsonl", "parquet"),
+        help="the format of standard input and output, where - is given (default: csv), or of all "
+        "outputs in a folder (default: that of each input)",
+    )
+    score.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="of several files, score only the part I of N, counted from 0: a machine each. A file "
+        "belongs to a part by a hash of its name (default: score all)",
     )
     score.add_argument(
         "--resume",
@@ -75,18 +103,28 @@ def parser() -> argparse.ArgumentParser:
         help="resume the interrupted run in OUTPUT.part/, if there is one with the same input, "
         "model and text column (default: refuse to start if there is one)",
     )
+    score.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="score several files on a Ray cluster, a CPU each: that at ADDRESS (HOST:PORT) or "
+        "RAY_ADDRESS, or else on this machine. Put it last (default: one process)",
+    )
     serve = commands.add_parser(
         "serve",
-        help="serve scores over HTTP, in the wire format of the Perspective API",
-        description="Serve comments:analyze and the rest of the Perspective API, and /v1/score, "
-        "over HTTP. Each flag below, except --host to --drain-seconds, can also be set by an "
-        "environment variable: --rate-limit by TOXICITY_RATE_LIMIT.",
+        help="serve scores over HTTP, in the wire formats of the Perspective API and OpenAI",
+        description="Serve comments:analyze and the rest of the Perspective API, OpenAI's "
+        "/v1/moderations, and /v1/score over HTTP. Each flag below, except --host to "
+        "--drain-seconds, can also be set by an environment variable: --rate-limit by "
+        "TOXICITY_RATE_LIMIT.",
     )
     serve.set_defaults(run=run_serve)
     add_flags(serve)
     add_feedback(commands)
     add_compare(commands)
     add_explain(commands)
+    add_drift(commands)
     return command_line
 
 
@@ -206,27 +244,62 @@ def add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="the comment; - reads standard input (default: %(default)s)",
     )
     explain.add_argument("--json", action="store_true", help="print a JSON object (default: text)")
-    _add_model(explain, "explain this model's scores")
+    _add_model(
+        explain,
+        "explain this model's scores; of several, separated by commas, those of "
+        "the first that reads the comment's language",
+    )
+
+
+def add_drift(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command `drift`."""
+    drift = commands.add_parser(
+        "drift",
+        help="show how the shares of flagged comments change from week to week",
+        description="Print, for each week and label of a decision log, the share of comments that "
+        "were flagged, with its 95 %% interval, and mark weeks that differ from the first ones.",
+    )
+    drift.set_defaults(run=run_drift)
+    drift.add_argument("log", metavar="LOG", help="the file or database of serve's --decision-log")
+    drift.add_argument(
+        "--first",
+        type=int,
+        default=4,
+        metavar="WEEKS",
+        help="compare with this many first weeks (default: %(default)s)",
+    )
+    drift.add_argument(
+        "--policy",
+        metavar="NAME",
+        help="count only the decisions of this policy, '' for those of none (default: all)",
+    )
 
 
 def run_score(arguments: argparse.Namespace) -> None:
-    """Score a file, and print a summary on standard error."""
-    from comment_toxicity.classifier import load_classifier
+    """Score a file or many, and print a summary on standard error."""
+    from comment_toxicity.files.many import is_many
     from comment_toxicity.files.read import file_format, input_format
     from comment_toxicity.files.score import score_file
+    from comment_toxicity.routing import load_models
 
-    input_format(
-        arguments.input, arguments.format
-    )  # report a wrong ending before a model is loaded
-    file_format(arguments.output, arguments.format)
-    classifier = load_classifier(arguments.model)
+    if is_many(arguments.input, arguments.output):
+        run_score_many(arguments)
+        return
+    for flag in ("shard", "ray"):
+        if getattr(arguments, flag) is not None:
+            raise SettingsError(f"--{flag} needs several files: give a folder, or a pattern.")
+    [source] = arguments.input
+    stream_format = arguments.format or "csv"
+    input_format(source, stream_format)  # report a wrong ending before a model is loaded
+    file_format(arguments.output, stream_format)
+    classifier = load_models(arguments.model, arguments.threads, arguments.device)
     start = time.monotonic()
     summary = score_file(
         classifier,
-        arguments.input,
+        source,
         arguments.output,
         arguments.text_column,
-        arguments.format,
+        stream_format,
         arguments.resume,
         encoding=arguments.encoding,
         tell=tell,
@@ -234,6 +307,37 @@ def run_score(arguments: argparse.Namespace) -> None:
     unscored = f", {summary.unscored} of them without scores" if summary.unscored else ""
     seconds = time.monotonic() - start
     print(f"{summary.rows} rows{unscored}, in {seconds:.1f} s", file=sys.stderr)
+
+
+def run_score_many(arguments: argparse.Namespace) -> None:
+    """Score many files, and print a summary on standard error."""
+    from comment_toxicity.classifier import Classifier
+    from comment_toxicity.files import many
+    from comment_toxicity.routing import load_models
+
+    shard = many.Shard.parse(arguments.shard) if arguments.shard else None
+    jobs = many.plan(arguments.input, arguments.output, arguments.format, shard)
+    options = many.Options(arguments.text_column, arguments.encoding)
+    start = time.monotonic()
+    classifier = load_models(arguments.model, arguments.threads, arguments.device)
+    if arguments.ray is None:
+        totals = many.run(classifier, jobs, options, tell)
+    elif not isinstance(classifier, Classifier):
+        raise SettingsError("--ray takes one --model; score each language's files by themselves.")
+    else:
+        from comment_toxicity.files.cluster import run_on_ray
+
+        totals = run_on_ray(classifier, jobs, options, tell, arguments.ray, arguments.threads)
+    if not shard:
+        for output in {job.output.root: job.output for job in jobs}.values():
+            output.tidy()
+    tell(f"{totals}, in {time.monotonic() - start:.1f} s")
+    if totals.failed:
+        raise DataError(
+            f"{len(totals.failed)} of {len(jobs)} files could not be scored, such as "
+            f"{totals.failed[0].removesuffix('.')}. Fix that and give the command again: finished "
+            "files are not repeated."
+        )
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
@@ -287,13 +391,22 @@ def run_compare(arguments: argparse.Namespace) -> None:
 
 def run_explain(arguments: argparse.Namespace) -> None:
     """Print a comment's scores, its flags, and the words that carry them."""
-    from comment_toxicity.classifier import load_classifier
     from comment_toxicity.explain import explain_flags, report
+    from comment_toxicity.routing import load_models
 
     text = read_standard_input() if arguments.text == "-" else arguments.text
-    explained = explain_flags(load_classifier(arguments.model), text)
+    explained = explain_flags(load_models(arguments.model), text)
     as_json = json.dumps(explained, ensure_ascii=False)
     print_text(as_json if arguments.json else report(explained))
+
+
+def run_drift(arguments: argparse.Namespace) -> None:
+    """Print the shares of flagged comments by week."""
+    from comment_toxicity.service.drift import drift, report
+
+    with service_packages():
+        found = drift(arguments.log, arguments.first, arguments.policy)
+    print_text(report(found))
 
 
 def tell(sentence: str) -> None:

@@ -7,13 +7,15 @@ decision.json of a model folder is read, written and applied here only:
      "labels": {"toxic": {"slope": 1.0, "intercept": 0.0, "threshold": 0.5,
                           "positives": 512, "precision": 0.7, "recall": 0.8}, …}}
 
-probability = activation(slope × logit + intercept), label by label.
+probability = activation(slope × logit + intercept), label by label. A model of several languages
+can have "languages": {"de": {"toxic": {…}, …}, …} too, in place of "labels" for texts in them.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -111,6 +113,8 @@ class Decision:
     activation: "sigmoid" (a comment can carry several labels, or none) or "softmax" (exactly one).
     weights: None means that nothing was fitted: plain probabilities, thresholds of 0.5.
     criterion, rows: how the thresholds were chosen, on how many validation rows.
+    languages: language, such as de or hi-Latn → those of its labels that were fitted to its own
+        rows. Other labels, and texts in other languages, have what `labels` says.
     """
 
     activation: str
@@ -118,15 +122,20 @@ class Decision:
     weights: Weights | None = None
     criterion: str | None = None
     rows: int | None = None
+    languages: dict[str, dict[str, LabelDecision]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a field of another type, or a label without its threshold."""
         if not isinstance(self.criterion, str | None) or not isinstance(self.rows, int | None):
             raise ValueError("criterion is not a string, or rows not a number")
+        for fitted in self.languages.values():
+            if self.activation != "sigmoid" or not set(fitted) <= set(self.labels):
+                raise ValueError("languages have labels that the model does not have")
         if self.activation == "sigmoid":
-            for name, label in self.labels.items():
-                if label.threshold is None:
-                    raise ValueError(f"{name} has no threshold")
+            for group in (self.labels, *self.languages.values()):
+                for name, label in group.items():
+                    if label.threshold is None:
+                        raise ValueError(f"{name} has no threshold")
 
     @classmethod
     def uncalibrated(cls, labels: list[str], activation: str) -> Self:
@@ -150,18 +159,42 @@ class Decision:
         thresholds = {name: label.threshold for name, label in self.labels.items()}
         return {name: value for name, value in thresholds.items() if value is not None}
 
+    def of_language(self, language: str | None) -> dict[str, LabelDecision]:
+        """The labels as they are decided in a language: de-AT as de, an unknown one as any text."""
+        name = language or ""
+        own = self.languages.get(name) or self.languages.get(name.partition("-")[0]) or {}
+        return {label: own.get(label, general) for label, general in self.labels.items()}
+
     def flags(
-        self, scores: NDArray[np.floating], thresholds: Mapping[str, float] | None = None
+        self,
+        scores: NDArray[np.floating],
+        thresholds: Mapping[str, float] | None = None,
+        languages: Sequence[str | None] | None = None,
     ) -> NDArray[np.bool_]:
         """Decide which labels texts carry: (rows, labels), bool; none for a row of NaN.
 
         scores: (rows, labels), from apply(). A single-label model flags the likeliest label.
         thresholds: by label, in place of the model's own; labels left out keep theirs.
+        languages: of each text, for the thresholds of its language.
         """
         if self.single_label:
             return likeliest(scores)
-        chosen = self.thresholds | dict(thresholds or {})
-        return reaches(scores, [chosen[label] for label in self.labels])
+        _, _, limits = self._numbers(languages)
+        if thresholds:
+            given = [thresholds.get(label, math.nan) for label in self.labels]
+            limits = np.where(np.isnan(given), limits, given)
+        return reaches(scores, limits)
+
+    def _numbers(self, languages: Sequence[str | None] | None) -> NDArray[np.float64]:
+        """Slopes, intercepts and thresholds: (3, texts, labels), or (3, 1, labels) for all."""
+        if not languages or not self.languages:
+            return self._general
+        of = {language: _numbers(self.of_language(language)) for language in set(languages)}
+        return np.concatenate([of[language] for language in languages], axis=1)
+
+    @cached_property
+    def _general(self) -> NDArray[np.float64]:
+        return _numbers(self.labels)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -175,6 +208,10 @@ class Decision:
                 weights=Weights(**record["weights"]),
                 criterion=record["criterion"],
                 rows=record["rows"],
+                languages={
+                    language: {name: LabelDecision(**label) for name, label in fitted.items()}
+                    for language, fitted in record.get("languages", {}).items()
+                },
             )
         except FileNotFoundError as error:
             raise ModelError(
@@ -196,7 +233,10 @@ class Decision:
 
     def save(self, folder: Path) -> None:
         """Write folder/decision.json, whole or not at all."""
-        write_json(Path(folder) / FILE_NAME, dataclasses.asdict(self))
+        record = dataclasses.asdict(self)
+        if not self.languages:
+            del record["languages"]
+        write_json(Path(folder) / FILE_NAME, record)
 
     def verify(self, folder: Path) -> None:
         """Raise ModelError unless the folder holds the weight file that this was fitted to.
@@ -219,14 +259,16 @@ class Decision:
                 "copy the whole folder again, or run finetune's calibrate on it."
             )
 
-    def apply(self, logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    def apply(
+        self, logits: NDArray[np.floating], languages: Sequence[str | None] | None = None
+    ) -> NDArray[np.float32]:
         """Turn logits into calibrated probabilities.
 
         logits: (texts, labels), in the model's label order; a row of NaN stays one.
+        languages: of each text, for the calibration of its language.
         Returns float32 of the same shape, each value in [0, 1]; rows sum to 1 for softmax only.
         """
-        slopes = np.array([label.slope for label in self.labels.values()])
-        intercepts = np.array([label.intercept for label in self.labels.values()])
+        slopes, intercepts, _ = self._numbers(languages)
         calibrated = slopes * logits.astype(np.float64) + intercepts
         if self.activation == "sigmoid":
             probabilities = 0.5 + 0.5 * np.tanh(0.5 * calibrated)  # 1 / (1 + e⁻ˣ), no overflow
@@ -234,3 +276,9 @@ class Decision:
             odds = np.exp(calibrated - calibrated.max(axis=1, keepdims=True))
             probabilities = odds / odds.sum(axis=1, keepdims=True)
         return probabilities.astype(np.float32)
+
+
+def _numbers(labels: Mapping[str, LabelDecision]) -> NDArray[np.float64]:
+    """Slopes, intercepts and thresholds, (3, 1, labels); NaN where there is no threshold."""
+    fitted = [(label.slope, label.intercept, label.threshold) for label in labels.values()]
+    return np.array(fitted, dtype=np.float64).reshape(1, -1, 3).transpose(2, 0, 1)

@@ -3,15 +3,17 @@
 Only json and hashing here: the embedded model must be ready before torch could be imported.
 """
 
+import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from comment_toxicity.decision import FILE_NAME as DECISION_FILE
 from comment_toxicity.decision import Decision
-from comment_toxicity.disk import read_json
+from comment_toxicity.disk import read_json, sha256_of
 from comment_toxicity.errors import ModelError
 
 # What a folder without decision.json may hold, in order of preference.
@@ -24,6 +26,7 @@ WEIGHT_FILES = (
 )
 FALLBACK_WINDOW = 512  # tokens; for BERT-type models whose files do not say
 SHORTEST_WINDOW = 8  # tokens; a few beside the special ones
+LONGEST_WINDOW = 8_192  # tokens; attention takes memory by their square, whatever a config says
 MOST_LABELS = 1_000
 ROBERTA_LIKE = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-roberta-xl"}
 
@@ -35,6 +38,12 @@ HARM = re.compile(
 NONE_OF_THEM = re.compile(
     r"(non|not|no)(_.*|hate|toxic|offensive)?|neither|neutral|none|normal|ok|okay|clean|safe|benign"
 )
+
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
+CODE = r"\w[\w-]{1,19}"
+LANGUAGE = re.compile(rf"^language:[ \t]*((?:\n- ?{CODE}){{1,50}}|{CODE})[ \t]*$", re.M)
+LONGEST_CARD = 200_000  # characters
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,25 @@ class ModelFolder:
     window: int
     weights: Path
     decision: Decision
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages that the model reads, as its card says, else its calibration; or none."""
+        named = card_languages(read_card(self.path))
+        return named or sorted({name.partition("-")[0] for name in self.decision.languages})
+
+    def weights_hash(self) -> str:
+        """The SHA-256 that stands for the weights, in hexadecimal: of the file, or of its shards.
+
+        For a calibrated model it is known from loading, and no file is read.
+        """
+        if self.decision.weights is not None:
+            return self.decision.weights.sha256
+        if self.weights.suffix != ".json":
+            return sha256_of(self.weights)
+        shards = sorted(set(_json(self.weights)["weight_map"].values()))
+        hashes = [f"{name} {sha256_of(self.path / name)}\n" for name in shards]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -88,6 +116,22 @@ class ModelFolder:
             decision = Decision.uncalibrated(labels, activation(config, labels, path))
         window = _window(config, tokenizer, path)
         return cls(path, labels, window, _weights(path, decision), decision)
+
+
+def read_card(folder: Path) -> str:
+    """The model card, README.md; empty where there is none that can be read."""
+    try:
+        with (folder / "README.md").open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(LONGEST_CARD)
+    except OSError:
+        return ""
+
+
+def card_languages(card: str) -> list[str]:
+    """The languages in the front matter of a model card, as codes; none where it has none."""
+    front = FRONT_MATTER.match(card)
+    found = LANGUAGE.search(front[0]) if front else None
+    return re.findall(CODE, found[1]) if found else []
 
 
 def activation(config: dict[str, Any], labels: list[str], path: Path) -> str:
@@ -182,7 +226,8 @@ def _window(config: dict[str, Any], tokenizer: dict[str, Any], path: Path) -> in
         if config.get("model_type") in ROBERTA_LIKE:
             positions -= 2  # their positions are counted from 2
         # tokenizers that know no limit say 10**30
-        window = int(min(positions, tokenizer.get("model_max_length") or positions))
+        limit = tokenizer.get("model_max_length") or positions
+        window = int(min(positions, limit, LONGEST_WINDOW))
     except (TypeError, ValueError, OverflowError):
         window = 0
     if window < SHORTEST_WINDOW:

@@ -1,6 +1,7 @@
-"""Text without a model: blank or not, its sentences and words, lone surrogates."""
+"""Text without a model: blank or not, sentences and words, lone surrogates, UTF-16 positions."""
 
 import re
+from collections.abc import Sequence
 
 # A sentence ends after . ! ? … (and the quotes and brackets that close it) before white space or an
 # HTML tag, or at a line's end. The lookbehind and the possessive quantifiers keep it linear.
@@ -42,3 +43,21 @@ def without_lone_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def utf16_length(text: str) -> int:
+    """Count UTF-16 code units: two for a character beyond the basic plane, such as most emoji."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def to_utf16(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Convert ascending spans in characters to spans in UTF-16 code units."""
+    converted = []
+    characters = units = 0
+    for begin, end in spans:
+        units += utf16_length(text[characters:begin])
+        first = units
+        units += utf16_length(text[begin:end])
+        characters = end
+        converted.append((first, units))
+    return converted

@@ -18,12 +18,13 @@ from comment_toxicity.errors import ModelError
 from comment_toxicity.text import without_lone_surrogates
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 TokenIds = NDArray[np.int64]
 
 # A tokenizer's result takes some 500 bytes per token: longer texts are tokenized in pieces.
 PIECE = 20_000  # characters
+PIECES = r"[\p{L}\p{M}\p{N}]+|\S"  # a word of letters and digits, or one other sign
 LONGEST_WORD = 100  # characters; a bound cuts between words, unless one is longer
 
 
@@ -83,13 +84,32 @@ class Windows:
         with _translating_failures():
             return normalizer.normalize_str(without_lone_surrogates(text))
 
+    def pieces(self, text: str) -> list[tuple[str, int, int]]:
+        """The words and single signs of the text that read() returns.
+
+        Each with its start and end in `text`, whose lone surrogates have been replaced: a word
+        that the tokenizer folds, such as “𝐢𝐝<b>𝐢𝐨𝐭”, is “idiot”, from 0 to 8.
+        """
+        from tokenizers import PreTokenizedString, Regex
+        from tokenizers.pre_tokenizers import Split
+
+        normalizer = getattr(self._tokenizer, "normalizer", None)
+        with _translating_failures():
+            split = PreTokenizedString(text)
+            if normalizer:
+                split.normalize(normalizer.normalize)
+            Split(Regex(PIECES), "removed", invert=True).pre_tokenize(split)
+            found = split.get_splits("original", "char")
+        return [(piece, start, end) for piece, (start, end), _ in found]
+
     def _long(self, text: str, most: int | None) -> Cut:
         parts, tokens, characters = [], 0, 0
         for piece in [text] if len(text) <= PIECE else _pieces(text):
-            ids = self._ids(piece)
+            encoded = self._encoded(piece)
+            ids = np.array(encoded.ids, dtype=np.int64)
             over = most is not None and tokens + len(ids) > most
             if most is not None and over:
-                piece = self._shortened(piece, most - tokens)
+                piece = self._shortened(piece, most - tokens, encoded)
                 ids = self._ids(piece)
             parts.append(ids)
             tokens += len(ids)
@@ -98,17 +118,21 @@ class Windows:
                 break
         return Cut(list(self._windows(np.concatenate(parts))), characters)
 
-    def _shortened(self, text: str, most: int) -> str:
+    def _shortened(self, text: str, most: int, encoded: "Encoding") -> str:
         """The text's beginning of at most so many tokens, without half a word at its end."""
-        lengths = range(len(text) + 1)
-        end = bisect_right(lengths, most, key=lambda length: len(self._ids(text[:length]))) - 1
+        end = encoded.offsets[most][0] if hasattr(encoded, "offsets") else None
+        if end is None or len(self._ids(text[:end])) > most:  # it reads the beginning differently
+            lengths = range(len(text) + 1)
+            end = bisect_right(lengths, most, key=lambda length: len(self._ids(text[:length]))) - 1
         half_word = re.search(rf"\s\S{{0,{LONGEST_WORD}}}\Z", text[: end + 1][-LONGEST_WORD - 2 :])
         return text[: end + 1 - len(half_word[0])] if half_word else text[:end]
 
     def _ids(self, text: str) -> TokenIds:
+        return np.array(self._encoded(text).ids, dtype=np.int64)
+
+    def _encoded(self, text: str) -> "Encoding":
         with _translating_failures():
-            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return np.array(ids, dtype=np.int64)
+            return self._tokenizer.encode(text, add_special_tokens=False)
 
     def _windows(self, ids: Sequence[int] | TokenIds) -> Iterator[TokenIds]:
         start = 0

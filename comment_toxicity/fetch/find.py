@@ -6,6 +6,9 @@ Models are looked for, in this order,
         installed, keeps its models/ and runs/ beside the package
     in models/ and runs/ of the working folder
     in the folders that COMMENT_TOXICITY_MODELS lists
+
+A folder can lack the weights that its decision.json names, where they are too large for a
+repository. They are fetched from where COMMENT_TOXICITY_WEIGHTS says, and checked by their hash.
 """
 
 import os
@@ -13,12 +16,18 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from comment_toxicity.decision import Decision
+from comment_toxicity.disk import read_json
 from comment_toxicity.errors import ModelError
 from comment_toxicity.extras import needed_for
+from comment_toxicity.folder import WEIGHT_FILES
 
 EMBEDDED = "toxic-minilm"
 MODELS_VARIABLE = "COMMENT_TOXICITY_MODELS"
 """Environment: more folders of model folders, separated as in PATH."""
+
+WEIGHTS_VARIABLE = "COMMENT_TOXICITY_WEIGHTS"
+"""Environment: where weights are that a model folder lacks: hub:OWNER or s3://bucket/prefix."""
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")
 
@@ -60,6 +69,16 @@ def local_model(name: str) -> Path | None:
     return None
 
 
+def lacks_weights(folder: Path) -> str:
+    """The weight file that decision.json names and the folder lacks; empty for other folders."""
+    try:
+        named = read_json(folder / "decision.json")["weights"]["file"]
+        lacking = named in WEIGHT_FILES and not (folder / named).is_file()
+        return str(named) if lacking else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # reading the folder reports it
+
+
 def find_model(name: str) -> Path:
     """Find the model folder that `name` means; one that has to be downloaded is kept in a cache.
 
@@ -68,6 +87,9 @@ def find_model(name: str) -> Path:
     s3://bucket/prefix, with or without "@" and a version or tag.
     Raises ModelError, which lists the available names, when nothing is found.
     """
+    folder = None if name.startswith("s3://") else local_model(name)
+    if folder is not None:
+        return _whole(folder)
     if name.startswith("s3://"):
         with needed_for("A model in S3", "comment-toxicity[s3]", ModelError):
             import boto3  # noqa: F401
@@ -76,9 +98,6 @@ def find_model(name: str) -> Path:
         from comment_toxicity.fetch.s3 import s3_folder
 
         return s3_folder(name)
-    folder = local_model(name)
-    if folder is not None:
-        return folder
     hub_id = HUB_ID.fullmatch(name)
     if hub_id and name.split("/")[0] not in {"runs", "models", ".", ".."}:
         with needed_for("A model on the Hub", "comment-toxicity[hub]", ModelError):
@@ -92,6 +111,31 @@ def find_model(name: str) -> Path:
         "or give the path of a model folder, a Hub id (owner/name, owner/name@revision) or "
         "s3://bucket/prefix."
     )
+
+
+def _whole(folder: Path) -> Path:
+    """The folder, or where its weights are missing, the same model as it is published."""
+    missing = lacks_weights(folder)
+    if not missing:
+        return folder
+    expected = Decision.load(folder).weights
+    origin = os.environ.get(WEIGHTS_VARIABLE, "").strip().rstrip("/")
+    if not origin:
+        raise ModelError(
+            f"{folder}: its weights, {missing}, are not there; copy the file into it, or set "
+            f"{WEIGHTS_VARIABLE} to where the model is published, as hub:OWNER or s3://bucket/prefix."
+        )
+    if origin.startswith("hub:"):
+        published = find_model(f"{origin.removeprefix('hub:')}/{folder.name}")
+    else:
+        published = find_model(f"{origin}/{folder.name}")
+    found = Decision.load(published).weights
+    if found != expected:
+        raise ModelError(
+            f"{origin}/{folder.name}: has other weights than {folder} expects; take the model of "
+            "the same version."
+        )
+    return published
 
 
 def _package() -> Path:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from comment_toxicity import Classifier, load_classifier
-from comment_toxicity.__main__ import main
 from comment_toxicity.files import csv_rows, json_rows, read, streams
 
 
@@ -21,17 +20,6 @@ def model_folder(exported: Path, tmp_path: Path) -> Path:
 def tiny(exported: Path) -> Classifier:
     """The exported model, loaded."""
     return load_classifier(exported)
-
-
-@pytest.fixture
-def score(exported, capsys):
-    """Run the command line with the tiny model. Returns its exit code and its stderr."""
-
-    def run(*arguments):
-        code = main(["score", *map(str, arguments), "--model", str(exported)])
-        return code, capsys.readouterr().err
-
-    return run
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Scores → flags: the one comparison of a score with a threshold."""
 
+import json
+
 import numpy as np
 import pytest
 
-from comment_toxicity.decision import Decision, LabelDecision, midway, reaches
+from comment_toxicity.decision import Decision, LabelDecision, Weights, midway, reaches
+from comment_toxicity.errors import ModelError
 from finetune.measure.evaluate import evaluate_labels
 
 HUNDREDTHS = [number / 100 for number in range(1, 100)]
@@ -52,3 +55,54 @@ def test_a_midway_threshold_separates_neighbouring_float32_scores(lower):
     low = np.float32(lower)
     for high in (np.nextafter(low, np.float32(1)), np.float32(0.9)):
         assert reaches([low, high], midway(low, high)).tolist() == [False, True]
+
+
+GERMAN = {"label0": LabelDecision(2.0, 1.0, 0.9)}
+BY_LANGUAGE = Decision(
+    "sigmoid",
+    {"label0": LabelDecision(threshold=0.5), "label1": LabelDecision(0.5, -1.0, 0.4)},
+    Weights("model.onnx", "0" * 64),
+    "best-f1",
+    100,
+    {"de": GERMAN},
+)
+LOGITS = np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [np.nan, np.nan]], dtype=np.float32)
+
+
+def test_a_language_has_its_own_calibration_and_thresholds_where_it_has_some():
+    languages = ["de", "de-AT", "fr", None]
+    scores = BY_LANGUAGE.apply(LOGITS, languages)
+    general = BY_LANGUAGE.apply(LOGITS)
+    assert scores[:2, 0] == pytest.approx(1 / (1 + np.exp(-3)))
+    assert scores[2].tolist() == general[2].tolist()
+    assert scores[:3, 1].tolist() == general[:3, 1].tolist()  # German has no label1 of its own
+    assert np.isnan(scores[3]).all()
+    low = np.full((3, 2), 0.6, dtype=np.float32)
+    assert BY_LANGUAGE.flags(low, languages=["de", "fr", None])[:, 0].tolist() == [
+        False,
+        True,
+        True,
+    ]
+    assert BY_LANGUAGE.flags(low, {"label0": 0.55}, ["de", "fr", None])[:, 0].all()
+    assert BY_LANGUAGE.apply(LOGITS[:0], []).shape == (0, 2)
+
+
+def test_languages_are_saved_and_an_older_file_has_none(tmp_path):
+    BY_LANGUAGE.save(tmp_path)
+    assert Decision.load(tmp_path) == BY_LANGUAGE
+    path = tmp_path / "decision.json"
+    record = json.loads(path.read_text())
+    del record["languages"]
+    path.write_text(json.dumps(record))
+    assert Decision.load(tmp_path).languages == {}
+    Decision.load(tmp_path).save(tmp_path)
+    assert "languages" not in json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("languages", [{"de": {"other": {}}}, ["de"], {"de": {"label0": 3}}])
+def test_languages_of_another_form_end_in_one_clear_error(tmp_path, languages):
+    BY_LANGUAGE.save(tmp_path)
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"languages": languages}))
+    with pytest.raises(ModelError, match="not a decision file"):
+        Decision.load(tmp_path)

@@ -12,7 +12,16 @@ import pytest
 from comment_toxicity import load_classifier
 from comment_toxicity.__main__ import main
 from comment_toxicity.cpu import cores
-from comment_toxicity.explain import PARTS_AT_MOST, PASSAGE, explain, explain_flags, report
+from comment_toxicity.explain import (
+    PARTS_AT_MOST,
+    PASSAGE,
+    PASSAGES_AT_MOST,
+    explain,
+    explain_flags,
+    explain_labels,
+    passages_of,
+    report,
+)
 
 
 class Counts:
@@ -165,7 +174,55 @@ def test_the_command_reads_standard_input_and_prints_json(monkeypatch, capsys):
     assert set(found["explanations"]) == set(found["flags"])
     for explanation in found["explanations"].values():
         for part in explanation["parts"]:
-            assert explanation["text"][part["start"] : part["end"]] == part["text"]
+            assert text[part["start"] : part["end"]] == part["text"]
+
+
+def test_parts_are_located_in_code_points_and_in_utf16_of_the_whole_text():
+    text = "😀 A calm sentence of plain words. " * 100 + "You 😀 fool! " + "It went on. " * 200
+    found = explain(Counts(), text, "rude")
+    assert found.offset > 0
+    [part] = found.located(text)
+    assert "You 😀 fool!" in text[part["start"] : part["end"]]
+    units = text.encode("utf-16-le")[2 * part["utf16"]["start"] : 2 * part["utf16"]["end"]]
+    assert units.decode("utf-16-le") == text[part["start"] : part["end"]]
+    assert part["utf16"]["start"] > part["start"]
+
+
+def test_labels_of_one_passage_share_their_scorings():
+    model = Counts()
+    found = explain_labels(model, "oh you fool, listen", ["rude", "other"])
+    assert list(found) == ["rude", "other"]
+    assert len(model.asked) == 5
+    assert [part.effect for part in found["other"].parts] == [0, 0, 0, 0]
+
+
+def test_a_long_text_is_scored_a_bounded_number_of_times_for_all_labels():
+    model = Counts()
+    text = "You fool, I mean it. No! " * 800
+    explain_labels(model, text, ["rude", "other"])
+    passages = len(passages_of(text))
+    assert passages == 10
+    assert len(model.asked) <= passages + PASSAGES_AT_MOST * (PARTS_AT_MOST + 1)
+
+
+def test_labels_are_explained_in_the_passages_where_most_of_them_score_highest():
+    class Letters(Counts):
+        labels = ("a", "b", "c", "d")
+        words = ("first", "first", "second", "third")
+
+        def score(self, texts):
+            self.asked += texts
+            rows = [[0.1 + 0.2 * text.count(word) for word in self.words] for text in texts]
+            return np.array(rows, dtype=np.float32)
+
+    calm = "A calm sentence of plain words. " * 62
+    text = f"{calm}A first one. {calm}A second one. {calm}A third one. {calm}"
+    found = explain_labels(Letters(), text, Letters.labels)
+    assert list(found) == ["a", "b", "c", "d"]
+    assert parts(found["a"]) == parts(found["b"])
+    assert "first" in parts(found["a"])[0]
+    assert "second" in parts(found["c"])[0]
+    assert len({explanation.offset for explanation in found.values()}) == PASSAGES_AT_MOST
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from comment_toxicity import ModelError, load_classifier
 from comment_toxicity.decision import Decision
-from comment_toxicity.folder import ModelFolder, activation
+from comment_toxicity.folder import LONGEST_WINDOW, ModelFolder, activation
 
 
 def edit(path, **changes):
@@ -194,7 +194,7 @@ def test_a_planted_pickle_is_refused_and_does_not_run(torch_folder, tmp_path, fo
     with pytest.raises(ModelError, match="cannot load"):
         load_classifier(torch_folder)
     assert not trace.exists()
-    pickle.loads(pickle.dumps(content))  # noqa: S301 - shows that it would have run
+    pickle.loads(pickle.dumps(content))  # shows that it would have run
     assert trace.exists()
 
 
@@ -230,6 +230,12 @@ def test_a_harmless_bin_file_is_read(torch_folder, tiny_base):
     assert np.allclose(
         found, expected, atol=1e-6
     )  # where weights lie in memory tells in the last bit
+
+
+def test_a_config_cannot_ask_for_windows_of_any_length(torch_folder):
+    edit(torch_folder / "config.json", max_position_embeddings=10**9)
+    edit(torch_folder / "tokenizer_config.json", model_max_length=10**30)
+    assert ModelFolder.read(torch_folder).window == LONGEST_WINDOW
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
