@@ -45,6 +45,10 @@ def head_lines(lines: Iterator[str], path: str) -> tuple[list[str], int]:
     return [], 0
 
 
+class NoHeaderError(DataError):
+    """The first line is a row, so there is no header."""
+
+
 @dataclass(frozen=True)
 class Start:
     """Where the header begins: the index of its line. mark separates its cells.
@@ -101,7 +105,7 @@ def _find_table(head: list[str], path: str, skipped: int, tabs: bool) -> "_Table
             "contain the separator."
         )
     if first.lacks_header:
-        raise DataError(
+        raise NoHeaderError(
             f"{path}: line {skipped + first.start + 1} looks like a row, not like a header; put a "
             f"line with the names of the columns above it, such as {TEXT_COLUMNS[0]}."
         )

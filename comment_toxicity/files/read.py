@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +81,21 @@ class Chunk:
     cells: "list[dict[str, Any]] | pyarrow.Table"
     texts: list[str | None]
     reasons: list[str | None]
+
+
+def with_column(chunk: Chunk, name: str, cells: list[str | None]) -> Chunk:
+    """Return a chunk with one more column of texts; a name that is taken gets a number."""
+    free, number = name, 0
+    while free in chunk.columns:
+        number += 1
+        free = f"{name}_{number}"
+    if isinstance(chunk.cells, list):
+        rows = [{**row, free: cell} for row, cell in zip(chunk.cells, cells, strict=True)]
+        return replace(chunk, columns=[*chunk.columns, free], cells=rows)
+    import pyarrow
+
+    table = chunk.cells.append_column(free, pyarrow.array(cells, pyarrow.string()))
+    return replace(chunk, columns=[*chunk.columns, free], cells=table)
 
 
 class Input(Protocol):
@@ -190,6 +205,7 @@ class CsvInput:
     Commas separate the cells; if the header has none, semicolons, tabs or |; in a .tsv, tabs.
     A line `sep=;`, comments and a title above the header are skipped. Columns without a name are
     numbered if there are several; those after the last name are left out where they are empty.
+    separator: what separates the cells.
     """
 
     def __init__(self, path: str, stream: Bytes, encoding: str | None = None):
@@ -205,6 +221,7 @@ class CsvInput:
             raise DataError(f"{path}: is empty; expected a header line and one line per comment.")
         tabs = path.lower().removesuffix(".gz").endswith(".tsv")
         start = table_start(head, path, skipped, tabs)
+        self.separator = start.mark
         rest = itertools.chain(head[start.line :], lines)
         self._rows = CsvRows(rest, path, start.mark, skipped + start.line, start.spaced)
         names = next(self._rows)
@@ -331,41 +348,46 @@ class ParquetInput:
         import pyarrow
 
         schema = self._file.schema_arrow
-        if text_column is not None and not (
-            holds_texts(schema.field(text_column).type)
-            or pyarrow.types.is_null(schema.field(text_column).type)
-        ):
+        if text_column is not None and not may_hold_texts(schema.field(text_column).type):
             raise DataError(
                 f"{self._path}: column {text_column} holds {schema.field(text_column).type}, not "
                 f"text; {NAME_COLUMN}."
             )
         try:
             if self.rows == 0:
-                yield self._chunk(schema.empty_table(), text_column)
+                yield table_chunk(schema.empty_table(), text_column)
             for batch in self._file.iter_batches(batch_size=CHUNK_ROWS):
-                yield self._chunk(pyarrow.Table.from_batches([batch]), text_column)
+                yield table_chunk(pyarrow.Table.from_batches([batch]), text_column)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self._path}: the Parquet data are broken ({error}).") from error
 
-    @staticmethod
-    def _chunk(table: "pyarrow.Table", text_column: str | None) -> Chunk:
-        import pyarrow
 
-        if text_column is None:
-            rows = [_Row({}, None)] * len(table)
-            return Chunk(table.column_names, table, *_texts_and_reasons(rows))
-        column = table[text_column]
-        rows = []
-        for cell in as_bytes(column).to_pylist():
-            try:
-                rows.append(_Row({}, cell if cell is None else cell.decode()))
-            except UnicodeDecodeError:
-                rows.append(_Row({}, cell.decode("utf-8", "replace"), "not UTF-8"))
-        if any(row.reason for row in rows) or is_binary(column.type):
-            position = table.column_names.index(text_column)
-            clean = pyarrow.array([row.text for row in rows], pyarrow.string())
-            table = table.set_column(position, text_column, clean)
+def table_chunk(table: "pyarrow.Table", text_column: str | None) -> Chunk:
+    """An Arrow table as a chunk. Texts that are stored as bytes become strings."""
+    import pyarrow
+
+    if text_column is None:
+        rows = [_Row({}, None)] * len(table)
         return Chunk(table.column_names, table, *_texts_and_reasons(rows))
+    column = table[text_column]
+    rows = []
+    for cell in as_bytes(column).to_pylist():
+        try:
+            rows.append(_Row({}, cell if cell is None else cell.decode()))
+        except UnicodeDecodeError:
+            rows.append(_Row({}, cell.decode("utf-8", "replace"), "not UTF-8"))
+    if any(row.reason for row in rows) or is_binary(column.type):
+        position = table.column_names.index(text_column)
+        clean = pyarrow.array([row.text for row in rows], pyarrow.string())
+        table = table.set_column(position, text_column, clean)
+    return Chunk(table.column_names, table, *_texts_and_reasons(rows))
+
+
+def may_hold_texts(data_type: "pyarrow.DataType") -> bool:
+    """Whether a column of this type can be scored: of texts, or of nothing but nulls."""
+    from pyarrow import types
+
+    return holds_texts(data_type) or types.is_null(data_type)
 
 
 def holds_texts(data_type: "pyarrow.DataType") -> bool:

@@ -37,6 +37,7 @@ from comment_toxicity.files.read import (
     file_format,
     open_input,
     parquet_package,
+    with_column,
 )
 from comment_toxicity.files.text_column import choose, guessed_column
 from comment_toxicity.files.write import (
@@ -46,6 +47,7 @@ from comment_toxicity.files.write import (
     TableOutput,
     standard_output,
 )
+from comment_toxicity.routing import Models, members
 
 FLAG_SEPARATOR = ";"  # not a space, which labels of other models can contain
 # Between two calls of on_rows. A large model takes seconds for so many texts or characters.
@@ -56,8 +58,12 @@ WATCHED_SECONDS = 1.0
 NEVER_CUT = MOST_TOKENS // 40
 
 
+class BusyError(DataError):
+    """Another process is working on the output."""
+
+
 def score_file(
-    classifier: Classifier,
+    classifier: Classifier | Models,
     source: str,
     output: str,
     text_column: str | None = None,
@@ -66,6 +72,9 @@ def score_file(
     on_rows: Callable[[int], None] | None = None,
     encoding: str | None = None,
     tell: Callable[[str], object] = lambda sentence: None,
+    restart: bool = False,
+    record: dict[str, Any] | None = None,
+    bar: Any = None,
 ) -> Summary:
     """Score the comments of `source`; write its rows and columns, and the scores, to `output`.
 
@@ -76,6 +85,9 @@ def score_file(
     like an interruption.
     encoding: of `source`, if it is neither UTF-8 nor UTF-16.
     tell: called with each sentence that a user should know, such as the column that was guessed.
+    restart: with `resume`, start over where the interrupted run had another input or model.
+    record: of input and model, for a resumed run to compare, and for the metadata of Parquet.
+    bar: a progress bar to move, in place of one for this file.
     Raises DataError or SettingsError, with `output` untouched.
     """
     output_format = file_format(output, stream_format)
@@ -102,45 +114,75 @@ def score_file(
             TableOutput(labels) if both_parquet else RowOutput(labels, output_format, column)
         )
         streamed = STANDARD_STREAM in (source, output)
-        job = None if streamed else _job(classifier, source, column, encoding)
-        with _part_folder(output, job, resume, writer.suffix) as part:
-            count = _score_chunks(classifier, rows.chunks(column), rows.rows, writer, part, on_rows)
-            summary = _join(writer, part, output, count)
+        job = None if streamed else _job(classifier, source, column, encoding, record)
+        hidden = None if on_rows is None else True
+        if bar is None:
+            bar = progress_bar(total=rows.rows, unit=" rows", disable=hidden)
+        else:
+            bar = nullcontext(bar)
+        with (
+            _part_folder(output, job, resume, writer.suffix, restart) as part,
+            bar as moved,
+        ):
+            count = _score_chunks(classifier, rows.chunks(column), moved, writer, part, on_rows)
+            summary = _join(writer, part, output, count, record)
     for note in summary.notes:
         tell(note)
     return summary
 
 
 def _score_chunks(
-    classifier: Classifier,
+    classifier: Classifier | Models,
     chunks: Iterator[Chunk],
-    total: int | None,
+    bar: Any,
     writer: Output,
     part: Path,
     on_rows: Callable[[int], None] | None,
 ) -> int:
     before = 0
-    hidden = None if on_rows is None else True
-    with _progress_bar(total=total, unit=" rows", disable=hidden) as bar:
-        for number, chunk in enumerate(chunks):
-            path = part / f"{number:08d}{writer.suffix}"
-            if not path.exists():  # of an earlier run
-                scores, cuts = _score(classifier, chunk.texts, before, on_rows)
-                reasons = [reason or cut for reason, cut in zip(chunk.reasons, cuts, strict=True)]
-                flags = [
-                    None if text is None else FLAG_SEPARATOR.join(classifier.flags(row))
-                    for text, row in zip(chunk.texts, scores, strict=True)
-                ]
-                with _translating_write_errors(part):
-                    writer.write(path, dataclasses.replace(chunk, reasons=reasons), scores, flags)
-            bar.update(len(chunk.texts))
-            before += len(chunk.texts)
+    for number, chunk in enumerate(chunks):
+        path = part / f"{number:08d}{writer.suffix}"
+        if not path.exists():  # of an earlier run
+            chunk, scores, flags = score_chunk(classifier, chunk, before, on_rows)
+            with _translating_write_errors(part):
+                writer.write(path, chunk, scores, flags)
+        bar.update(len(chunk.texts))
+        before += len(chunk.texts)
     return before
 
 
+def score_chunk(
+    classifier: Classifier | Models,
+    chunk: Chunk,
+    before: int = 0,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[Chunk, NDArray[np.float32], list[str | None]]:
+    """Score a chunk, which follows `before` rows.
+
+    Returns it with the reasons of texts that were not scored in full, the scores (rows × labels,
+    NaN for rows without), and the flags, joined by FLAG_SEPARATOR; None for rows without. Of
+    several models, it says in columns `language` and `model` which one scored each row.
+    """
+    languages = classifier.languages(chunk.texts)
+    scores, cuts = _score(classifier, chunk.texts, languages, before, on_rows)
+    reasons = [reason or cut for reason, cut in zip(chunk.reasons, cuts, strict=True)]
+    flags = [
+        None if text is None else FLAG_SEPARATOR.join(classifier.flags(row, language))
+        for text, row, language in zip(chunk.texts, scores, languages, strict=True)
+    ]
+    if isinstance(classifier, Models):
+        models = [
+            None if text is None else classifier.of(language).name
+            for text, language in zip(chunk.texts, languages, strict=True)
+        ]
+        chunk = with_column(with_column(chunk, "language", languages), "model", models)
+    return dataclasses.replace(chunk, reasons=reasons), scores, flags
+
+
 def _score(
-    classifier: Classifier,
+    classifier: Classifier | Models,
     texts: Sequence[str | None],
+    languages: Sequence[str | None],
     before: int,
     on_rows: Callable[[int], None] | None,
 ) -> tuple[NDArray[np.float32], list[str | None]]:
@@ -151,12 +193,13 @@ def _score(
     scores = [np.empty((0, len(classifier.labels)), dtype=np.float32)]
     characters: list[int] = []
     for batch in [texts] if on_rows is None else slices(texts):
+        named = languages[len(characters) : len(characters) + len(batch)]
         lengths = [len(text or "") for text in batch]
         if on_rows is None and max(lengths, default=0) <= NEVER_CUT:
-            scores.append(classifier.score(batch))
+            scores.append(classifier.score(batch, named))
         else:
             between = on_rows and _seldom(partial(on_rows, before))
-            rows, lengths = classifier.score_beginnings(batch, between=between)
+            rows, lengths = classifier.score_beginnings(batch, between=between, languages=named)
             scores.append(rows)
         characters += lengths
         before += len(batch)
@@ -198,28 +241,32 @@ def slices(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
         yield batch
 
 
-def _progress_bar(**settings: Any) -> Any:
+def progress_bar(**settings: Any) -> Any:
+    """A progress bar as a context; one that shows nothing without the extra “files”."""
     try:
         from tqdm import tqdm
-    except ModuleNotFoundError:  # the extra "files" brings it; without it there is no bar
-        return nullcontext(SimpleNamespace(update=lambda rows: None))
+    except ModuleNotFoundError:
+        does_nothing = dict.fromkeys(("update", "set_description", "clear"), lambda *_: None)
+        return nullcontext(SimpleNamespace(**does_nothing))
     return tqdm(**settings)
 
 
-def _join(writer: Output, part: Path, output: str, rows: int) -> Summary:
+def _join(
+    writer: Output, part: Path, output: str, rows: int, record: dict[str, Any] | None
+) -> Summary:
     chunks = _chunk_files(part, writer.suffix)
     if output == STANDARD_STREAM:
         with standard_output() as stream:
-            return writer.join(chunks, stream)
+            return writer.join(chunks, stream, record)
     joined = part / "joined.part"
     with _translating_write_errors(part):
         try:
             with joined.open("wb") as stream:
                 if output.lower().endswith(".gz"):
                     with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
-                        summary = writer.join(chunks, packed)
+                        summary = writer.join(chunks, packed, record)
                 else:
-                    summary = writer.join(chunks, stream)
+                    summary = writer.join(chunks, stream, record)
             if summary.rows != rows:
                 raise DataError(
                     f"{part}: holds {summary.rows} rows, not the {rows} of the input; delete it "
@@ -235,9 +282,24 @@ def _chunk_files(part: Path, suffix: str) -> list[Path]:
     return sorted(part.glob(f"[0-9]*{suffix}"))
 
 
-def _job(classifier: Classifier, source: str, column: str, encoding: str | None) -> dict[str, Any]:
+def _job(
+    classifier: Classifier | Models,
+    source: str,
+    column: str,
+    encoding: str | None,
+    record: dict[str, Any] | None,
+) -> dict[str, Any]:
     """What determines the chunks, so that halves of two different runs are never joined."""
+    if record is not None:  # the source may be a copy of an object in S3
+        return {"record": record, "text column": column, "rows in a chunk": CHUNK_ROWS}
     status = Path(source).stat()
+    models = [
+        {
+            "weights": Weights.of(model.folder.weights).sha256,
+            "decision": dataclasses.asdict(model.decision),
+        }
+        for model in members(classifier)
+    ]
     return {
         "input": {
             "path": str(Path(source).resolve()),
@@ -246,10 +308,7 @@ def _job(classifier: Classifier, source: str, column: str, encoding: str | None)
         },
         "text column": column,
         "encoding": encoding,
-        "model": {
-            "weights": Weights.of(classifier.folder.weights).sha256,
-            "decision": dataclasses.asdict(classifier.decision),
-        },
+        "model": models[0] if len(models) == 1 else models,
         "rows in a chunk": CHUNK_ROWS,
         "layout of chunks": 3,
     }
@@ -257,7 +316,7 @@ def _job(classifier: Classifier, source: str, column: str, encoding: str | None)
 
 @contextmanager
 def _part_folder(
-    output: str, job: dict[str, Any] | None, resume: bool, suffix: str
+    output: str, job: dict[str, Any] | None, resume: bool, suffix: str, restart: bool
 ) -> Iterator[Path]:
     """The folder for chunks; removed after success. After an error it stays, if it holds any.
 
@@ -277,14 +336,22 @@ def _part_folder(
     part = Path(f"{output}.part")
     with _translating_write_errors(part):
         part.mkdir(exist_ok=True)
-    busy = DataError(
+    busy = BusyError(
         f"{part}: another process is working on this output; wait for it to finish, or name "
         "another --output."
     )
     with kept_for_this_process(part, busy):
         started = bool(files_in(part))
         if started:
-            _check_resumable(part, job, resume)
+            try:
+                _check_resumable(part, job, resume)
+            except DataError:
+                if not restart:
+                    raise
+                with _translating_write_errors(part):
+                    for path in files_in(part):
+                        path.unlink()
+                started = False
         try:
             if not started:
                 with _translating_write_errors(part):

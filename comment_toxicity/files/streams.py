@@ -42,7 +42,7 @@ def as_utf8(stream: Bytes, path: str, encoding: str | None = None) -> io.Buffere
     Raises DataError for an unknown encoding, and reading it does if the file ends in a character.
     """
     buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore
-    encoding = encoding or _encoding(buffered.peek(64)[:64])
+    encoding = encoding or encoding_of(buffered.peek(64)[:64])
     try:
         codec = codecs.lookup(encoding)
         if not codec._is_text_encoding:
@@ -71,8 +71,11 @@ def bounded_lines(stream: io.TextIOWrapper | Bytes, path: str) -> Iterator[Any]:
         yield line
 
 
-def _encoding(start: bytes) -> str:
-    """UTF-16 or UTF-32 by the mark at the start, or UTF-16 by its zeros; else UTF-8."""
+def encoding_of(start: bytes) -> str:
+    """UTF-16 or UTF-32 by the mark at the start, or UTF-16 by its zeros; else UTF-8.
+
+    start: the first 64 bytes of a file.
+    """
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             return encoding

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ FLAGS, REASON = "flags", "reason"
 ROW_GROUP_BYTES = 64_000_000
 JSON_TEXT = {b"content": b"json"}
 """The metadata of a Parquet column whose cells are JSON text."""
+RECORD_KEY = b"comment_toxicity"
+"""The metadata of a Parquet file: from which input it was made, with which model, as JSON."""
 
 Row = dict[str, Any]
 
@@ -97,8 +99,10 @@ class Output(Protocol):
         path: ends in `suffix`; the file appears whole or not at all.
         """
 
-    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
-        """Write all chunks as one file."""
+    def join(
+        self, paths: Sequence[Path], stream: Bytes, record: Mapping[str, Any] | None = None
+    ) -> Summary:
+        """Write all chunks as one file. record: for the metadata of Parquet, under RECORD_KEY."""
 
 
 @contextmanager
@@ -162,7 +166,9 @@ class RowOutput:
                     ours[added.reason] = reason
                 stream.write(json.dumps(row | ours, default=_plain) + "\n")
 
-    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
+    def join(
+        self, paths: Sequence[Path], stream: Bytes, record: Mapping[str, Any] | None = None
+    ) -> Summary:
         """Write all chunks as one file, with a reason column where any row has a reason."""
         heads = [_Head.of(path) for path in paths]
         types: dict[str, Type] = {}
@@ -189,7 +195,7 @@ class RowOutput:
             for rows in chunks:
                 text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         else:
-            self._write_parquet(chunks, types, columns, stream)
+            self._write_parquet(chunks, types, columns, stream, _metadata(record))
         return summary
 
     def _write_parquet(
@@ -198,6 +204,7 @@ class RowOutput:
         types: dict[str, Type],
         columns: list[str],
         stream: Bytes,
+        metadata: dict[bytes, bytes],
     ) -> None:
         import pyarrow
 
@@ -207,11 +214,9 @@ class RowOutput:
             own = types.get(name, "string")
             if name == self._text_column:  # what is not a text has a reason
                 own = "string"
-            metadata = JSON_TEXT if own == "json" else None
-            fields.append(
-                pyarrow.field(name, scores.get(name) or arrow_type(own), metadata=metadata)
-            )
-        schema = pyarrow.schema(fields)
+            note = JSON_TEXT if own == "json" else None
+            fields.append(pyarrow.field(name, scores.get(name) or arrow_type(own), metadata=note))
+        schema = pyarrow.schema(fields, metadata=metadata)
 
         def table(rows: list[Row]) -> "pyarrow.Table":
             arrays = []
@@ -227,6 +232,26 @@ class RowOutput:
         _write_tables(map(table, chunks), schema, stream)
 
 
+def scored_table(
+    chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None], labels: Sequence[str]
+) -> "pyarrow.Table":
+    """A chunk's table with the columns that scoring adds; that of reasons always.
+
+    scores: rows × labels; NaN, and so null, where a row has none.
+    """
+    import pyarrow
+
+    if isinstance(chunk.cells, list):
+        raise TypeError("rows are for RowOutput")
+    table = chunk.cells
+    added = Added.beside(table.column_names, labels)
+    for name, values in zip(added.scores, scores.T, strict=True):
+        values = np.ascontiguousarray(values)
+        table = table.append_column(name, pyarrow.array(values, from_pandas=True))
+    table = table.append_column(added.flags, pyarrow.array(flags, pyarrow.string()))
+    return table.append_column(added.reason, pyarrow.array(chunk.reasons, pyarrow.string()))
+
+
 class TableOutput:
     """Parquet to Parquet: all columns keep their types."""
 
@@ -239,22 +264,15 @@ class TableOutput:
         self, path: Path, chunk: Chunk, scores: NDArray[np.float32], flags: list[str | None]
     ) -> None:
         """Write a chunk's rows with their scores (rows × labels; NaN rows for those without)."""
-        import pyarrow
         import pyarrow.parquet
 
-        if isinstance(chunk.cells, list):
-            raise TypeError("rows are for RowOutput")
-        table = chunk.cells
-        added = Added.beside(table.column_names, self._labels)
-        for name, values in zip(added.scores, scores.T, strict=True):
-            values = np.ascontiguousarray(values)
-            table = table.append_column(name, pyarrow.array(values, from_pandas=True))
-        table = table.append_column(added.flags, pyarrow.array(flags, pyarrow.string()))
-        table = table.append_column(added.reason, pyarrow.array(chunk.reasons, pyarrow.string()))
+        table = scored_table(chunk, scores, flags, self._labels)
         with _whole(path) as partial, _translating_arrow_errors():
             pyarrow.parquet.write_table(table, partial)
 
-    def join(self, paths: Sequence[Path], stream: Bytes) -> Summary:
+    def join(
+        self, paths: Sequence[Path], stream: Bytes, record: Mapping[str, Any] | None = None
+    ) -> Summary:
         """Write all chunks as one file, with a reason column where any row has a reason."""
         import pyarrow
         from pyarrow.parquet import read_schema
@@ -278,7 +296,8 @@ class TableOutput:
             # Texts that are not UTF-8 were replaced, and their chunk's column is of strings.
             same = all(schema.field(name).type == field.type for schema in schemas)
             fields.append(field if same else field.with_type(pyarrow.string()))
-        schema = pyarrow.schema(fields, metadata=schemas[0].metadata)
+        metadata = (schemas[0].metadata or {}) | _metadata(record)
+        schema = pyarrow.schema(fields, metadata=metadata or None)
         tables = (_cast(_read_table(path, schema.names), schema) for path in paths)
         with _translating_arrow_errors():
             _write_tables(tables, schema, stream)
@@ -300,6 +319,10 @@ class _Head:
         """Read that of a chunk."""
         with _reporting_damage(path):
             return cls(**read_json(path.with_suffix(".head")))
+
+
+def _metadata(record: Mapping[str, Any] | None) -> dict[bytes, bytes]:
+    return {} if record is None else {RECORD_KEY: json.dumps(record).encode()}
 
 
 def _summary(

@@ -56,7 +56,7 @@ def test_an_interrupted_command_leaves_no_output_and_resumes_to_the_same_result(
     scored = []
     original = type(tiny).score
 
-    def stop_at_third(self, texts):
+    def stop_at_third(self, texts, languages=None):
         if len(scored) == 2:
             raise Killed
         scored.append(texts)
@@ -71,7 +71,7 @@ def test_an_interrupted_command_leaves_no_output_and_resumes_to_the_same_result(
 
     seen = []
     with monkeypatch.context() as patch:
-        patch.setattr(type(tiny), "score", lambda self, t: seen.extend(t) or original(self, t))
+        patch.setattr(type(tiny), "score", lambda self, t, _: seen.extend(t) or original(self, t))
         summary = score_file(tiny, str(source), str(output), resume=True)
     assert seen[0] == "you 4"  # two chunks of two rows were done
     assert (summary.rows, summary.unscored) == (10, 1)
@@ -263,8 +263,10 @@ def test_rows_that_standard_output_cannot_take_stay_in_a_folder_that_is_named(tm
             env=os.environ | {"TMPDIR": str(tmp_path)},
             cwd=ROOT,
         )
+    assert answer.returncode == 2
     [folder] = tmp_path.glob("toxicity-*")
     last = answer.stderr.splitlines()[-1]
+    assert last.startswith("error: standard output: writing failed (No space left")
     assert last.endswith(f"The rows scored so far are in {folder}/, as .jsonl files.")
     [row] = map(json.loads, (folder / "00000000.jsonl").read_text().splitlines())
     assert list(row) == ["text", *SCORES, "flags"]
@@ -295,7 +297,7 @@ def test_the_help_has_the_default_of_every_option(capsys):
         main(["score", "--help"])
     message = capsys.readouterr().out
     options = message[message.index("options:") :].split("\n  --")[1:]
-    assert len(options) == 6
+    assert len(options) == 10
     for option in options:
         assert "default" in option or "Required" in option
 

@@ -4,9 +4,6 @@ import csv
 import gzip
 import json
 import math
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow
@@ -15,7 +12,6 @@ import pytest
 
 from comment_toxicity.files import read
 from tests.comment_toxicity.tables import SCORES, read_csv, write_csv
-from tests.running import ROOT
 
 TEXTS = ["you idiot", 'thanks, "kind" people\r\n', "", " padded ", "😀 ünï"]
 
@@ -114,22 +110,6 @@ def test_columns_that_appear_late_in_json_lines_are_kept(tmp_path, score, monkey
     columns = ["text", "late", *SCORES, "flags"]
     assert list(read_csv(tmp_path / "out.csv")[0]) == columns
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names == columns
-
-
-@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_full_standard_output_is_reported(tmp_path, exported):
-    source = write_csv(tmp_path / "in.csv", [["text"], ["you"]])
-    command = [sys.executable, "-m", "comment_toxicity", "score", str(source), "--output", "-"]
-    with pathlib.Path("/dev/full").open("wb") as full:
-        answer = subprocess.run(
-            [*command, "--model", str(exported)],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-    assert answer.returncode == 2
-    assert answer.stderr.startswith("error: standard output: writing failed (No space left")
 
 
 MIXED = [
