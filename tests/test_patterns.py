@@ -12,6 +12,7 @@ from comment_toxicity.service.calls import Call
 from comment_toxicity.service.compare import PREFIXES, SUFFIXES, TEXT_NAME
 from comment_toxicity.windows import _pieces
 from finetune.data.labels import WHOLE
+from finetune.data.noise import LETTERS, WORD
 from tests.running import ROOT, tracked
 from ui.files.safe_csv import safe_cell
 
@@ -148,10 +149,10 @@ def test_a_pattern_takes_linear_time(where, pattern, methods):
 
 
 def test_the_patterns_that_are_made_at_run_time_are_these():
-    # csv_rows, windows, batch, compare and labels are tested below; the others search a run's own
-    # small files.
+    # csv_rows, windows, batch, compare, labels and noise are tested below; the others search a
+    # run's own small files.
     assert len(FOUND) > 40
-    tested = {"csv_rows.py", "windows.py", "batch.py", "compare.py", "labels.py"}
+    tested = {"csv_rows.py", "windows.py", "batch.py", "compare.py", "labels.py", "noise.py"}
     assert tested | {"bundle.py", "templates.py"} >= MADE_LATER
 
 
@@ -163,6 +164,7 @@ def test_the_patterns_that_are_made_at_run_time_are_these():
         lambda text: safe_cell(text),
         lambda text: (PREFIXES.match(text), SUFFIXES.search(text), TEXT_NAME.search(text)),
         lambda text: re.fullmatch(rf"{WHOLE}(\s+{WHOLE})*", text),
+        lambda text: (WORD.findall(text), LETTERS.findall(text)),
         lambda text: _parts(
             Call(
                 {},
@@ -173,7 +175,7 @@ def test_the_patterns_that_are_made_at_run_time_are_these():
             )
         ),
     ],
-    ids=["csv", "pieces", "cell", "names", "lists", "parts"],
+    ids=["csv", "pieces", "cell", "names", "lists", "words", "parts"],
 )
 def test_what_is_built_of_patterns_takes_linear_time(work):
     for text in TEXTS:

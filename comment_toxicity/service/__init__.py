@@ -1,4 +1,4 @@
-"""Scores over HTTP: in the wire format of Google's Perspective API, and in one of our own.
+"""Scores over HTTP: in the wire formats of Perspective and OpenAI, and in one of our own.
 
     python -m comment_toxicity serve --port 8080
 
@@ -12,5 +12,5 @@ starts it by itself. On the port of a Streamlit page:
     app = st.App("page.py", routes=routes(service), lifespan=lifespan(service))
 
 A request passes through routes (HTTP) → service (keys, limits, errors) → the handler that
-endpoints names for its address (perspective, v1 or batch) → batching → Classifier.score.
+endpoints names for its address (perspective, v1, openai or batch) → batching → Classifier.score.
 """

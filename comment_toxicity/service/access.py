@@ -21,7 +21,7 @@ from limits.storage import storage_from_string
 
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.service.calls import Call
-from comment_toxicity.service.errors import ApiError, busy
+from comment_toxicity.service.errors import ApiKeyError, busy, invalid
 from comment_toxicity.service.settings import KEYS_VARIABLE, ServiceSettings
 
 LOG = logging.getLogger(__name__)
@@ -59,22 +59,52 @@ class Access:
             self._limiter = _limiter(settings.rate_limit_storage)
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    async def admit(self, call: Call) -> None:
-        """Raise ApiError for a call without a valid key, or beyond its caller's limit."""
+    @property
+    def keyed(self) -> bool:
+        """Whether keys are set."""
+        return bool(self._digests)
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether this is the SHA-256 digest of a valid key."""
+        return digest in self._digests
+
+    async def admit(self, call: Call) -> bytes:
+        """Return the digest of a call's key; empty where no keys are set.
+
+        Raises ApiError for a call without a valid key, or beyond its caller's limit.
+        """
+        if not self._digests and not self._limit:
+            return b""
         address = network(call.client)
-        caller = f"address {address}"
-        if self._digests:
-            caller = await self._checked_key(call, address)
+        digest = await self._checked_key(call, address) if self._digests else b""
         if self._limit:
-            await self._count(caller, self._limit)
+            await self._count(_caller(digest, address), self._limit)
+        return digest
+
+    async def charge(self, call: Call, requests: int) -> None:
+        """Count an admitted call as so many further requests. Raises ApiError beyond the limit."""
+        if not self._limit:
+            return
+        most = self._limit.amount - 1  # the call itself has been counted
+        if requests > most:
+            raise invalid(
+                f"The request counts as {requests + 1}, and the limit is {most + 1} requests per "
+                f"{self._limit.get_expiry()} seconds."
+            )
+        await self._count(_caller(call.key, network(call.client)), self._limit, cost=requests)
 
     async def _count(
-        self, caller: str, limit: RateLimitItem, of: str = "requests", count: bool = True
+        self,
+        caller: str,
+        limit: RateLimitItem,
+        of: str = "requests",
+        count: bool = True,
+        cost: int = 1,
     ) -> None:
         """Raise ApiError for a caller beyond the limit; count: or only look whether one is."""
         try:
             within = self._limiter.hit if count else self._limiter.test
-            if await within(limit, caller):
+            if await within(limit, caller, cost=cost):
                 return
             window = await self._limiter.get_window_stats(limit, caller)
         except StorageError as error:
@@ -86,12 +116,12 @@ class Access:
             window.reset_time - time.time(),
         )
 
-    async def _checked_key(self, call: Call, address: str) -> str:
+    async def _checked_key(self, call: Call, address: str) -> bytes:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = call.query.get("key") or call.headers.get("x-goog-api-key") or bearer
         if not key:
-            raise ApiError(403, NO_KEY)
+            raise ApiKeyError(403, NO_KEY)
         digest = _digest(key)
         # All digests are compared in full, so the time taken reveals nothing about the keys.
         valid = sum(hmac.compare_digest(digest, known) for known in self._digests)
@@ -101,11 +131,11 @@ class Access:
             guesses = f"wrong keys of {address}"
             await self._count(guesses, WRONG_KEYS, "wrong API keys", count=not valid)
         if not valid:
-            raise ApiError(400, BAD_KEY, [BAD_KEY_DETAILS])
+            raise ApiKeyError(400, BAD_KEY, [BAD_KEY_DETAILS])
         self._known[address, digest] = None
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
-        return f"key {digest.hex()[:16]}"  # the store that counts callers never sees a key
+        return digest
 
 
 def network(address: str) -> str:
@@ -119,6 +149,11 @@ def network(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def _caller(key: bytes, address: str) -> str:
+    """Return whom a rate limit counts: the store never sees a key."""
+    return f"key {key.hex()[:16]}" if key else f"address {address}"
 
 
 def _digest(key: str) -> bytes:

@@ -92,7 +92,7 @@ def _request(whole: Call, inner: bytes) -> tuple[str, str, Call]:
     headers = {name: whole.headers[name] for name in KEY_HEADERS if name in whole.headers} | headers
     # Clients take paths from the discovery document; they can include the path of a proxy.
     path = unquote(url.path).removeprefix(urlsplit(whole.root).path)
-    return words[0], path, replace(whole, query=query, headers=headers, body=body)
+    return words[0], path, replace(whole, query=query, headers=headers, body=body, batched=True)
 
 
 def _parts(call: Call) -> list[bytes]:

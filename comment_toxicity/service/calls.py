@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comment_toxicity.service.errors import ApiError
+from comment_toxicity.service.messages import ERROR
 from comment_toxicity.service.proto_json import Message
 
 LARGE = 131_072
@@ -25,6 +26,8 @@ class Call:
     client: the caller's address.
     root: the URL that all paths of the service are under, as the caller wrote it.
     left: whether the caller has closed the connection.
+    key: the SHA-256 digest of the caller's valid API key; empty where no keys are set.
+    batched: whether it is a part of a batch.
     """
 
     query: Mapping[str, str]
@@ -33,6 +36,8 @@ class Call:
     client: str
     root: str
     left: Callable[[], Awaitable[bool]] = _stays
+    key: bytes = b""
+    batched: bool = False
 
     async def check_caller(self) -> None:
         """Raise ApiError if the caller has left: nobody would read the answer."""
@@ -50,6 +55,33 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with JSON. ASCII only, so lone surrogates that were sent in come out unchanged."""
+    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return Answer(status, body, headers=headers or {})
+
+
+def error_answer(error: ApiError) -> Answer:
+    """Answer with an error."""
+    return as_json(error.body(), error.code, error.headers)
+
+
+@dataclass(frozen=True)
+class ErrorFormat:
+    """How the errors of an endpoint are written.
+
+    answer: makes the answer. message: describes its body.
+    statuses: those that only this format has, and what they mean, for the OpenAPI document.
+    """
+
+    answer: Callable[[ApiError], Answer] = error_answer
+    message: Message = ERROR
+    statuses: Mapping[str, str] = field(default_factory=dict)
+
+
+GOOGLE_ERRORS = ErrorFormat()
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One address of the service.
@@ -59,6 +91,7 @@ class Endpoint:
     scoring: whether it counts as work, which is refused when there is too much of it.
     summary: for the OpenAPI document; without one the document leaves the endpoint out.
     request, response: the messages that its bodies are; no request for GET.
+    errors: the format of its errors.
     """
 
     name: str
@@ -70,14 +103,4 @@ class Endpoint:
     summary: str = ""
     request: Message | None = None
     response: Message | None = None
-
-
-def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON. ASCII only, so lone surrogates that were sent in come out unchanged."""
-    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
-    return Answer(status, body, headers=headers or {})
-
-
-def error_answer(error: ApiError) -> Answer:
-    """Answer with an error."""
-    return as_json(error.body(), error.code, error.headers)
+    errors: ErrorFormat = GOOGLE_ERRORS

@@ -23,6 +23,7 @@ from comment_toxicity.errors import DataError, SettingsError
 from comment_toxicity.files.read import NAME_COLUMN, Input, ParquetInput, open_input
 from comment_toxicity.files.text_column import SAMPLED_ROWS, choose, guessed_column
 from comment_toxicity.files.write import as_rows
+from comment_toxicity.policy import snippet
 from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL, attribute_labels
 from comment_toxicity.text import is_blank
 
@@ -58,6 +59,7 @@ class Difference:
 class Agreement:
     """How the two models compare in one attribute.
 
+    label: the one of our model.
     flagged: the share of comments that reach the old threshold by their scores.
     threshold: the one on our scores that flags the same share, or as near as equal scores allow.
     same_threshold, matched_threshold: the share of comments on which flagging agrees, with the old
@@ -68,6 +70,7 @@ class Agreement:
     """
 
     attribute: str
+    label: str
     rows: int
     flagged: float
     threshold: float
@@ -177,7 +180,7 @@ def compare(
         classifier.name,
         threshold,
         skipped,
-        [_agreement(name, scores, threshold) for name, scores in filled.items()],
+        [_agreement(name, label_of[name], filled[name], threshold) for name in filled],
         [difference for _, _, difference in sorted(worst, reverse=True)],
     )
 
@@ -214,6 +217,10 @@ def report(comparison: Comparison) -> str:
         f"{row.both:.1%} | {row.mean_difference:.3f} |"
         for row in comparison.agreements
     ]
+    # Of two attributes of one label, such as PROFANITY and OBSCENE, the first counts.
+    thresholds = {row.label: row.threshold for row in reversed(comparison.agreements)}
+    lines += ["", "These thresholds as a policy, for the file of `serve --policy`:", "", "```toml"]
+    lines += [*snippet(dict(reversed(thresholds.items())), "perspective").splitlines(), "```"]
     if comparison.differences:
         lines += ["", "The largest differences:", "", "| attribute | theirs | ours | comment |"]
         lines += ["|---|--:|--:|---|"]
@@ -349,13 +356,14 @@ def _score(cell: Any) -> float:
     return value if 0 <= value <= 1 else np.nan
 
 
-def _agreement(attribute: str, scores: _Scores, old: float) -> Agreement:
+def _agreement(attribute: str, label: str, scores: _Scores, old: float) -> Agreement:
     theirs, ours = np.concatenate(scores.theirs), np.concatenate(scores.ours)
     threshold = matched_threshold(theirs, ours, old)
     flagged, matched = theirs >= old, reaches(ours, threshold)
     either = flagged | matched
     return Agreement(
         attribute,
+        label,
         len(theirs),
         float(flagged.mean()),
         threshold,

@@ -56,15 +56,17 @@ def _number(limit: int) -> int:
 class BoundedProtocol(H11Protocol):
     """uvicorn's HTTP, with time limits for silent callers and a bound on connections.
 
-    At the bound, the connection that has been longest without a request is closed for the new one.
+    At the bound, the connection that has been longest without a request is closed for the new one;
+    where all have one, the oldest: its caller sends a body, or reads an answer, very slowly.
     """
 
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
-        # This server's connections without a request, the longest waiting first.
-        self._waiting: dict[BoundedProtocol, None] = self.server_state.__dict__.setdefault(
-            "waiting", {}
-        )
+        # This server's connections without a request, and those with one and since when; the
+        # oldest first.
+        shared = self.server_state.__dict__
+        self._waiting: dict[BoundedProtocol, None] = shared.setdefault("waiting", {})
+        self._busy: dict[BoundedProtocol, float] = shared.setdefault("busy", {})
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -72,7 +74,7 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._follow()
         if len(self.connections) > most_connections(file_limit()):
-            next(iter(self._waiting)).drop()
+            self._for_which_there_is_no_room().drop()
 
     def data_received(self, data: bytes) -> None:
         """Read the request."""
@@ -96,24 +98,36 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._stop()
-        self._waiting.pop(self, None)
+        self._forget()
         super().connection_lost(exc)
 
     def drop(self) -> None:
         """Close the connection at once."""
-        self._stop()
-        self._waiting.pop(self, None)
+        self._forget()
         self.connections.discard(self)
         self.transport.abort()
 
+    def _for_which_there_is_no_room(self) -> "BoundedProtocol":
+        longest = next(iter(self._waiting))
+        oldest, since = next(iter(self._busy.items()), (self, self.loop.time()))
+        return oldest if longest is self and self.loop.time() > since + HEAD_SECONDS else longest
+
+    def _forget(self) -> None:
+        self._stop()
+        self._waiting.pop(self, None)
+        self._busy.pop(self, None)
+
     def _follow(self) -> None:
         """Limit the wait for a request, unless uvicorn's limit between two requests does."""
-        upgraded = self not in self.connections  # a WebSocket has a protocol of its own
-        if upgraded or (self.cycle and not self.cycle.response_complete):
+        if self not in self.connections:  # a WebSocket has a protocol of its own
+            self._forget()
+            return
+        if self.cycle and not self.cycle.response_complete:
             self._stop()
             self._waiting.pop(self, None)
+            self._busy.setdefault(self, self.loop.time())
             return
+        self._busy.pop(self, None)
         self._waiting.setdefault(self)
         if self.timeout_keep_alive_task is None:
             self._start(HEAD_SECONDS)

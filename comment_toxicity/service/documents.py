@@ -23,6 +23,7 @@ from comment_toxicity.service.proto_json import (
     Message,
     Number,
     OneOf,
+    PolicyName,
     String,
     Type,
 )
@@ -56,6 +57,8 @@ COMPONENTS = {
     "AttributeScores": messages.ATTRIBUTE_SCORES,
     "Analyzed": messages.ANALYZE_RESPONSE,
     "Suggested": messages.SUGGEST_RESPONSE,
+    "Moderated": messages.MODERATION_RESPONSE,
+    "ModerationError": messages.MODERATION_ERROR,
     "Error": messages.ERROR,
 }
 # Which fields it shows, where that is not all, or not in the order of the message.
@@ -64,6 +67,7 @@ SHOWN = {
     "AnalyzeCommentRequest": (
         *("comment", "languages", "clientToken", "communityId", "sessionId", "doNotStore"),
         *("context", "requestedAttributes", "spanAnnotations", "dropUnsupportedAttributes"),
+        "explain",
     ),
     "SuggestCommentScoreRequest": (
         *("comment", "languages", "clientToken", "communityId", "sessionId", "doNotStore"),
@@ -137,9 +141,14 @@ def discovery(root: str) -> Schema:
     }
 
 
-def openapi(endpoints: Sequence[Endpoint], labels: Sequence[str]) -> Schema:
-    """Return the OpenAPI document of these endpoints, for a model with these labels."""
-    return _OpenApi(labels).document(endpoints)
+def openapi(
+    endpoints: Sequence[Endpoint], labels: Sequence[str], policies: Sequence[str] | None = ()
+) -> Schema:
+    """Return the OpenAPI document of these endpoints, for a model with these labels.
+
+    policies: the names that a request can name; None: not to be shown.
+    """
+    return _OpenApi(labels, policies).document(endpoints)
 
 
 def _method(name: str, message: str, description: str) -> Schema:
@@ -215,8 +224,9 @@ def _discovery_schema(field: Type) -> Schema:
 class _OpenApi:
     """Writes the OpenAPI document for a model with these labels."""
 
-    def __init__(self, labels: Sequence[str]):
+    def __init__(self, labels: Sequence[str], policies: Sequence[str] | None):
         self._labels = list(labels)
+        self._policies = policies
         self._components = {message.name: name for name, message in COMPONENTS.items()}
 
     def document(self, endpoints: Sequence[Endpoint]) -> Schema:
@@ -226,7 +236,7 @@ class _OpenApi:
                 "title": "Comment toxicity",
                 "version": "1",
                 "description": "How likely a reader is to find a comment toxic, and in which way. "
-                "Nothing is stored, unless the operator has set up a database for corrections.",
+                "No text is stored, unless the operator has set up a database for corrections.",
             },
             "paths": {
                 endpoint.path: {endpoint.method.lower(): self._operation(endpoint)}
@@ -246,9 +256,11 @@ class _OpenApi:
 
     def _operation(self, endpoint: Endpoint) -> Schema:
         assert endpoint.response  # noqa: S101 - an endpoint with a summary has one
-        error = _content(self._schema(messages.ERROR))
+        error = _content(self._schema(endpoint.errors.message))
+        reasons = {**ERRORS, **endpoint.errors.statuses}
         responses: Schema = {
-            status: {"description": reason, "content": error} for status, reason in ERRORS.items()
+            status: {"description": reason, "content": error}
+            for status, reason in sorted(reasons.items())
         }
         responses["200"] = {
             "description": "OK",
@@ -278,6 +290,8 @@ class _OpenApi:
                 return {"enum": list(values)}
             case Label():
                 return {"enum": self._labels}
+            case PolicyName():
+                return self._policy_name()
             case List(items, minimum, maximum, description):
                 limits = _set(minItems=minimum, maxItems=maximum)
                 schema = {"type": "array", **limits, "items": self._schema(items)}
@@ -294,6 +308,11 @@ class _OpenApi:
                     return {"$ref": f"#/components/schemas/{self._components[name]}"}
                 return self._object(field)
         raise TypeError(field)
+
+    def _policy_name(self) -> Schema:
+        if self._policies is None:
+            return {"type": "string"}
+        return {"enum": list(self._policies)} if self._policies else {"not": {}}
 
     def _object(self, message: Message) -> Schema:
         schema: Schema = {"type": "object"}

@@ -6,7 +6,7 @@ and its handlers in a module beside v1.py.
 
 from functools import partial
 
-from comment_toxicity.service import batch, documents, messages, perspective, v1
+from comment_toxicity.service import batch, documents, messages, openai, perspective, v1
 from comment_toxicity.service.calls import Answer, Call, Endpoint, as_json
 from comment_toxicity.service.service import Service
 
@@ -15,7 +15,9 @@ def endpoints(service: Service) -> list[Endpoint]:
     """Return the endpoints of a service, in the order of the OpenAPI document."""
 
     async def openapi(_: Call) -> Answer:
-        return as_json(documents.openapi(table, service.labels))
+        # Whoever needs no key for this document may not know the names of communities.
+        policies = None if service.keyed else service.policy_names
+        return as_json(documents.openapi(table, service.labels, policies))
 
     async def live(_: Call) -> Answer:
         return as_json({"status": "alive"})
@@ -64,6 +66,26 @@ def endpoints(service: Service) -> list[Endpoint]:
             summary="Tell what a score should be",
             request=messages.SUGGEST_REQUEST,
             response=messages.SUGGEST_RESPONSE,
+        ),
+        Endpoint(
+            "moderations",
+            "POST",
+            "/v1/moderations",
+            partial(openai.moderate, service),
+            summary="Classify texts as OpenAI's moderation endpoint does",
+            request=messages.MODERATION_REQUEST,
+            response=messages.MODERATION_RESPONSE,
+            errors=openai.ERRORS,
+        ),
+        Endpoint(
+            "models",
+            "GET",
+            "/v1/models",
+            partial(openai.models, service),
+            scoring=False,
+            summary="Which model answers, as OpenAI lists its models",
+            response=messages.MODELS_RESPONSE,
+            errors=openai.ERRORS,
         ),
     ]
     # No others: a proxy that keeps /metrics from strangers does not look into a batch.

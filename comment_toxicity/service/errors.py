@@ -60,6 +60,10 @@ class ApiError(Exception):
         return {"error": error}
 
 
+class ApiKeyError(ApiError):
+    """The API key is missing or wrong."""
+
+
 def contract_error(error_type: str, message: str = "", **payload: Any) -> ApiError:
     """Return a 400 with one of Perspective's error types; `message` where the table has none."""
     details = {"@type": ERROR_TYPE, "errorType": error_type, **payload}
@@ -69,6 +73,12 @@ def contract_error(error_type: str, message: str = "", **payload: Any) -> ApiErr
 def invalid(message: str) -> ApiError:
     """Return the 400 for what has no error type of its own."""
     return contract_error("INVALID_REQUEST", message)
+
+
+def unknown_policy(name: str) -> ApiError:
+    """Return the 400 for a policy that the operator's file does not have."""
+    shown = name if len(name) <= 100 else name[:100] + "…"
+    return contract_error("UNKNOWN_POLICY", f"Unknown policy: {shown}")
 
 
 def unsupported(attribute: str, languages: Sequence[str], *, requested: bool) -> ApiError:

@@ -1,14 +1,13 @@
 """Corrections that clients send, stored in a database of the operator and exported as rows.
 
 One table has one row per correction: the comment, its scores, the weights that gave them, and what
-they should have been. SQLite and PostgreSQL are tested; SQLAlchemy supports others.
+they should have been.
 """
 
 import codecs
 import csv
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import sqlalchemy as sql
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from comment_toxicity.errors import DataError, SettingsError
 from comment_toxicity.files.write import standard_output
 from comment_toxicity.service.attributes import ATTRIBUTES_OF_LABEL
+from comment_toxicity.service.database import Database
 from comment_toxicity.service.errors import busy
 from comment_toxicity.text import without_lone_surrogates
 
@@ -58,34 +58,15 @@ class FeedbackStore:
     """
 
     def __init__(self, url: str):
-        try:
-            self._engine = sql.create_engine(url, pool_pre_ping=True)
-        except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port, an option
-            raise SettingsError(
-                "--feedback-database is not a SQLAlchemy URL; write it as sqlite:///FILE or "
-                "postgresql+psycopg://USER@HOST/NAME."
-            ) from None
-        except ModuleNotFoundError as error:
-            raise SettingsError(
-                f"--feedback-database needs the package {error.name}; install it, for PostgreSQL "
-                "with pip install 'psycopg[binary]'."
-            ) from None
+        self._database = Database(url, "--feedback-database")
 
     def open(self) -> None:
-        """Create the table if it does not exist. Raises SettingsError.
-
-        A new SQLite file is for its owner alone: it holds comments.
-        """
-        file = self._file()
-        if file:
-            with suppress(OSError):  # SQLite says below what is wrong
-                os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
-        with self._translating_errors():
-            TABLE.metadata.create_all(self._engine)
+        """Create the table if it does not exist. Raises SettingsError."""
+        self._database.create(TABLE)
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def add(
         self,
@@ -110,7 +91,7 @@ class FeedbackStore:
             "client_token": _storable(request.client_token or ""),
         }
         try:
-            with self._engine.begin() as connection:
+            with self._database.engine.begin() as connection:
                 connection.execute(sql.insert(TABLE), row)
         except SQLAlchemyError as error:
             LOG.error("a correction is lost: %s", type(getattr(error, "orig", error)).__name__)
@@ -120,32 +101,15 @@ class FeedbackStore:
         self, since: datetime | None = None, community: str | None = None
     ) -> Iterator[sql.Row]:
         """Yield the corrections, oldest first. Raises SettingsError."""
-        file = self._file()
-        if file and not Path(file).is_file():
-            raise SettingsError(f"{file}: no such file; name the database with --database.")
+        self._database.check_file("--database")
         query = sql.select(TABLE).order_by(TABLE.c.received, TABLE.c.id)
         if since:
             query = query.where(TABLE.c.received >= since)
         if community is not None:
             query = query.where(TABLE.c.community == community)
-        with self._translating_errors(), self._engine.connect() as connection:
+        database = self._database
+        with database.translating_errors(), database.engine.connect() as connection:
             yield from connection.execution_options(yield_per=1000).execute(query)
-
-    def _file(self) -> str:
-        """Return the path of an SQLite file; empty for other databases."""
-        url = self._engine.url
-        if not url.drivername.startswith("sqlite") or url.database in (None, ":memory:"):
-            return ""
-        return str(url.database)
-
-    @contextmanager
-    def _translating_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", error)).partition("\n")[0]
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise SettingsError(f"{where}: the database cannot be used ({cause}).") from None
 
 
 def since(text: str) -> datetime:

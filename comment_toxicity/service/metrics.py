@@ -56,6 +56,13 @@ class Metrics:
             multiprocess_mode="livemax",
         )
 
+        self.decisions = Counter(
+            "toxicity_decisions",
+            "Lines of the decision log, by whether they were written or lost",
+            ["result"],
+            registry=self._registry,
+        )
+
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         """Count an answer."""
         self._requests.labels(endpoint, status).inc()

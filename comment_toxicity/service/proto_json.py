@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from comment_toxicity.service.errors import ApiError, invalid
@@ -268,11 +269,28 @@ class Label(Documented):
     """One of the model's labels."""
 
 
+@dataclass(frozen=True)
+class PolicyName(Documented):
+    """The name of one of the operator's policies."""
+
+
 Type = (
-    String | Boolean | Number | Integer | Enum | Message | List | Map | JsonSchema | OneOf | Label
+    String
+    | Boolean
+    | Number
+    | Integer
+    | Enum
+    | Message
+    | List
+    | Map
+    | JsonSchema
+    | OneOf
+    | Label
+    | PolicyName
 )
 
 
+@cache  # of our own fields' names
 def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 

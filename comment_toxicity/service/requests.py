@@ -51,10 +51,12 @@ class AnalyzeRequest(CommentRequest):
     """A request to comments:analyze.
 
     attributes: name → the lowest score that is answered (None: any), in request order.
+    explain: whether the words that carry a flagged attribute are to be its spans.
     """
 
     attributes: dict[str, float | None]
     spans: bool
+    explain: bool
     drop_unsupported: bool
 
 
@@ -88,6 +90,7 @@ def analyze_request(body: Object) -> AnalyzeRequest:
         **_common(ANALYZE_REQUEST, body),
         attributes=attributes,
         spans=ANALYZE_REQUEST.get(body, "spanAnnotations"),
+        explain=ANALYZE_REQUEST.get(body, "explain"),
         drop_unsupported=ANALYZE_REQUEST.get(body, "dropUnsupportedAttributes"),
     )
 

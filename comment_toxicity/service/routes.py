@@ -117,7 +117,8 @@ class _Handler:
             until_sent.close()
             service.metrics.answered(self._endpoint.name, error.code, 0)
             response_type = Response if error.code == 408 else _Unread
-            return _response(error_answer(error), response_type=response_type)
+            answer = self._endpoint.errors.answer(error)
+            return _response(answer, response_type=response_type)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         call = Call(

@@ -7,14 +7,16 @@ are not logged: their URLs contain keys, and their bodies other people's words.
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,7 +24,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from comment_toxicity.errors import SettingsError
+from comment_toxicity.disk import write_whole
+from comment_toxicity.errors import SettingsError, UserError
 from comment_toxicity.service.connections import (
     BoundedProtocol,
     file_limit,
@@ -33,7 +36,10 @@ from comment_toxicity.service.routes import create_app, lifespan
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import METRICS_FOLDER, ServiceSettings
 
+LOG = logging.getLogger("comment_toxicity.service")
+
 DRAIN_VARIABLE = "TOXICITY_DRAIN_SECONDS"
+POLICY_VARIABLE = "TOXICITY_POLICY"
 IDLE_SECONDS = 75  # longer than clients and proxies keep a connection for another request
 STOP_SECONDS = 30  # for callers to read their answers
 
@@ -49,7 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SettingsError("--drain-seconds must be 0 or more.")
     _check_address(arguments.host, arguments.port)
     settings = settings.on(arguments.host)
-    Service(settings).check()  # so that an error is one line, before uvicorn starts
+    service = Service(settings)
+    service.check()  # so that an error is one line, before uvicorn starts
     os.environ.update(settings.environment())
     os.environ[DRAIN_VARIABLE] = str(arguments.drain_seconds)
     raise_file_limit()
@@ -70,7 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.workers == 1:
             uvicorn.Server(config).run()
         else:
-            _Supervisor(config, [config.bind_socket()]).run()
+            with _policy_copy(service) as share:
+                _Supervisor(config, [config.bind_socket()], share).run()
 
 
 def _check_address(host: str, port: int) -> None:
@@ -88,7 +96,28 @@ class _Supervisor(Multiprocess):
     """uvicorn's parent of several workers; when they stop, they alone hold the port.
 
     Else the system would go on to take connections that nobody accepts any more.
+    share: called on SIGHUP; whether there are new policies for the workers. None: SIGHUP replaces
+        the workers.
     """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        sockets: list[socket.socket],
+        share: Callable[[], bool] | None,
+    ):
+        super().__init__(config, sockets)
+        self._share = share
+
+    def handle_hup(self) -> None:
+        """Let the workers read the policies again."""
+        if not self._share:
+            super().handle_hup()
+        elif self._share():
+            for process in self.processes:
+                if process.pid:
+                    with suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGHUP)
 
     def terminate_all(self) -> None:
         """Signal the workers to stop."""
@@ -108,9 +137,38 @@ def _metrics_folder(workers: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _policy_copy(service: Service) -> Iterator[Callable[[], bool] | None]:
+    """Let the workers read a copy of the policy file: always one that can be used.
+
+    Yields the function that copies it again, None without policies.
+    """
+    original = service.settings.policy
+    if not original:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="toxicity-policy-") as folder:
+        copy = Path(folder) / Path(original).name
+
+        def share() -> bool:
+            try:
+                write_whole(copy, service.checked_policies())
+            except (UserError, OSError) as error:
+                LOG.error("%s The policies stay as they were.", error)
+                return False
+            return True
+
+        write_whole(copy, service.checked_policies())
+        os.environ[POLICY_VARIABLE] = str(copy)
+        yield share
+
+
 def worker() -> Starlette:
     """Return the application of one process, from the environment that run() has set."""
-    service = Service(ServiceSettings.read())
+    settings = ServiceSettings.read()
+    if settings.policy and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can read the policies again
+    service = Service(settings)
     app = create_app(service)
     running = lifespan(service)
 
@@ -118,6 +176,7 @@ def worker() -> Starlette:
     async def until_drained(app: Starlette) -> AsyncIterator[None]:
         async with running(app):
             drain_at_sigterm(service)
+            reload_at_sighup(service)
             yield
 
     app.router.lifespan_context = until_drained
@@ -145,3 +204,22 @@ def drain_at_sigterm(service: Service) -> None:
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def reload_at_sighup(service: Service) -> None:
+    """Let SIGHUP read the policy file again; without one it ends the process, as ever.
+
+    Call it in a lifespan.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if not service.settings.policy or not in_main or not hasattr(signal, "SIGHUP"):
+        return
+    loop = asyncio.get_running_loop()
+    reading: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
+    def read_again() -> None:
+        task = loop.create_task(service.reload_policies())
+        reading.add(task)
+        task.add_done_callback(reading.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, read_again)

@@ -37,13 +37,15 @@ class ServiceSettings:
 
     model: str = _setting(
         EMBEDDED,
-        "NAME",
-        "the model to score with: a name in models/ or runs/, a model folder, or a Hub id",
+        "NAMES",
+        "the model to score with: a name in models/ or runs/, a model folder, or a Hub id; of "
+        "several, separated by commas, the first that reads a text's language scores it",
     )
     languages: tuple[str, ...] = _setting(
-        ("en",),
+        (),
         "CODES",
-        "the languages that the model knows, as comma-separated codes; others are refused",
+        "the languages that are answered, as comma-separated codes; others are refused (default: "
+        "those that the models read, by their cards)",
     )
     api_keys_file: str = _setting(
         "",
@@ -62,6 +64,12 @@ class ServiceSettings:
         "URL",
         "where callers are counted; each worker counts separately unless this names shared "
         "storage, such as redis://localhost:6379 (pip install redis)",
+    )
+    policy: str = _setting(
+        "",
+        "FILE",
+        "a TOML file of policies: thresholds and words for each community, and which API key has "
+        "which; read again on SIGHUP (default: the model's thresholds for all)",
     )
     max_requests: int = _setting(
         256, "N", "answer 503 while a worker has this many requests in progress"
@@ -99,14 +107,23 @@ class ServiceSettings:
         f"{PREFIX}FEEDBACK_DATABASE instead (default: store nothing)",
     )
 
+    decision_log: str = _setting(
+        "",
+        "FILE|URL",
+        "write a line for each scored comment that has an id, without its text, to this file of "
+        "JSON lines or this SQLAlchemy database; set a URL with a password in "
+        f"{PREFIX}DECISION_LOG instead (default: write nothing)",
+    )
+    decision_log_size: int = _setting(
+        1000, "MB", "keep at most so much of the decision log; the oldest lines are deleted first"
+    )
+
     def __post_init__(self):
-        for name in ("max_requests", "max_body"):
+        for name in ("max_requests", "max_body", "decision_log_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{_flag(name)} must be at least 1.")
         if not self.max_wait > 0:
             raise SettingsError("--max-wait must be more than 0.")
-        if not self.languages:
-            raise SettingsError("--languages must name at least one language, such as en.")
         for language in self.languages:
             if not re.fullmatch("[a-z]{2,3}", language):
                 raise SettingsError(

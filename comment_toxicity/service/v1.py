@@ -7,10 +7,13 @@ its result and does not stop the others.
 from typing import Any
 
 from comment_toxicity.disk import shortest_float
+from comment_toxicity.explain import Explanation, located
+from comment_toxicity.policy import Rules, Treated
 from comment_toxicity.service.batching import portions
 from comment_toxicity.service.calls import Answer, Call, as_json
 from comment_toxicity.service.errors import invalid
 from comment_toxicity.service.messages import (
+    MAX_ID,
     MAX_TEXT_BYTES,
     MAX_TEXT_TOKENS,
     MAX_TEXTS,
@@ -18,6 +21,7 @@ from comment_toxicity.service.messages import (
     utf8_length,
 )
 from comment_toxicity.service.proto_json import Object, strict_object
+from comment_toxicity.service.reasons import Reasons
 from comment_toxicity.service.service import Service
 from comment_toxicity.text import is_blank
 
@@ -32,15 +36,20 @@ async def score(service: Service, call: Call) -> Answer:
     if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS:
         raise invalid(f"texts must be a list of 1 to {MAX_TEXTS} texts.")
     labels = _labels(body, service.labels)
+    rules = service.policy(call, _policy(body))
+    names = _ids(body, len(texts))
+    reasons = await _reasons(service, body, len(texts), call)
 
     results: list[Object] = []
     for portion in portions([len(text) if isinstance(text, str) else 0 for text in texts]):
         await call.check_caller()
-        results += await _results(service, texts[portion], labels, call)
-    return as_json({**_about(service, labels), "results": results})
+        results += await _results(
+            service, texts[portion], names[portion], labels, rules, call, reasons, bool(results)
+        )
+    return as_json({**_about(service, labels, rules), "results": results})
 
 
-async def model(service: Service, _: Call) -> Answer:
+async def model(service: Service, call: Call) -> Answer:
     """Answer GET /v1/model."""
     limits = {
         "texts": MAX_TEXTS,
@@ -48,34 +57,74 @@ async def model(service: Service, _: Call) -> Answer:
         "textTokens": MAX_TEXT_TOKENS,
         "bodyBytes": service.settings.max_body,
     }
-    about = _about(service, service.labels)
-    return as_json({**about, "languages": list(service.settings.languages), "limits": limits})
+    about = _about(service, service.labels, service.policy(call))
+    return as_json({**about, "languages": service.models.served, "limits": limits})
 
 
 async def _results(
-    service: Service, texts: list[Any], labels: list[str], call: Call
+    service: Service,
+    texts: list[Any],
+    names: list[str | None],
+    labels: list[str],
+    rules: Rules | None,
+    call: Call,
+    reasons: Reasons | None,
+    begun: bool,
 ) -> list[Object]:
     errors = [_error(text) for text in texts]
     scorable = [text for text, error in zip(texts, errors, strict=True) if error is None]
-    cuts = await service.cut(scorable)
-    scored = zip(await service.score(scorable, cuts, call), cuts, strict=True)
+    treated = await service.treat(scorable, rules)
+    read = [comment.text for comment in treated]
+    readings = await service.read(read, service.languages(scorable))
+    scored = zip(await service.score(readings, call, begun), readings, treated, strict=True)
     results: list[Object] = []
-    for text, error in zip(texts, errors, strict=True):
+    for text, error, name in zip(texts, errors, names, strict=True):
         if error:
             results.append({"error": error})
             continue
-        row, cut = next(scored)
+        row, reading, comment = next(scored)
+        characters = reading.cut.characters
         scores = {
             label: shortest_float(value)
             for label, value in zip(service.labels, row, strict=True)
             if label in labels
         }
-        flags = [label for label in service.classifier.flags(row) if label in labels]
+        flagged = service.decide(row, reading, comment, rules, name)
+        flags = [label for label in flagged if label in labels]
         result: Object = {"scores": scores, "flags": flags}
-        if cut.characters < len(text):
-            result["scoredCharacters"] = cut.characters
+        if service.models.tells_languages:
+            result["language"] = reading.language
+        if not service.models.alone:
+            result["model"] = service.models.classifiers[reading.position].name
+        if reading.cut_short:
+            result["scoredCharacters"] = comment.original(characters)
+        if reasons:
+            found = await reasons.explain(comment.text[:characters], flags, reading.language)
+            result["explanations"] = found and {
+                label: _explanation(explanation, text, comment)
+                for label, explanation in found.items()
+            }
         results.append(result)
     return results
+
+
+async def _reasons(service: Service, body: Object, texts: int, call: Call) -> Reasons | None:
+    wanted = body.get("explain", False)
+    if not isinstance(wanted, bool):
+        raise invalid("explain must be true or false.")
+    if not wanted:
+        return None
+    reasons = Reasons(service, call)
+    await reasons.admit(texts)
+    return reasons
+
+
+def _explanation(explanation: Explanation, text: str, comment: Treated) -> Object:
+    result: Object = {"unit": explanation.unit}
+    if not explanation.whole:
+        whole = explanation.offset, explanation.offset + len(explanation.text)
+        [result["passage"]] = located(text, [whole], comment.original)
+    return {**result, "parts": explanation.located(text, comment.original)}
 
 
 def _error(text: Any) -> dict[str, str] | None:
@@ -95,15 +144,44 @@ def _labels(body: Object, known: list[str]) -> list[str]:
     return [label for label in known if label in asked]
 
 
-def _about(service: Service, labels: list[str]) -> Object:
-    classifier = service.classifier
-    weights = classifier.decision.weights
-    thresholds = {
-        label: threshold for label, threshold in classifier.thresholds.items() if label in labels
-    }
+def _policy(body: Object) -> str | None:
+    if "policy" in body and not isinstance(body["policy"], str):
+        raise invalid("policy must be the name of a policy.")
+    return body.get("policy")
+
+
+def _ids(body: Object, count: int) -> list[str | None]:
+    """Return the caller's id for each text; None where there is none."""
+    given = body.get("ids", [])
+    if not isinstance(given, list) or len(given) > MAX_TEXTS:
+        raise invalid(f"ids must be a list of at most {MAX_TEXTS} ids.")
+    for name in given:
+        if not isinstance(name, str | None) or len(name or "") > MAX_ID:
+            raise invalid(f"ids must be strings of up to {MAX_ID} characters, or null.")
+    return (given + [None] * count)[:count]
+
+
+def _about(service: Service, labels: list[str], rules: Rules | None) -> Object:
+    own = rules.policy.thresholds if rules else {}
+    models = [
+        {
+            "name": model.name,
+            "weights": model.decision.weights.sha256 if model.decision.weights else None,
+            "languages": service.models.read_by(position),
+            "thresholds": {
+                label: own.get(label, threshold)
+                for label, threshold in model.thresholds.items()
+                if label in labels
+            },
+            "calibrated": model.calibrated,
+        }
+        for position, model in enumerate(service.models.classifiers)
+    ]
+    first = models[0]
     return {
-        "model": {"name": classifier.name, "weights": weights.sha256 if weights else None},
+        "model": {name: first[name] for name in ("name", "weights")},
         "labels": labels,
-        "thresholds": thresholds,
-        "calibrated": classifier.calibrated,
+        **{name: first[name] for name in ("thresholds", "calibrated")},
+        **({"policy": rules.policy.name} if rules else {}),
+        **({} if service.models.alone else {"models": models}),
     }

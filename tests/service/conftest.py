@@ -1,14 +1,20 @@
 """The service on a real port with the embedded model, and short calls to it."""
 
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 import uvicorn
 
 from comment_toxicity import load_classifier
@@ -123,7 +129,81 @@ def serving(embedded):
 
 
 @pytest.fixture(scope="session")
+def page():
+    """The page's application, with the service; Streamlit can start it once a process."""
+    import app
+
+    with listening(app.app) as url:
+        yield Running(url, app.SERVICE)
+
+
+@pytest.fixture(scope="session")
 def running(serving):
     """The service with its default settings."""
     with serving() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ruled(serving, tmp_path_factory):
+    """The service with a policy called a, which takes words out, and a decision log."""
+    policy = tmp_path_factory.mktemp("policies") / "policy.toml"
+    policy.write_text("[policies.a]\nnever = ['idiot', 'x']\nalways.threat = ['hi']", "utf-8")
+    log = policy.with_name("decisions.jsonl")
+    with serving(policy=str(policy), decision_log=str(log)) as running:
+        yield running
+
+
+def postgres_programs():
+    """The folder of PostgreSQL's server programs; None if it is not installed."""
+    found = shutil.which("initdb")
+    known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found and not known:
+        return None
+    return Path(found).parent if found else known[-1].parent
+
+
+POSTGRES = postgres_programs()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The URL of a real PostgreSQL, made for these tests."""
+    # It refuses to run as root, and its socket's path must be short.
+    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    if user:
+        shutil.chown(folder, "nobody")
+
+    def run(program, *flags):
+        command = [POSTGRES / program, "-D", folder / "data", *flags]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60, **user)
+
+    run("initdb", "-U", "us", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale")
+    try:
+        log, options = folder / "log", f"-k {folder} -c listen_addresses= -c fsync=off"
+        run("pg_ctl", "-w", "-l", log, "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://us@/postgres?host={folder}"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+WITH_POSTGRES = pytest.mark.skipif(POSTGRES is None, reason="no PostgreSQL server installed")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=WITH_POSTGRES)])
+def database(request, tmp_path):
+    """An empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'kept.sqlite3'}"
+    else:
+        url = request.getfixturevalue("postgres")
+        yield url
+        engine = sql.create_engine(url)
+        tables = sql.MetaData()
+        tables.reflect(engine)
+        tables.drop_all(engine)
+        engine.dispose()

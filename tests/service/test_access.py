@@ -131,7 +131,7 @@ def test_a_caller_is_served_again_after_the_seconds_of_retry_after(serving):
 
 
 def test_callers_get_503_while_the_storage_of_rate_limits_fails(serving, caplog):
-    async def fail(*_):
+    async def fail(*_, **__):
         raise StorageError(ConnectionError("redis://:secret@host"))
 
     with serving(rate_limit="1/minute") as running:

@@ -306,10 +306,10 @@ def test_a_model_with_other_labels_has_no_attributes_but_scores_texts(serving, e
         def __getattr__(self, name):
             return getattr(embedded, name)
 
-        def score_cuts(self, cuts, between=None):
+        def score_cuts(self, cuts, between, languages=None):
             return np.full((len(cuts), 2), [0.2, 0.8], np.float32)
 
-        def flags(self, scores):
+        def flags(self, scores, language=None):
             return ["positive"]
 
     with serving(Film()) as running:

@@ -24,23 +24,43 @@ class Model:
         self.may = threading.Event()
         self.may.set()
 
-    def score(self, cuts, between):
-        texts = [bytes(cut.windows[0].tolist()).decode() for cut in cuts]
+    def score_cuts(self, cuts, between, languages=None):
+        texts = self.read([cut.windows[0] for cut in cuts])
+        between()
+        return np.array([[len(text)] for text in texts], np.float32)
+
+    def window_logits(self, windows):
+        return np.array([[len(text)] for text in self.read(windows)], np.float32)
+
+    def combined(self, logits, language=None):
+        return logits.sum(axis=0)
+
+    def read(self, windows):
+        texts = [bytes(ids.tolist()).decode() for ids in windows]
         self.calls.append(texts)
         assert self.may.wait(10)
-        between()
         if "bad" in texts:
             raise ValueError("bad")
         if "panic" in texts:
             raise PanicException
-        return np.array([[len(text)] for text in texts], np.float32)
+        return texts
 
 
 class TextBatcher(Batcher):
-    """A batcher that is given texts alone."""
+    """A batcher that is given texts alone, or with the windows that they are cut into."""
 
-    def score(self, text, cut=None):
-        return super().score(text, Cut([np.frombuffer(text.encode(), np.uint8)], len(text)))
+    def score(self, text, *windows):
+        windows = [np.frombuffer(part.encode(), np.uint8) for part in windows or (text,)]
+        return super().score(text, Cut(windows, len(text)))
+
+
+def parts(text, length=400):
+    return [text[start : start + length] for start in range(0, len(text), length)]
+
+
+def letters(count):
+    """A text in which each window is another."""
+    return "".join(f"{number:04}" for number in range(count))[:count]
 
 
 def batching(test, workers=1, max_wait=60.0):
@@ -49,7 +69,7 @@ def batching(test, workers=1, max_wait=60.0):
     async def run():
         model = Model()
         with ThreadPoolExecutor(workers) as executor:
-            batcher = TextBatcher(model.score, executor, workers, max_wait)
+            batcher = TextBatcher(model, executor, workers, max_wait)
             try:
                 await asyncio.wait_for(test(batcher, model), 10)
             finally:
@@ -97,6 +117,88 @@ def test_a_long_text_is_scored_by_itself():
         assert [len(call) for call in model.calls] == [1, 1, 1, 1]
 
     batching(test)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_short_texts_are_scored_between_the_turns_of_a_long_one(workers):
+    async def test(batcher, model):
+        model.may.clear()
+        text = letters(4_000)
+        long = batcher.score(text, *parts(text))
+        await until(lambda: len(model.calls) == workers)
+        before = batcher.wait
+        short = batcher.score("short")
+        assert batcher.wait - before < 0.01
+        model.may.set()
+        assert (await short)[0] == 5
+        assert not long.done()
+        assert (await long)[0] == 4_000
+        turns = [call for call in model.calls if call != ["short"]]
+        assert sorted(turns) == sorted([part] for part in parts(text))
+        assert model.calls.index(["short"]) <= 2 * workers
+        assert batcher.wait == batcher._work_ahead == 0
+
+    batching(test, workers=workers)
+
+
+def test_a_window_that_a_long_text_repeats_is_scored_once():
+    async def test(batcher, model):
+        row = await batcher.score("a" * 400 * 5 + "b", *["a" * 400] * 5, "b")
+        assert row[0] == 400 * 5 + 1
+        assert sorted(len(part) for call in model.calls for part in call) == [1, 400]
+
+    batching(test)
+
+
+def test_a_long_text_is_refused_where_all_before_it_take_too_long_and_a_short_one_is_not():
+    async def test(batcher, model):
+        model.may.clear()
+        text = letters(20_000)
+        long = batcher.score(text, *parts(text))
+        cut = Cut([np.zeros(400, np.int64)] * 2, 1)
+        with pytest.raises(ApiError, match="overloaded"):
+            batcher.check([cut])
+        batcher.check()
+        batcher.check([Cut(cut.windows[:1], 1)])
+        model.may.set()
+        await long
+        batcher.check([cut])
+
+    batching(test, max_wait=1.0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_long_text_ends_at_the_next_window_when_nobody_waits(workers):
+    async def test(batcher, model):
+        model.may.clear()
+        text = letters(8_000)
+        leaving = asyncio.ensure_future(batcher.score(text, *parts(text)))
+        await until(lambda: len(model.calls) == workers)
+        leaving.cancel()
+        await asyncio.sleep(0)
+        staying = batcher.score(text, *parts(text)[:3])  # the same text, asked for again
+        model.may.set()
+        assert (await staying)[0] == 1_200
+        assert len(model.calls) == workers + 3
+        await until(lambda: batcher.wait == 0)  # the other worker is done with what was left
+        assert not batcher._jobs
+        assert batcher._work_ahead == 0
+
+    batching(test, workers=workers)
+
+
+@pytest.mark.parametrize(("word", "error"), [("bad", ValueError), ("panic", RuntimeError)])
+def test_a_long_text_fails_as_a_whole(word, error):
+    async def test(batcher, model):
+        text = letters(2_000)
+        with pytest.raises(error):
+            await batcher.score(text, *parts(text)[:3], word, *parts(text)[3:])
+        assert (await batcher.score("good"))[0] == 4
+        await until(lambda: batcher.wait == 0)
+        assert not batcher._jobs
+        assert batcher._work_ahead == 0
+
+    batching(test, workers=2)
 
 
 def test_a_text_in_progress_is_scored_once_for_all_callers():

@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from comment_toxicity.errors import DataError, SettingsError
+from comment_toxicity.policy import Policies, Rules
 from comment_toxicity.service.compare import compare, matched_threshold, report
 from tests.running import ROOT, python, run
 from tests.service.conftest import KIND, RUDE
@@ -100,6 +101,25 @@ def test_scores_that_are_all_the_same_have_no_correlation(embedded, tmp_path):
     file.write_text(f"text,TOXICITY\n{KIND},0.5\nYou fool,0.5\n", encoding="utf-8")
     [agreement] = compare(embedded, str(file)).agreements
     assert math.isnan(agreement.rank)
+
+
+def test_the_report_has_the_thresholds_as_a_policy(embedded, tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text(
+        f"text,INSULT,PROFANITY,OBSCENE\n{KIND},0.1,0,0.9\n{RUDE},0.9,0.9,0", encoding="utf-8"
+    )
+    comparison = compare(embedded, str(file))
+    text = report(comparison).partition("```toml\n")[2].partition("```")[0]
+    [policy] = Policies.parse("report", text, embedded.labels).named.values()
+    thresholds = {row.attribute: row.threshold for row in comparison.agreements}
+    assert policy.thresholds == {
+        "insult": pytest.approx(thresholds["INSULT"]),
+        "obscene": pytest.approx(thresholds["PROFANITY"]),
+    }
+    rules = Rules(policy, embedded)
+    kind, rude = map(rules.flags, embedded.score([KIND, RUDE]))
+    assert "insult" not in kind
+    assert "insult" in rude
 
 
 def test_the_report_shows_a_comment_as_text_on_one_line(embedded, tmp_path):

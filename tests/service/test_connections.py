@@ -130,6 +130,25 @@ def test_a_caller_who_is_being_answered_is_not_closed_for_a_new_one(bounded, mon
         assert slow.recv(10_000).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n{",
+        b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50,  # and reads no answer
+    ],
+    ids=["slow body", "slow reader"],
+)
+def test_many_slow_requests_keep_nobody_out(bounded, monkeypatch, asked):
+    monkeypatch.setattr(connections, "READ_SECONDS", 60)
+    with ExitStack() as slow:
+        lines = [slow.enter_context(connect(bounded)) for _ in range(20)]
+        for line in lines:
+            line.sendall(asked)
+        time.sleep(0.7)  # since then, these are slow
+        assert status(bounded) == 200
+        assert status(bounded) == 200
+
+
 def test_the_limit_of_open_files_is_raised():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, connections.MOST_FILES) if hard > 0 else connections.MOST_FILES

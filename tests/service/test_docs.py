@@ -1,4 +1,4 @@
-"""docs/perspective.md and docs/api.md agree with the service."""
+"""docs/perspective.md, docs/openai.md and docs/api.md agree with the service."""
 
 import json
 import re
@@ -15,6 +15,7 @@ from tests.service.conftest import request
 ROOT = Path(__file__).parents[2]
 PERSPECTIVE = (ROOT / "docs" / "perspective.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+OPENAI = (ROOT / "docs" / "openai.md").read_text(encoding="utf-8")
 
 
 def blocks(text, language):
@@ -22,7 +23,7 @@ def blocks(text, language):
 
 
 def commands():
-    lines = "".join(blocks(PERSPECTIVE + API, "bash")).splitlines()
+    lines = "".join(blocks(PERSPECTIVE + OPENAI + API, "bash")).splitlines()
     return [line for line in lines if line.startswith("python -m comment_toxicity ")]
 
 
@@ -40,7 +41,7 @@ def test_the_python_example_works_with_only_the_address_changed(running):
 
 def test_the_example_answer_is_that_of_the_shipped_model(running):
     shown = json.loads(blocks(API, "json")[0])
-    [_, call] = blocks(API, "bash")
+    [_, call, *_] = blocks(API, "bash")
     sent = shlex.split(call)[-1].encode()
     real = request(f"{running.url}/v1/score", sent).json
     assert list(shown) == list(real)
@@ -54,10 +55,50 @@ def test_the_example_answer_is_that_of_the_shipped_model(running):
         assert result.get("flags") == expected.get("flags")
 
 
+def test_the_example_of_reasons_is_that_of_the_shipped_model(running):
+    shown = json.loads(blocks(API, "json")[1])
+    sent = shlex.split(blocks(API, "bash")[2])[-1].encode()
+    [real] = request(f"{running.url}/v1/score", sent).json["results"]
+    assert list(shown) == list(real)
+    assert shown["scores"] == pytest.approx(real["scores"], abs=0.02)
+    [explanation], [expected] = shown["explanations"].values(), real["explanations"].values()
+    assert explanation["unit"] == expected["unit"]
+    for part, found in zip(explanation["parts"], expected["parts"], strict=True):
+        assert part.pop("effect") == pytest.approx(found.pop("effect"), abs=0.02)
+        assert part == found
+
+
 def test_the_example_error_is_a_real_one(running):
-    shown = json.loads(blocks(API, "json")[1])["error"]
+    shown = json.loads(blocks(API, "json")[2])["error"]
     real = request(f"{running.url}/v1/score", b'{"texts": []}').json["error"]
     assert {name: real[name] for name in shown} == shown
+
+
+def test_the_example_of_a_moderation_is_a_real_one(running):
+    shown = json.loads(blocks(OPENAI, "json")[0])
+    sent = shlex.split(blocks(OPENAI, "bash")[0].splitlines()[-1])[-1].encode()
+    real = request(f"{running.url}/v1/moderations", sent).json
+    assert list(shown) == list(real)
+    [result], [expected] = shown["results"], real["results"]
+    assert list(result) == list(expected)
+    assert result["flagged"] == expected["flagged"]
+    for name in ("categories", "category_scores", "category_applied_input_types"):
+        for category, value in result[name].items():
+            # Processors differ in how they round int8 products.
+            exact = name != "category_scores"
+            assert expected[name][category] == (value if exact else pytest.approx(value, abs=0.02))
+
+
+def test_the_example_error_of_a_moderation_is_a_real_one(running):
+    body = b'{"model": 1, "input": "a"}'
+    real = request(f"{running.url}/v1/moderations", body).json
+    assert json.loads(blocks(OPENAI, "json")[1]) == real
+
+
+def test_the_first_paragraph_on_moderations_says_what_is_not_covered():
+    paragraph = OPENAI.split("\n\n")[1]
+    for word in ("not cover sexual content, self-harm", "violence", "illicit"):
+        assert word in paragraph
 
 
 def test_the_agreement_in_the_docs_is_that_of_the_model(embedded):

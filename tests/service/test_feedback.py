@@ -2,13 +2,9 @@
 
 import csv
 import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
@@ -20,43 +16,6 @@ from tests.rows import read_rows
 from tests.service.conftest import KIND, RUDE
 
 
-def postgres_programs():
-    """The folder of PostgreSQL's server programs; None if it is not installed."""
-    found = shutil.which("initdb")
-    known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found and not known:
-        return None
-    return Path(found).parent if found else known[-1].parent
-
-
-POSTGRES = postgres_programs()
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    """The URL of a real PostgreSQL, made for this module."""
-    # It refuses to run as root, and its socket's path must be short.
-    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    if user:
-        shutil.chown(folder, "nobody")
-
-    def run(program, *flags):
-        command = [POSTGRES / program, "-D", folder / "data", *flags]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60, **user)
-
-    run("initdb", "-U", "us", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale")
-    try:
-        log, options = folder / "log", f"-k {folder} -c listen_addresses= -c fsync=off"
-        run("pg_ctl", "-w", "-l", log, "-o", options, "start")
-        try:
-            yield f"postgresql+psycopg://us@/postgres?host={folder}"
-        finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder)
-
-
 def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path):
     file = tmp_path / "feedback.sqlite3"
     before = os.umask(0o022)
@@ -65,22 +24,6 @@ def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path):
     finally:
         os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o600
-
-
-WITH_POSTGRES = pytest.mark.skipif(POSTGRES is None, reason="no PostgreSQL server installed")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=WITH_POSTGRES)])
-def database(request, tmp_path):
-    """An empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'feedback.sqlite3'}"
-    else:
-        url = request.getfixturevalue("postgres")
-        yield url
-        engine = sql.create_engine(url)
-        TABLE.metadata.drop_all(engine)
-        engine.dispose()
 
 
 def exported(database, path, **options):

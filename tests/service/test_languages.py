@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from comment_toxicity import load_classifier
-from comment_toxicity.service.languages import LanguageDetector
+from comment_toxicity.languages import LanguageDetector
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.csv"
 
@@ -80,6 +80,23 @@ def test_served_languages_are_preferred_in_doubt():
     assert detector.detect("Thank you for your help") == ["en"]
     assert detector.detect("Muchas gracias por tu ayuda") == ["es"]
     assert detector.detect("die")[0] in ("de", "en")
+
+
+HINDI_IN_LATIN = "Aap kaise hain bhai, aaj mausam bahut accha hai"
+
+
+def test_hindi_in_latin_letters_is_a_language_of_its_own(english):
+    assert english.detect(HINDI_IN_LATIN) == ["hi-Latn"]
+    hindi = LanguageDetector(["en", "hi"])
+    assert hindi.detect(HINDI_IN_LATIN) == [hindi.surely(HINDI_IN_LATIN)] == ["hi-Latn"]
+    assert hindi.detect("आप कैसे हैं") == ["hi"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Tum Yummies are nice", "jai alai is a sport", "Ti ho detto di no", "Ja, mein Kind"]
+)
+def test_a_word_or_two_that_hindi_has_too_are_not_hindi(text):
+    assert LanguageDetector(["de", "en", "hi", "it"]).detect(text) != ["hi-Latn"]
 
 
 def test_lone_surrogates_and_nul_do_not_disturb_detection(english):

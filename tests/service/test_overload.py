@@ -1,11 +1,14 @@
 """Too much work at once is refused; internal errors reveal nothing."""
 
+import gc
 import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.service.conftest import RUDE, until
+import pytest
+
+from tests.service.conftest import KIND, RUDE, until
 
 
 class SlowModel:
@@ -19,10 +22,15 @@ class SlowModel:
     def __getattr__(self, name):
         return getattr(self._classifier, name)
 
-    def score_cuts(self, cuts, between=None):
+    def score_cuts(self, cuts, between=None, languages=None):
         self.asked.release()
         assert self.may.wait(20)
-        return self._classifier.score_cuts(cuts, between)
+        return self._classifier.score_cuts(cuts, between, languages)
+
+    def window_logits(self, windows):
+        self.asked.release()
+        assert self.may.wait(20)
+        return self._classifier.window_logits(windows)
 
 
 def test_requests_beyond_max_requests_get_503_until_the_others_are_done(serving, embedded):
@@ -51,6 +59,41 @@ def test_a_request_that_would_wait_beyond_max_wait_gets_503(serving, embedded):
         model.may.set()
         assert long.result().status == 200
         assert running.analyze(RUDE).status == 200
+
+
+def test_a_long_text_waits_for_all_and_short_ones_for_a_turn(serving, embedded):
+    model = SlowModel(embedded)
+    long = " ".join(map(str, range(4_000)))
+    with serving(model) as running, ThreadPoolExecutor(3) as callers:
+        first = callers.submit(running.analyze, long, languages=["en"])
+        model.asked.acquire()
+        assert running.analyze(f"{long}!", languages=["en"]).status == 503
+        assert running.post("/v1/score", {"texts": [f"{long}!"]}).status == 503
+        short = callers.submit(running.analyze, RUDE)
+        until(lambda: running.service._active == 2)
+        model.may.set()
+        assert short.result().status == 200
+        scores = first.result().json["attributeScores"]["TOXICITY"]["summaryScore"]
+        assert scores["value"] == pytest.approx(float(embedded.score([long])[0, 0]), abs=1e-6)
+
+
+def test_a_caller_who_leaves_fills_no_log(serving, embedded, caplog):
+    model = SlowModel(embedded)
+    with serving(model) as running, ThreadPoolExecutor(1) as callers:
+        busy = callers.submit(running.analyze, RUDE)
+        model.asked.acquire()
+        host, port = running.url.removeprefix("http://").split(":")
+        body = json.dumps({"texts": [KIND] * 3}).encode()
+        with socket.create_connection((host, int(port))) as caller:
+            head = f"POST /v1/score HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+            caller.sendall(f"{head}\r\n".encode() + body)
+            until(lambda: running.service._active == 2)
+        until(lambda: running.service._active == 1)
+        model.may.set()
+        assert busy.result().status == 200
+    gc.collect()
+    # Ray, in other tests of this process, logs from a thread of its own.
+    assert not [record for record in caplog.records if not record.name.startswith("ray")]
 
 
 def test_concurrent_requests_for_one_text_score_it_once(serving, embedded):
@@ -111,7 +154,7 @@ def test_a_caller_who_leaves_while_waiting_takes_no_turn(serving, embedded):
             caller.sendall(f"{head}\r\n".encode() + body)
             until(lambda: running.service._active == 5)
         until(lambda: running.service._active == 4)
-        until(lambda: "nobody waits for this" not in running.service._batcher._jobs)
+        until(lambda: ("nobody waits for this", None) not in running.service._batchers[0]._jobs)
         model.may.set()
         assert {call.result().status for call in busy} == {200}
 
@@ -119,6 +162,6 @@ def test_a_caller_who_leaves_while_waiting_takes_no_turn(serving, embedded):
 def test_without_a_worker_the_service_is_not_ready(serving, embedded):
     with serving(embedded) as running:
         assert running.get("/health/ready").status == 200
-        loop = running.service._batcher._tasks[0].get_loop()
-        loop.call_soon_threadsafe(running.service._batcher._tasks[0].cancel)
+        loop = running.service._batchers[0]._tasks[0].get_loop()
+        loop.call_soon_threadsafe(running.service._batchers[0]._tasks[0].cancel)
         until(lambda: running.get("/health/ready").status == 503)

@@ -7,19 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.applications import Starlette
 
-import app
 from comment_toxicity.cache import shared_models
 from comment_toxicity.service.routes import lifespan, routes
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from tests.service.conftest import RUDE, Running, listening
-
-
-@pytest.fixture(scope="module")
-def page():
-    """The page's application; Streamlit can start it once a process."""
-    with listening(app.app) as url:
-        yield Running(url, app.SERVICE)
 
 
 def test_a_comment_is_scored_beside_the_page(page):
@@ -28,6 +20,7 @@ def test_a_comment_is_scored_beside_the_page(page):
     document = page.get("/$discovery/rest?version=v1alpha1").json
     assert document["rootUrl"] == f"{page.url}/"
     assert page.post("/v1/score", {"texts": [RUDE]}).status == 200
+    assert page.post("/v1/moderations", {"input": RUDE}).json["results"][0]["flagged"] is True
     assert page.get("/health/ready").status == 200
     assert b"toxicity_requests_total" in page.get("/metrics").body
     assert page.get("/_stcore/health").body == b"ok"

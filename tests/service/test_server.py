@@ -89,12 +89,17 @@ def test_the_help_of_serve_names_its_settings():
         ("--model", "no/such/model"),
         ("--rate-limit", "often"),
         ("--api-keys-file", "/nowhere"),
+        ("--policy", "/nowhere"),
         ("--max-body", "0"),
         ("--workers", "0"),
         ("--port", "65536"),
         ("--drain-seconds", "nan"),
         ("--feedback-database", "sqlite:////nowhere/at/all.db"),
         ("--feedback-database", "no url"),
+        ("--decision-log", "/nowhere/at/all.jsonl"),
+        ("--decision-log", "sqlite:////nowhere/at/all.db"),
+        ("--decision-log", "oracle://host/name"),
+        ("--decision-log-size", "0"),
         ("--feedback-database", "oracle://host/name"),
     ],
 )
@@ -169,6 +174,46 @@ def test_sigterm_drops_no_accepted_request(flags):
     assert "Traceback" not in log, log
     assert RUDE not in log
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("flags", [(), ("--workers", "2")])
+def test_sighup_reads_the_policies_again_and_drops_no_request(flags, tmp_path):
+    policy = tmp_path / "policy.toml"
+
+    def flagged(url):
+        reply = request(f"{url}/v1/score", json.dumps({"texts": [KIND]}).encode())
+        return "threat" in reply.json["results"][0]["flags"]
+
+    def decide(text):
+        policy.write_text(f'default = "a"\n[policies.a]\n{text}', encoding="utf-8")
+
+    decide("always.threat = ['thank']")
+    with served("--max-wait", "60", "--policy", str(policy), *flags) as (process, url):
+        callers = [Caller(url) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        until(lambda: all(caller.answered > 1 or caller.failed for caller in callers))
+        assert flagged(url)
+        decide("always.threat = 3")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1.5)
+        assert all(flagged(url) for _ in range(8))
+        decide("never = ['thank']")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: not any(flagged(url) for _ in range(8)), seconds=20)
+        answered = [caller.answered for caller in callers]
+        until(
+            lambda: all(c.answered > n or c.failed for c, n in zip(callers, answered, strict=True))
+        )
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        for caller in callers:
+            caller.join(30)
+        _, log = process.communicate(timeout=30)
+    assert [error for caller in callers for error in caller.failed] == []
+    assert len(re.findall(r"policy\.toml: policies\.a\.always\.threat is not a list", log)) == 1
+    assert "The policies have been read again." in log
+    assert "Traceback" not in log, log
 
 
 def test_a_draining_server_is_not_ready_and_closes_connections():

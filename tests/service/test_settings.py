@@ -19,7 +19,6 @@ def test_a_flag_overrides_the_environment_which_overrides_the_default():
         ({"TOXICITY_MAX_BODY": "much"}, "TOXICITY_MAX_BODY"),
         ({"TOXICITY_MAX_WAIT": "nan"}, "--max-wait"),
         ({"TOXICITY_MAX_WAIT": "long"}, "TOXICITY_MAX_WAIT"),
-        ({"TOXICITY_LANGUAGES": ","}, "--languages"),
         ({"TOXICITY_LANGUAGES": "en,EN-us"}, "--languages"),
         ({"TOXICITY_PUBLIC_URL": "toxicity.example"}, "--public-url"),
     ],

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from comment_toxicity.service.spans import MAX_SPANS, sentence_spans, to_utf16
+from comment_toxicity.service.spans import MAX_SPANS, sentence_spans
+from comment_toxicity.text import to_utf16
 
 
 def sentences(text):
