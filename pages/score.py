@@ -1,4 +1,4 @@
-"""Score: type a comment, read its scores, and see which words drive them.
+"""Score: type a comment, and read what is flagged, and by which words.
 
 A visitor's text goes to the model and back to that visitor's page. It is never cached, written
 or logged.
@@ -9,66 +9,94 @@ import streamlit as st
 
 from comment_toxicity import Classifier
 from comment_toxicity.cache import State, shared_models
-from comment_toxicity.explain import explain
-from ui import comment, session
-from ui.examples import HARMS, SAMPLES
-from ui.html import table
-from ui.picker import load_model, pick_model, pick_second_model
+from comment_toxicity.fetch import find
+from comment_toxicity.languages import NAMES, LanguageDetector
+from ui import session
+from ui.catalog import label_name
+from ui.code import show_programs
+from ui.comment import show_comment
+from ui.examples import EXAMPLES, FIRST, HARMS, SAMPLES
+from ui.language import (
+    detector_for,
+    foreign_language,
+    how_good,
+    looks_foreign,
+    other_reader,
+    read_by,
+)
+from ui.live import RESULT, score_as_typed
+from ui.markup import table
+from ui.picker import load_model, pick_model, pick_second_model, use_model
+from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
-from ui.words import LabelScore, meaning, most_telling, percent, rank
+from ui.thresholds import choose_preset, own_decision_file, presets_of
+from ui.words import percent, rank
 
 # Scored in a few seconds on two cores. Not max_chars of the text area: with that, Streamlit
 # silently ignores a longer paste.
 MAX_CHARACTERS = 100_000
-COMMENT, SAMPLE = "comment", "sample"
+COMMENT, EXAMPLE, SECOND = "comment", "example", "second model"
 
 
 def main() -> None:
-    """Lay out the page, top to bottom."""
+    """Lay out the page: the comment and its result, then what helps to judge them."""
     st.title("Comment toxicity", anchor=False)
-    st.write(
+    st.caption(
         "How likely is a reader to find a comment toxic, obscene, threatening, insulting or "
-        "hateful? Type or paste one. It is scored on this server and not stored."
+        "hateful? What you type is scored on this server and not stored."
     )
-    first, second = st.columns(2)
-    with first:
-        names = [pick_model()]
-    with second:
-        names += filter(None, [pick_second_model(names[0], key="second model")])
-    text, asked = _comment()
-
-    loaded = [model for name in names if (model := load_model(name))]
-    if loaded and text.strip():
-        _results(loaded, text)
-    elif asked and not text.strip():
-        st.info("Nothing to score yet. Type or paste a comment above.")
-    _samples(loaded)
-    st.subheader("Before you rely on it", anchor=False)
-    st.markdown(HARMS)
-
-
-def _comment() -> tuple[str, bool]:
-    """Ask for a comment. Returns its text, and whether the button was pressed."""
-    st.selectbox(
-        "Example",
-        SAMPLES,
-        index=None,
-        key=SAMPLE,
-        placeholder="Choose one of ten sample comments, or type your own below",
-        on_change=_take_sample,
-    )
-    with st.form("comment form", border=False, enter_to_submit=False):
-        text = st.text_area("Comment", height=140, key=COMMENT, persist_state="session")
-        return text or "", st.form_submit_button("Score", type="primary", icon=":material/speed:")
+    side_by_side = st.session_state.get(SECOND) is not None
+    left, right = (st.container(), st.container()) if side_by_side else st.columns([2, 3])
+    with left:
+        text = _comment()
+        live = st.container()
+        _examples(text)
+        names = _buttons()
+    loaded = {name: model for name in names if (model := load_model(name))}
+    with right, st.container(key=RESULT):
+        said = _results(loaded, text) if loaded else ""
+    with live:
+        score_as_typed("Comment", text, said)
+    show_programs(text, names[0])
+    if names[0] in loaded:
+        _samples(names[0], loaded[names[0]])
+    with st.expander("Before you rely on it: do not block anyone or remove a comment on a score"):
+        st.markdown(HARMS)
 
 
-def _take_sample() -> None:
-    if st.session_state[SAMPLE]:
-        st.session_state[COMMENT] = st.session_state[SAMPLE]
+def _comment() -> str:
+    """Ask for a comment, which at first is a sample."""
+    if st.session_state.get(COMMENT) is None:
+        st.session_state[COMMENT] = SAMPLES[FIRST]
+    return st.text_area("Comment", height=120, key=COMMENT, persist_state="session") or ""
 
 
-def _results(models: list[Classifier], text: str) -> None:
-    """Show each model's scores, side by side where there are two."""
+def _examples(text: str) -> None:
+    """Offer the samples; the one that is there unchanged is lit."""
+    st.session_state[EXAMPLE] = next((key for key in EXAMPLES if EXAMPLES[key] == text), None)
+    st.pills("Examples", EXAMPLES, key=EXAMPLE, on_change=_take_example)
+
+
+def _take_example() -> None:
+    if example := st.session_state[EXAMPLE]:
+        st.session_state[COMMENT] = EXAMPLES[example]
+
+
+def _buttons() -> list[str]:
+    """The button, and the models behind another. Returns the names of those to score with."""
+    with st.container(horizontal=True):
+        st.button("Score", type="primary", icon=":material/speed:")
+        with st.popover("Options", icon=":material/tune:"):
+            names = [pick_model()]
+            names += filter(None, [pick_second_model(names[0], key=SECOND)])
+    return names
+
+
+def _results(models: dict[str, Classifier], text: str) -> str:
+    """Show each model's result, side by side where there are two. Returns the first's verdict."""
+    if not text.strip():
+        st.info("Nothing to score yet. Type or paste a comment, or take an example.")
+        return ""
     if len(text) > MAX_CHARACTERS:
         st.warning(
             f"This comment has {len(text):,} characters; the first {MAX_CHARACTERS:,} were scored."
@@ -76,69 +104,109 @@ def _results(models: list[Classifier], text: str) -> None:
     text = text[:MAX_CHARACTERS]
     if not text.strip():
         st.info(f"The first {MAX_CHARACTERS:,} characters are blank. Remove them and try again.")
-        return
-    for model, column in zip(models, st.columns(len(models), gap="large"), strict=True):
+        return ""
+    first, *others = models.values()
+    for other in others:
+        if not set(first.labels) & set(other.labels):
+            labels = ", ".join(label_name(label, other.name) for label in other.labels[:6])
+            st.info(
+                f"{in_markdown(other.name)} answers another question ({in_markdown(labels)}), so "
+                "the scores cannot be compared."
+            )
+    verdicts = []
+    columns = st.columns(len(models), gap="large")
+    for (name, model), column in zip(models.items(), columns, strict=True):
         with column, st.container(border=True):
-            if len(models) > 1:
+            if len(models) > 1 or name != find.EMBEDDED:
                 st.markdown(f"**{in_markdown(model.name)}**")
-            with st.spinner("Scoring …"):
-                [scores], [characters] = model.score_beginnings([text])
-            if np.isnan(scores).any():
-                st.error(
-                    "This model gave no valid scores for this comment; its weights may be damaged. "
-                    "Choose another model."
-                )
-                continue
-            if characters < len(text):
-                st.warning(
-                    f"This comment expands to very many tokens; its first {characters:,} "
-                    "characters were scored."
-                )
-            ranked = rank(model, scores, session.thresholds(model.name))
-            st.html(comment.result(ranked))
-            own = " You set your own thresholds on the Models page."
-            st.caption(in_markdown(meaning(model)) + own * bool(session.thresholds(model.name)))
-            _explanation(model, text, ranked)
+            verdicts.append(_result(name, model, text))
+    return verdicts[0]
 
 
-@st.fragment
-def _explanation(model: Classifier, text: str, ranked: list[LabelScore]) -> None:
-    """Mark what drives the score of one label: the most telling one, or a chosen one."""
-    names = {row.label: row for row in ranked}
-    labels = list(names)
-    telling = most_telling(ranked).label
-    label = st.selectbox(
-        "What drives the score for",
-        labels,
-        index=labels.index(telling),
-        format_func=lambda label: f"{names[label].name} ({percent(names[label].score)})",
-        key=f"explained label {model.name} {telling} {labels}",  # another comment: its own label
+def _result(name: str, model: Classifier, text: str) -> str:
+    detector = _detector(name, shared_models().version(name), model)
+    foreign = foreign_language(text, detector) if detector else ""
+    other = other_reader(foreign, model) if foreign else None
+    if other and PageSettings.read().by_language and (reader := load_model(other)):
+        read = NAMES.get(foreign, "this language")
+        st.caption(in_markdown(f"Scored by {other}, which reads {read}."))
+        model, foreign = reader, ""
+    [language] = model.languages([text])
+    model = model.in_language(language)
+    with st.spinner("Scoring …"):
+        [scores], [characters] = model.score_beginnings([text])
+    if np.isnan(scores).any():
+        st.error(
+            "This model gave no valid scores for this comment; its weights may be damaged. "
+            "Choose another model."
+        )
+        return ""
+    if characters < len(text):
+        st.warning(
+            f"This comment expands to very many tokens; its first {characters:,} "
+            "characters were scored."
+        )
+    if foreign:
+        _offer_another(name, model, foreign, other)
+    elif language and (sentence := how_good(model, language)):
+        st.caption(in_markdown(sentence))
+    thresholds = session.thresholds(model.name)
+    verdict = show_comment(
+        model, text[:characters], scores, thresholds, announced=False, movable=True
     )
-    with st.spinner("Finding the words that matter …"):
-        explanation = explain(model, text, label)
-    if explanation is None:
-        st.caption("One word is too short to explain by its parts.")
-        return
-    if not explanation.whole:
-        st.caption("This comment is long. Its passage with the highest score:")
-    st.html(comment.marked(explanation))
-    if not explanation.strongest():
-        st.caption(f"No single {explanation.unit} changes this score by a point or more.")
-        return
-    st.caption(
-        f"Each {explanation.unit} was left out in turn. Solid underline: it raises the score. "
-        "Dotted underline: it lowers the score."
-    )
-    with st.expander("Show as a table"):
-        st.html(comment.effects_table(explanation))
+    if model.thresholds:
+        _presets(model)
+    return verdict
 
 
-def _samples(models: list[Classifier]) -> None:
+def _offer_another(name: str, model: Classifier, code: str, other: str | None) -> None:
+    """Warn of a language that the model does not read, and offer the one that does."""
+    st.warning(looks_foreign(code, read_by(model)), icon=":material/translate:")
+    if other:
+        st.button(
+            f"Use {other}",
+            icon=":material/translate:",
+            key=f"other {name}",
+            on_click=use_model,
+            args=(other,),
+            help="It reads this language. The choice holds on all pages.",
+        )
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _detector(name: str, version: State, _model: Classifier) -> LanguageDetector | None:
+    """Load the detector once per model."""
+    return detector_for(_model)
+
+
+def _presets(model: Classifier) -> None:
+    """Offer thresholds for all labels at once, and those in use as a file."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choose_preset(
+            presets_of(model),
+            session.thresholds(model.name),
+            f"preset {model.name}",
+            lambda chosen: session.set_thresholds(model.name, chosen),
+            "Or move the tick on a bar. Kept for this session, and used on File.",
+        )
+        if session.thresholds(model.name) and model.calibrated:
+            st.download_button(
+                "decision.json",
+                own_decision_file(model),
+                "decision.json",
+                "application/json",
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"file {model.name}",
+                help="Your thresholds. Replace the file of this name in the model's folder with "
+                "it, and the page, files and the HTTP service use them.",
+            )
+
+
+def _samples(name: str, model: Classifier) -> None:
     """List the sample comments with their two highest labels."""
-    if models:
-        with st.expander("Ten sample comments with their two highest scores"):
-            version = shared_models().version(models[0].name)
-            st.html(_sample_table(models[0].name, version, models[0]))
+    with st.expander("Ten sample comments with their two highest scores"):
+        st.html(_sample_table(name, shared_models().version(name), model))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -4,6 +4,7 @@ Each comes with a sentence for those who cannot see it.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import streamlit as st
@@ -13,43 +14,60 @@ BAR_COLOR = "#7389a6"
 THRESHOLD_COLOR = "#d9480f"
 MATRIX_NUMBERS = 12  # classes of a confusion matrix with numbers in its cells
 # Distinct for people with colour blindness (Okabe and Ito 2008), readable on both themes.
+LIGHT_TEXT, DARK_TEXT = "#1c2330", "#e8ecf2"  # as in .streamlit/config.toml
+LABEL_LINES = 9  # of text that fit above one another in a chart of over_epochs
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9"]
 
 
 def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None:
-    """Draw how the rows spread over the scores, with a line at the threshold.
+    """Draw how the rows spread over the scores, each bar with its count, a line at the threshold.
 
     The height is the square root of the count: rare high scores stay visible beside many low ones.
     """
     width = 1 / len(counts)
     bands = [
-        {"from": index * width, "to": (index + 1) * width, "rows": count}
+        {
+            "from": index * width,
+            "to": (index + 1) * width,
+            "middle": (index + 0.5) * width,
+            "rows": count,
+        }
         for index, count in enumerate(counts)
     ]
+    height = {
+        "field": "rows",
+        "type": "quantitative",
+        "scale": {"type": "sqrt"},
+        "axis": None,
+    }
+    x = {
+        "type": "quantitative",
+        "scale": {"domain": [0, 1], "padding": 6},
+        "axis": {"format": ".0%", "values": [0, 0.5, 1], "title": None, "grid": False},
+    }
     bars = {
         "mark": {"type": "bar", "color": BAR_COLOR},
         "encoding": {
-            "x": {
-                "field": "from",
-                "type": "quantitative",
-                "bin": {"binned": True},
-                "scale": {"domain": [0, 1]},
-                "axis": {"format": ".0%", "values": [0, 0.5, 1], "title": None, "grid": False},
-            },
+            "x": {**x, "field": "from", "bin": {"binned": True}},
             "x2": {"field": "to"},
-            "y": {
-                "field": "rows",
-                "type": "quantitative",
-                "scale": {"type": "sqrt"},
-                "axis": {"title": None, "tickCount": 3, "format": "~s"},
-            },
+            "y": height,
             "tooltip": [
                 {"field": "from", "title": "score from", "format": ".0%"},
                 {"field": "rows", "title": "rows", "format": ","},
             ],
         },
     }
-    layers: list[dict[str, Any]] = [{"data": {"values": bands}, **bars}]
+    numbers = {
+        "transform": [{"filter": "datum.rows > 0"}],
+        "mark": {"type": "text", "dy": -6, "fontSize": 10},
+        "encoding": {
+            "x": {**x, "field": "middle"},
+            "y": height,
+            "text": {"field": "rows", "format": "~s" if max(counts) > 9999 else ","},
+        },
+    }
+    data = {"data": {"values": bands}}
+    layers: list[dict[str, Any]] = [{**data, **bars}, {**data, **numbers}]
     if threshold is not None:
         layers.append(_rule("x", threshold))
     total = sum(counts)
@@ -125,12 +143,10 @@ def matrix(cells: Points, alt: str) -> None:
     st.vega_lite_chart(spec, alt=alt, width="content")
 
 
-def lines(
-    points: Points, x: str, y: str, alt: str, diagonal: bool = False, percent: bool = True
-) -> None:
-    """Draw one line per label. points: dictionaries with x, y and label."""
-    axis = {"format": ".0%"} if percent else {}
-    scale = {"domain": [0, 1]} if percent else {"zero": False}
+def lines(points: Points, x: str, y: str, alt: str) -> None:
+    """Draw one line per label. points: dictionaries with x, y, both shares, and label."""
+    axis = {"format": ".0%"}
+    scale = {"domain": [0, 1]}
     encoding = {
         "x": {"field": x, "type": "quantitative", "scale": scale, "axis": axis},
         "y": {"field": y, "type": "quantitative", "scale": scale, "axis": axis},
@@ -138,20 +154,124 @@ def lines(
         "order": {"field": "order", "type": "quantitative"},
         "tooltip": [{"field": name, "type": "nominal"} for name in ("label", x, y)],
     }
-    layers: list[dict[str, Any]] = []
-    if diagonal:
-        ends = [{x: 0, y: 0}, {x: 1, y: 1}]
-        layers.append(
-            {
-                "data": {"values": ends},
-                "mark": {"type": "line", "strokeDash": [4, 4], "color": "#8a8a8a"},
-                "encoding": {axis: encoding[axis] for axis in ("x", "y")},
-            }
-        )
     numbered = [{"order": index, **point} for index, point in enumerate(points)]
-    mark = {"type": "line", "point": diagonal or not percent, "strokeWidth": 2}
-    layers.append({"data": {"values": numbered}, "mark": mark, "encoding": encoding})
-    st.vega_lite_chart({"layer": layers, "height": 340}, alt=alt)
+    mark = {"type": "line", "strokeWidth": 2}
+    spec = {"data": {"values": numbered}, "mark": mark, "encoding": encoding, "height": 340}
+    st.vega_lite_chart(spec, alt=alt)
+
+
+def over_epochs(points: Points, value: str, alt: str, most: float | None = None) -> None:
+    """Draw one line per label over the epochs, named at the right end.
+
+    points: dictionaries with epoch, value and label. most: the highest possible value, if any.
+    """
+    low, high = fitting([point[value] for point in points], most)
+    latest = max(point["epoch"] for point in points)
+    last = {point["label"]: point[value] for point in points}  # of a label, the last one stays
+    heights = apart(list(last.values()), (high - low) / LABEL_LINES, high)
+    names = [
+        {"epoch": latest, "label": label, "at": at} for label, at in zip(last, heights, strict=True)
+    ]
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "scale": {"domain": [0, max(1, latest)], "nice": False},
+        "axis": {"tickMinStep": 1, "tickCount": 8, "format": "d", "grid": False, "title": None},
+    }
+    scale = {"domain": [low, high], "nice": False}
+    axis = {"tickCount": 4, "format": "~g", "title": None, "minExtent": 34}
+    line = {
+        "mark": {"type": "line", "point": {"size": 20}, "strokeWidth": 2},
+        "encoding": {
+            "x": x,
+            "y": {"field": value, "type": "quantitative", "scale": scale, "axis": axis},
+            "color": _by_label() | {"legend": None},
+            "tooltip": [
+                {"field": "label", "type": "nominal"},
+                {"field": "epoch", "type": "quantitative", "format": ".2~f"},
+                {"field": value, "type": "quantitative", "format": ".4~f"},
+            ],
+        },
+    }
+    text = {
+        "data": {"values": names},
+        "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 12, "color": text_color()},
+        "encoding": {
+            "x": x,
+            "y": {"field": "at", "type": "quantitative", "scale": scale, "axis": axis},
+            "text": {"field": "label", "type": "nominal"},
+        },
+    }
+    layers = [{"data": {"values": list(points)}, **line}, text]
+    st.vega_lite_chart({"layer": layers, "height": 200}, alt=alt)
+
+
+def text_color() -> str:
+    """The colour of text on the visitor's theme; Vega's own is black on both."""
+    return DARK_TEXT if st.context.theme.type == "dark" else LIGHT_TEXT
+
+
+def fitting(values: Sequence[float], most: float | None = None) -> tuple[float, float]:
+    """The ends of an axis around these values, with some room: equal ones are in its middle.
+
+    Neither end is below 0 nor above most: no loss and no metric is.
+    """
+    low, high = min(values), max(values)
+    room = max(0.08 * (high - low), 0.05 * abs(high), 1e-6)
+    top = high + room
+    return max(0.0, low - room), top if most is None else min(most, top)
+
+
+def apart(values: Sequence[float], distance: float, top: float) -> list[float]:
+    """Move values apart until each is that far from the next, none above top: lines of text."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    moved = list(values)
+    for lower, upper in pairwise(order):
+        moved[upper] = max(moved[upper], moved[lower] + distance)
+    for index in reversed(order):
+        moved[index] = min(moved[index], top)
+        top = moved[index] - distance
+    return moved
+
+
+def reliability(points: Points, alt: str) -> None:
+    """Draw the share of rows that carry a label over their score, and how many rows there are.
+
+    points: dictionaries with score, share with the label, and rows.
+    """
+    shares = {"domain": [0, 1], "nice": False}
+    axis = {"format": ".0%", "values": [0, 0.5, 1], "title": None}
+    x = {"field": "score", "type": "quantitative", "scale": shares, "axis": axis}
+    share = {"field": "share with the label", "type": "quantitative", "scale": shares}
+    tooltip = [
+        {"field": "score", "type": "quantitative", "format": ".1%"},
+        {"field": "share with the label", "type": "quantitative", "format": ".1%"},
+        {"field": "rows", "type": "quantitative", "format": ","},
+    ]
+    # Square roots: few rows with high scores stay visible beside many low ones.
+    most = max((point["rows"] for point in points), default=0) or 1
+    counted = [{**point, "height": 0.4 * (point["rows"] / most) ** 0.5} for point in points]
+    bars = {
+        "mark": {"type": "bar", "size": 9, "color": "#8a8a8a", "opacity": 0.35},
+        "encoding": {
+            "x": x,
+            "y": {"field": "height", "type": "quantitative", "scale": shares},
+            "tooltip": tooltip,
+        },
+    }
+    diagonal = {
+        "data": {"values": [{"at": 0}, {"at": 1}]},
+        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": "#8a8a8a"},
+        "encoding": {
+            name: {"field": "at", "type": "quantitative", "scale": shares} for name in ("x", "y")
+        },
+    }
+    line = {
+        "mark": {"type": "line", "point": {"size": 30}, "color": COLORS[0], "strokeWidth": 2},
+        "encoding": {"x": x, "y": {**share, "axis": axis}, "tooltip": tooltip},
+    }
+    layers = [bars, diagonal, line]
+    st.vega_lite_chart({"data": {"values": counted}, "layer": layers, "height": 150}, alt=alt)
 
 
 def trade_off(points: Points, threshold: float, alt: str) -> None:

@@ -13,6 +13,16 @@ SAMPLES = (
     "What a brilliant idea. Let's ask the arsonist to inspect the smoke detectors, too.",
 )
 
+NAMES = (
+    "Praise", "Criticism", "Insult", "Swearing", "Threat", "Quoted insult", "Identity",
+    "Go back", "Bloody bus", "Irony",
+)  # fmt: skip
+EXAMPLES = dict(zip(NAMES, SAMPLES, strict=True))
+"""The samples by a word or two each."""
+
+FIRST = 2
+"""Which sample is scored when the page opens."""
+
 HARMS = """
 - **Not a moderator on its own.** It helps a person decide what to read first. Do not block anyone
   or remove a comment on a score alone.

@@ -1,4 +1,4 @@
-"""Text of visitors and files, made harmless for where it is shown; ui/html.py has the HTML."""
+"""Text of visitors and files, made harmless for where it is shown; ui/markup.py has the HTML."""
 
 import re
 

@@ -1,7 +1,9 @@
 """The Score page: one comment's scores, in bars, in words, and explained."""
 
+import ast
+import json
 import re
-from dataclasses import replace
+import shlex
 from html import unescape
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from comment_toxicity import load_classifier
 from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import ModelError
-from tests.pages.standins import Choice, FixedScores, WordCounts, html, shown, visit
-from ui.examples import SAMPLES
+from tests.pages.standins import Choice, FixedScores, WordCounts, button, html, shown, visit
+from ui.code import programs
+from ui.examples import EXAMPLES, FIRST, SAMPLES
+from ui.footer import footer
 
 TYPED = "what a visitor typed"
 
@@ -21,32 +25,32 @@ def submit(page, text):
 
 
 def bars(page):
-    """The bars' HTML, or nothing where there is no result."""
-    found = re.search(
-        r'<div class="tox-sentence".*?(?=<div class="tox-marked|\Z)', html(page), re.S
-    )
+    """The result's HTML, or nothing where there is no result."""
+    found = re.search(r'<div class="tox-sentence".*', html(page), re.S)
     return found.group() if found else ""
 
 
-def test_six_bars_are_shown_highest_score_first(serve):
+def names_and_scores(written):
+    return re.findall(r'<div class="line"><span>(.*?)</span> <span>(.*?)</span>', written)
+
+
+def test_flagged_labels_are_bars_and_the_others_one_line_highest_score_first(serve):
     page = submit(serve(a=FixedScores()), "you fool")
-    assert re.findall(r'<div class="line"><span>(.*?)</span> <span>(.*?)</span>', bars(page)) == [
-        ("insult", "93 %"),
-        ("toxic", "81 %"),
-        ("obscene", "31 %"),
-        ("identity hate", "12 %"),
-        ("severe toxic", "2 %"),
+    shown, folded = bars(page).split("<details")
+    assert names_and_scores(shown) == [("insult", "93 %"), ("toxic", "81 %")]
+    assert "<summary>four others, the highest obscene with 31 %</summary>" in folded
+    assert names_and_scores(folded) == [
+        ("obscene", "31 %"), ("identity hate", "12 %"), ("severe toxic", "2 %"),
         ("threat", "under 1 %"),
-    ]
+    ]  # fmt: skip
 
 
 def test_each_bar_carries_its_threshold_as_a_mark_and_in_words(serve):
     page = submit(serve(a=FixedScores()), "you fool")
-    assert re.findall(r'class="mark" style="left: (.*?)%', bars(page)) == [
+    assert re.findall(r'class="mark" style="left: (.*?)%', bars(page))[:6] == [
         "50.00", "50.00", "50.00", "30.00", "30.00", "20.00"
     ]  # fmt: skip
-    assert bars(page).count("flagged: reaches its threshold of 50 %") == 2
-    assert "below its threshold of 20 %" in bars(page)
+    assert "flagged from 20 %" in bars(page)
 
 
 def test_each_bar_has_the_meaning_of_its_label(serve):
@@ -54,17 +58,34 @@ def test_each_bar_has_the_meaning_of_its_label(serve):
     assert "demeans a person or a group" in bars(page)
 
 
-def test_the_verdict_is_shown_with_the_bars(serve):
-    page = submit(serve(a=FixedScores()), "you fool")
-    assert "Flagged as insult and toxic; the other four are below their thresholds." in bars(page)
+def test_the_verdict_comes_first_then_the_comment_then_the_bars(serve):
+    written = html(submit(serve(a=FixedScores()), "you fool"))
+    order = ["Likely insulting and toxic.", 'class="tox-marked"', 'class="tox-bars"', "<details"]
+    assert sorted(order, key=written.index) == order
 
 
-def test_a_fresh_page_names_its_model_and_shows_no_result(serve):
-    page = serve(first=FixedScores(), second=FixedScores())
+def test_where_nothing_is_flagged_the_nearest_label_is_named_and_has_the_bar(serve):
+    model = FixedScores({"a": 0.5, "b": 0.1}, [0.3, 0.08])
+    shown = bars(submit(serve(a=model), "hello you"))
+    assert "Nothing flagged." in shown
+    assert "Nearest: b, 8 % (flagged from 10 %)" in shown
+    assert names_and_scores(shown)[0] == ("b", "8 %")
+
+
+def test_the_colour_warns_of_a_flag_alarms_at_a_high_score_and_leaves_a_harmless_class(serve):
+    model = FixedScores({"a": 0.2, "b": 0.2, "ham": 0.2, "c": 0.2}, [0.9, 0.3, 0.8, 0.1])
+    tones = re.findall(r'role="listitem" class="(\w+)"', bars(submit(serve(a=model), "you fool")))
+    assert tones[:4] == ["high", "chosen", "flagged", "plain"]
+
+
+def test_a_fresh_page_names_its_model_and_has_scored_a_sample(serve):
+    model = FixedScores()
+    page = serve(first=model, second=FixedScores())
     picker = page.selectbox(key="model")
     assert picker.value == "first"
     assert picker.options[:2] == ["first · in models/", "second · in models/"]
-    assert not bars(page)
+    assert page.text_area(key="comment").value == SAMPLES[FIRST]
+    assert "Likely insulting and toxic." in bars(page)
     assert not page.info
 
 
@@ -78,7 +99,7 @@ def test_the_four_listed_hub_models_can_be_chosen(serve):
 def test_a_blank_comment_shows_one_hint(serve, text):
     page = submit(serve(a=FixedScores()), text)
     assert [info.value for info in page.info] == [
-        "Nothing to score yet. Type or paste a comment above."
+        "Nothing to score yet. Type or paste a comment, or take an example."
     ]
     assert not bars(page)
 
@@ -111,11 +132,12 @@ def test_a_comment_reaches_the_model_as_it_is_and_the_page_as_text_only(serve, t
     assert not page.exception
     assert text in model.asked
     assert page.text_area(key="comment").value == text
-    marked = re.search(r'<div class="tox-marked"[^>]*>(.*?)</div>', html(page), re.S)
-    rest = shown(page)
-    if marked:
-        assert not re.search(r"<(?!/?mark)|[\x00-\x08\x1b]", marked[1])
-        rest = html(page).replace(marked[0], "")
+    rest = html(page)
+    written = re.findall(r'<div class="tox-(?:marked|decided)[^>]*>(.*?)</div>', rest, re.S)
+    assert written
+    for piece in written:
+        assert not re.search(r"<(?!/?mark)|[\x00-\x08\x1b]", piece)
+        rest = rest.replace(piece, "")
     assert "xyzzy" not in rest
     assert not any("xyzzy" in element.value for element in [*page.markdown, *page.caption])
 
@@ -123,7 +145,7 @@ def test_a_comment_reaches_the_model_as_it_is_and_the_page_as_text_only(serve, t
 def test_html_in_a_label_name_is_escaped(serve):
     page = submit(serve(a=FixedScores({"<img src=x>": 0.5, "b": 0.5}, [0.9, 0.1])), "hello")
     assert "<img" not in bars(page)
-    assert "Flagged as <img src=x>; the other label" in unescape(bars(page))
+    assert "Likely: <img src=x>." in unescape(bars(page))
 
 
 def test_a_model_is_loaded_once_whatever_is_typed_and_by_whom(serve, monkeypatch):
@@ -148,7 +170,7 @@ def test_the_same_comment_is_scored_again_rather_than_cached(serve):
 
 def test_a_comment_that_makes_the_model_fail_does_not_reach_the_log(serve, caplog, capfd):
     class Failing(FixedScores):
-        def score(self, texts):
+        def score(self, texts, languages=None):
             if TYPED in texts:
                 raise RuntimeError("out of memory")
             return super().score(texts)
@@ -161,53 +183,46 @@ def test_a_comment_that_makes_the_model_fail_does_not_reach_the_log(serve, caplo
 def test_another_model_scores_the_comment_that_is_there(serve):
     page = submit(serve(six=FixedScores(name="six"), two=Choice("two")), "lovely day")
     page.selectbox(key="model").select("two").run()
-    assert "Most likely positive." in bars(page)
+    assert "Likely positive." in bars(page)
     assert 'class="mark"' not in bars(page)
     assert any("not calibrated" in text.value for text in page.caption)
-    assert any("add up to 100 %" in text.value for text in page.caption)
 
 
 def test_two_models_are_shown_side_by_side(serve):
     page = submit(serve(six=FixedScores(name="six"), two=Choice("two")), "lovely day")
     page.selectbox(key="second model").select("two").run()
-    assert "Flagged as insult and toxic" in html(page)
-    assert "Most likely positive." in html(page)
+    assert "Likely insulting and toxic." in html(page)
+    assert "Likely positive." in html(page)
     assert {"**six**", "**two**"} <= {text.value for text in page.markdown}
 
 
-def test_the_words_that_drive_the_score_are_marked_and_listed(serve):
-    page = submit(serve(a=WordCounts("fool")), "you fool, you")
-    assert '<mark class="up" style="--strength: 60%">fool,</mark>' in html(page)
-    table = html(page).split('<table class="tox-table">')[1]
-    assert re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", table)[3:6] == [
-        "fool,", "+30 points", "under 1 %"
-    ]  # fmt: skip
+def test_the_words_that_decide_are_marked_and_said_in_a_sentence(serve):
+    page = submit(serve(a=WordCounts("fool", also=0.3)), "you fool, you")
+    assert '<mark style="--strength: 60%">fool</mark>, you' in html(page)
+    assert "Mainly ‘fool’: toxic 60 % → 30 % without it." in html(page)
 
 
-def test_another_label_can_be_explained(serve):
-    page = submit(serve(a=WordCounts("fool")), "you fool, you")
-    choice = next(box for box in page.selectbox if box.label == "What drives the score for")
-    assert choice.value == "toxic"
-    choice.select("insult").run()
-    assert "<mark" not in html(page)
-    assert any("No single word changes" in text.value for text in page.caption)
+def test_words_for_a_harmless_class_are_not_marked_as_a_warning(serve):
+    page = submit(serve(a=Choice("a")), "lovely day")
+    assert 'class="tox-marked harmless"' in html(page)
+    assert 'class="chosen"' in html(page)
 
 
-def test_each_comment_is_explained_by_its_own_most_telling_label(serve):
-    model = FixedScores({"a": 0.5, "b": 0.1}, [0.9, 0.11])
-    page = submit(serve(a=model), "one two")
-    model.scores = [0.9, 0.8]  # the same order, but b is further over its threshold
-    submit(page, "three four")
-    choice = next(box for box in page.selectbox if box.label == "What drives the score for")
-    assert choice.value == "b"
+def test_a_low_score_is_not_explained_and_the_comment_stays_unmarked(serve):
+    model = FixedScores({"a": 0.5}, [0.02])
+    page = submit(serve(a=model), "one two three")
+    assert model.asked.count("one three") == 0
+    assert ">one two three</div>" in html(page)
+    assert "tox-decided" not in html(page)
 
 
-def test_markdown_in_the_criterion_of_a_model_is_escaped(serve):
-    model = FixedScores()
-    model.decision = replace(model.decision, criterion="![x](https://example.org/x.png)")
-    page = submit(serve(a=model), "hello you")
-    assert any(r"\!\[x\]" in text.value for text in page.caption)
-    assert not any("![x](" in text.value for text in page.caption)
+def test_of_a_long_comment_what_is_around_the_marked_words_is_shown(serve):
+    plain = "It goes on and on, and never ends. " * 20
+    page = submit(serve(a=WordCounts("fool", also=0.3)), f"{plain}You fool. {plain}")
+    [shown] = re.findall(r'<div class="tox-marked"[^>]*>(.*?)</div>', html(page), re.S)
+    assert "fool</mark>" in shown
+    assert len(shown) < 500
+    assert shown.count(" … ") == 2
 
 
 def test_a_comment_that_begins_with_a_megabyte_of_blanks_shows_a_hint(serve):
@@ -227,16 +242,29 @@ def test_nan_scores_are_blamed_on_the_model_and_not_on_the_comment(serve):
 def test_a_model_with_one_label_has_one_bar(serve):
     page = submit(serve(a=FixedScores({"spam": 0.5}, [0.9])), "hello you")
     assert not page.exception
-    assert "Flagged as spam." in bars(page)
+    assert "Likely: spam." in bars(page)
+    assert "<details" not in bars(page)
     assert html(page).count("spam 90 %</td>") == len(SAMPLES)
 
 
-def test_a_sample_fills_the_comment_and_is_scored(serve):
-    model = FixedScores()
-    page = serve(a=model)
-    page.selectbox(key="sample").select(SAMPLES[2]).run()
-    assert page.text_area(key="comment").value == SAMPLES[2]
-    assert "insult" in bars(page)
+def test_an_example_fills_the_comment_is_scored_and_stays_lit_until_it_is_changed(serve):
+    page = serve(a=FixedScores())
+    examples = page.pills(key="example")
+    assert examples.value == list(EXAMPLES)[FIRST]
+    examples.set_value("Criticism").run()
+    assert page.text_area(key="comment").value == SAMPLES[1]
+    assert SAMPLES[1][:40] in bars(page)
+    submit(page, SAMPLES[1] + " Really.")
+    assert page.pills(key="example").value is None
+
+
+def test_the_browser_is_told_which_text_the_result_is_for(serve):
+    page = submit(serve(a=FixedScores()), "you fool")
+    sent = [json.loads(each.proto.json) for each in page.get("bidi_component")]
+    [live] = [data for data in sent if "scored" in data]
+    assert live["scored"] == "you fool"
+    assert live["said"] == "Likely insulting and toxic."
+    assert "“you fool…”" in live["outdated"]
 
 
 def test_all_ten_samples_are_listed_with_their_two_highest_scores(serve):
@@ -294,4 +322,77 @@ def test_thresholds_chosen_in_the_session_replace_those_of_the_model(serve):
     page = serve(a=FixedScores())
     page.session_state["thresholds"] = {"a": {"insult": 0.95, "toxic": 0.95, "obscene": 0.3}}
     submit(page, "you fool")
-    assert "Flagged as obscene; the other five" in bars(page)
+    assert "Worth a look: obscene (31 %)." in bars(page)
+
+
+def test_a_comment_that_is_hardly_english_gets_a_sentence_before_its_scores(serve):
+    page = submit(serve(a=FixedScores()), "你这个白痴")
+    assert [warning.value for warning in page.warning] == [
+        "This looks like Chinese. The model reads English only: its scores mean nothing here."
+    ]
+    assert "Likely insulting" in bars(page)
+    assert not submit(page, "You are an idiot.").warning
+
+
+@pytest.fixture
+def bilingual(tmp_path, monkeypatch):
+    """A model that reads Chinese too, beside the others."""
+    folder = tmp_path / "models" / "many"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlanguage:\n- en\n- zh\n---\n")
+    labels = dict(enumerate(FixedScores().labels))
+    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
+    monkeypatch.setenv("COMMENT_TOXICITY_MODELS", str(tmp_path / "models"))
+    many = FixedScores(name="many", scores=[0.01] * len(labels))
+    many.reads = ["en", "zh"]
+    return many
+
+
+def test_a_model_that_reads_the_language_is_offered(serve, bilingual):
+    page = submit(serve(a=FixedScores(), many=bilingual), "你这个白痴")
+    button(page, "Use many").click().run()
+    assert page.selectbox(key="model").value == "many"
+    assert not page.warning
+
+
+def test_the_operator_can_let_a_model_that_reads_the_language_answer(serve, bilingual, monkeypatch):
+    monkeypatch.setenv("TOXICITY_BY_LANGUAGE", "1")
+    page = submit(serve(a=FixedScores(), many=bilingual), "你这个白痴")
+    assert not page.warning
+    assert any("which reads Chinese" in caption.value for caption in page.caption)
+    assert "Likely" not in bars(page)
+    assert page.selectbox(key="model").value == "a"
+    assert "Likely insulting" in bars(submit(page, "You are an idiot."))
+
+
+def test_a_second_model_with_other_labels_says_so_in_the_list():
+    options = visit().selectbox(key="second model").options
+    [sentiment] = [option for option in options if option.startswith("sentiment-minilm")]
+    assert "· other labels: negative" in sentiment
+
+
+def test_a_model_of_another_task_is_not_compared_without_a_word(serve):
+    page = submit(serve(six=FixedScores(name="six"), two=Choice("two")), "lovely day")
+    second = page.selectbox(key="second model")
+    assert sum(option.endswith("· sentiment, not toxicity") for option in second.options) == 3
+    second.select("two").run()
+    assert "another question (negative, positive)" in page.info[0].value
+
+
+def test_the_programs_hold_the_comment_as_it_is_and_can_be_run():
+    text = """It's "odd"; $(touch x) `y` \\ é"""
+    code = {title: code for title, (code, _) in programs(text, "runs/a", "http://host:1").items()}
+    assert shlex.split(code["curl"])[:2] == ["curl", "http://host:1/v1/score"]
+    assert json.loads(shlex.split(code["curl"])[3]) == {"texts": [text]}
+    for title in ("Python", "Perspective client"):
+        strings = [node.value for node in ast.walk(ast.parse(code[title]))
+                   if isinstance(node, ast.Constant)]  # fmt: skip
+        assert text in strings
+    assert "load_classifier('runs/a')" in ast.unparse(ast.parse(code["Python"]))
+    assert "http://host:1/$discovery/rest" in code["Perspective client"]
+
+
+def test_every_page_ends_with_links_and_no_page_is_named_that_is_not_known():
+    assert "openapi.json" in footer("")
+    assert footer("").count("<a ") == 1
+    assert 'href="https://host/us/it/issues"' in footer("https://host/us/it")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ui.html import in_html, table
+from ui.markup import in_html, table
 from ui.text import in_markdown, shortened, without_images
 
 
