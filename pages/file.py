@@ -1,74 +1,105 @@
-"""File: score all comments of a file, look at the result, and download it."""
+"""File: score all comments of a file, review the result, and download it."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from comment_toxicity.errors import UserError
+from comment_toxicity.files.read import input_format
 from ui import session
-from ui.downloads import links
+from ui.downloads import Offer, links
 from ui.files.ask import ask_for_column, ask_for_upload
-from ui.files.explore import browse, choose_thresholds
+from ui.files.decide import show_decisions
+from ui.files.desk import ORDER, SHOW, Rows, choose_rows, show_rows
+from ui.files.export import write_scored
 from ui.files.job import FileJob
+from ui.files.kept import JOB, SOURCE, find_again, forget, keep, workspace_of_file
 from ui.files.labelled import can_measure, label_columns, report_on
-from ui.files.upload import Source, save_lines
+from ui.files.preview import Preview, preview
+from ui.files.reread import WINDOWS, look_without_header, reread
+from ui.files.scored_file import ScoredFile
+from ui.files.thresholds import choose_thresholds, show_spread
+from ui.files.upload import PASTED, Source, save_lines
+from ui.markup import paragraph, rows_table
 from ui.messages import show_error, show_needs_full_installation
 from ui.picker import load_model, pick_model
 from ui.report import show_report
+from ui.style import WIDE
 from ui.text import in_markdown
 from ui.words import size_of
 from ui.workspace import workspace
 
-SOURCE, JOB, UPLOADS = "source", "file job", "uploads"
-UPLOAD, PASTE = "Upload a file", "Paste lines"
+UPLOADS, PREVIEW = "uploads", "first rows"
 ROWS_MEASURED_AT_ONCE = 50_000
 MOST_REASONS = 5
 
 
 def main() -> None:
     """Lay out the page: what to score, then its progress, then the result."""
-    st.title("Score a file", anchor=False)
-    st.write(
-        "Upload comments and get them back with one score per label. The file is kept only while "
-        "you work on it here."
-    )
+    found = find_again()
+    keep()
     source: Source | None = st.session_state.get(SOURCE)
     job: FileJob | None = st.session_state.get(JOB)
+    if job is not None and job.result is not None and job.progress.state == "done":
+        st.html(WIDE)
+        _review(job)
+        return
+    st.title("Review a file", anchor=False)
+    if not found:
+        st.info(
+            "That file is no longer on this server: it was discarded, or its page was closed for "
+            "some minutes. Upload it again."
+        )
     if source is None:
+        st.write(
+            "Upload comments, read them beside their scores, and get them back with one score per "
+            "label. The file is kept only while you work on it here."
+        )
         _ask_for_comments()
     elif job is None or job.progress.state in ("cancelled", "failed"):
         _ask_how(source, job)
-    elif not job.progress.over:
-        _follow(job)
     else:
-        _show_result(job)
+        _follow(job)
 
 
 def _ask_for_comments() -> None:
-    choice = st.segmented_control("Comments from", [UPLOAD, PASTE], default=UPLOAD, required=True)
-    try:
-        source = ask_for_upload(UPLOADS) if choice == UPLOAD else _pasted()
-    except UserError as error:
-        show_error(error)
-        return
-    if source:
-        st.session_state[SOURCE] = source
+    left, right = st.columns(2, gap="large")
+    with left:
+        try:
+            source = ask_for_upload(UPLOADS, look=look_without_header)
+        except UserError as error:
+            show_error(error)
+            source = None
+    with right, st.form("paste", border=False):
+        text = st.text_area("Or paste comments, one per line", height=120)
+        asked = st.form_submit_button("Use these lines")
+        try:
+            pasted = save_lines(text or "", workspace().new_folder()) if asked else None
+        except UserError as error:
+            show_error(error)
+            pasted = None
+    if source or pasted:
+        st.session_state[SOURCE] = source or pasted
         st.rerun()
-
-
-def _pasted() -> Source | None:
-    with st.form("paste", border=False):
-        text = st.text_area("One comment per line", height=200)
-        asked = st.form_submit_button("Use these lines", type="primary")
-    return save_lines(text or "", workspace().new_folder()) if asked else None
 
 
 def _ask_how(source: Source, failed: FileJob | None) -> None:
     with st.container(border=True):
-        st.markdown(f"**{in_markdown(source.name)}** · {size_of(source.path)}")
+        about = f"**{in_markdown(source.name)}** · {size_of(source.path)}"
+        read = _preview(source)
+        st.markdown(f"{about} · {read.in_words()}" if read else about)
+        table = st.container()
         left, right = st.columns(2)
         with left:
             column = ask_for_column(source)
         with right:
             name = pick_model()
+        if read:
+            table.html(rows_table(read.columns, read.first, column))
+        _how_it_was_read(source, read)
         with st.container(horizontal=True):
             pressed = st.button("Score the file", type="primary", icon=":material/play_arrow:")
             st.button("Start over", on_click=_forget)
@@ -78,9 +109,57 @@ def _ask_how(source: Source, failed: FileJob | None) -> None:
         else:
             st.info("Cancelled. Nothing was kept.")
     if pressed and (model := load_model(name)):
-        mine = workspace()
-        st.session_state[JOB] = FileJob(source, column, model, mine.new_folder(), mine.ended)
+        mine = workspace_of_file()
+        job = FileJob(source, column, model, mine.new_folder(), mine.ended, languages=True)
+        own = session.thresholds(model.name)
+        job.chosen = {label: own[label] for label in job.thresholds if label in own}
+        st.session_state[JOB] = job
         st.rerun()
+
+
+def _preview(source: Source) -> Preview | None:
+    """The file's first rows, read once; None, and why, where they cannot be read."""
+    about = (source.path, source.header, source.encoding)
+    known = st.session_state.get(PREVIEW)
+    if known is None or known[0] != about:
+        try:
+            with st.spinner("Reading the file …"):
+                known = (about, preview(source))
+        except UserError as error:
+            show_error(error)
+            return None
+        st.session_state[PREVIEW] = known
+    return known[1]
+
+
+def _how_it_was_read(source: Source, read: Preview | None) -> None:
+    """Let the visitor say that a CSV has no header, or is in Windows' encoding."""
+    if input_format(str(source.path)) != "csv" or source.path.name == PASTED:
+        return
+    header, encoding = source.header, source.encoding
+    with st.container(horizontal=True):
+        header = st.toggle(
+            "The first row is a header",
+            source.header,
+            key=f"header {source.folder.name}",
+            help="Turn this off if it is a comment: then it is scored, too.",
+        )
+        if (read and read.not_utf8) or source.encoding:
+            windows = st.toggle(
+                "Windows-1252 (Western European)",
+                bool(source.encoding),
+                key=f"encoding {source.folder.name}",
+                help="Turn this on if the rows above show � in place of letters.",
+            )
+            encoding = WINDOWS if windows else ""
+    if (header, encoding) == (source.header, source.encoding):
+        return
+    try:
+        st.session_state[SOURCE] = reread(source, header, encoding)
+    except UserError as error:
+        show_error(error)
+        return
+    st.rerun()
 
 
 @st.fragment(run_every=0.5)
@@ -95,62 +174,98 @@ def _follow(job: FileJob) -> None:
         st.button("Cancel", on_click=job.cancel, icon=":material/stop:")
 
 
-def _show_result(job: FileJob) -> None:
+@st.fragment
+def _review(job: FileJob) -> None:
+    """The desk: all that depends on the thresholds and on the row that is looked at."""
     scored = job.result
     if scored is None:
         return
-    flagged = int(scored.flags(job.thresholds).any(axis=1).sum())
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.title(in_markdown(job.source.name), anchor=False, width="content")
+        figures = st.container(width="content")
+        if st.button("Start over", icon=":material/delete:"):
+            _ask_to_discard(job)
+    flags = choose_thresholds(job, scored)
+    figures.html(_figures(job, scored, flags))
+    rows = choose_rows(job, scored, flags)
+    show_rows(job, scored, rows, flags)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _downloads(job, scored, rows, flags)
+        show_spread(job, scored)
+    show_decisions(job, flags)
+    _notes(job, scored)
+    if label_columns(scored.columns, scored.labels, job.single_label, job.model_name):
+        st.subheader("Report", anchor=False)
+        st.write("The file has label columns, so the model can be measured on it.")
+        _report(job, job.limits)
+
+
+def _figures(job: FileJob, scored: ScoredFile, flags: NDArray[np.bool_]) -> str:
+    figures = [f"{scored.rows:,} rows"]
+    if not job.single_label:
+        figures.append(f"{int(flags.any(axis=1).sum()):,} flagged")
     unscored = scored.rows - int(scored.scored.sum())
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("rows", f"{scored.rows:,}", width="content")
-        if not job.single_label:
-            own = "At the model's own thresholds, as in the downloads."
-            st.metric("flagged", f"{flagged:,}", width="content", help=own)
-        st.metric("not scored", f"{unscored:,}", width="content")
-        st.metric("rows/s", f"{job.progress.rate:,.0f}", width="content")
+    foreign = int(job.foreign.sum()) if job.foreign is not None else 0
+    figures += [f"{unscored:,} not scored"] * bool(unscored)
+    figures += [f"{foreign:,} in other languages"] * bool(foreign)
+    return paragraph(" · ".join(figures), "figures")
+
+
+def _downloads(job: FileJob, scored: ScoredFile, rows: Rows, flags: NDArray[np.bool_]) -> None:
+    """Offer the rows shown, and all rows; both in the format that came in."""
+    wanted = np.zeros(scored.rows, dtype=bool)
+    wanted[rows] = True
+    layout, name = job.layout, f"{job.source.path.stem}-scored{job.layout.suffix}"
+
+    def write(which: NDArray[np.bool_] | None) -> Callable[[Path], None]:
+        return lambda path: write_scored(scored, path, layout, flags, which)
+
+    everything = Offer(job.folder, "all", write(None))
+    at = "" if job.single_label else ", flags at these thresholds"
+    offers = [(everything, name, f"Download all{at}")]
+    if len(rows) < scored.rows:
+        part = Offer(job.folder, "shown", write(wanted))
+        title = f"Download the {len(rows):,} row{'s' * (len(rows) != 1)} shown"
+        offers.insert(0, (part, name.replace("-scored", "-shown"), title))
+    st.html(links(offers))
+
+
+def _notes(job: FileJob, scored: ScoredFile) -> None:
+    """What to know about the scores and the downloads."""
     reasons = [
-        f"{rows:,} × {in_markdown(reason)}" for reason, rows in scored.unscored_reasons().items()
+        f"{rows:,} row{'s' * (rows != 1)} skipped: {in_markdown(reason)}"
+        for reason, rows in scored.unscored_reasons().items()
     ]
     if reasons:
-        more = f", and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
-        st.caption(f"Not scored: {', '.join(reasons[:MOST_REASONS])}{more}")
+        more = f"; and {len(reasons) - MOST_REASONS} other reasons" * (len(reasons) > MOST_REASONS)
+        st.caption("; ".join(reasons[:MOST_REASONS]) + more)
     if in_part := scored.scored_in_part():
         st.caption(
             f"{in_part:,} comments are very long, so only their beginnings were scored. The column "
             "“reason” says how much of each."
         )
-    name = f"{job.source.path.stem}-scored"
-    csv = (job.csv, f"{name}.csv", "Download CSV")
-    parquet = (scored.path, f"{name}.parquet", "Download Parquet")
-    st.html(links([csv, parquet] if job.csv.exists() else [parquet]))
-    own = "the labels at or above the model's own thresholds"
-    flags = "the most likely class" if job.single_label else own
+    flags = "the most likely class" if job.single_label else "the labels at these thresholds"
+    formulas = (
+        " Cells that a spreadsheet would read as formulas begin with an apostrophe."
+        * job.layout.is_csv
+    )
     st.caption(
-        f"Scored with {in_markdown(job.model_name)}. The flags column holds {flags}. In the CSV, "
-        "cells that a spreadsheet would read as formulas begin with an apostrophe."
+        f"Scored with {in_markdown(job.model_name)}, {job.progress.rate:,.0f} rows/s. Downloads "
+        f"are {in_markdown(job.layout.in_words)}, as the file was. Their column “flags” holds "
+        f"{flags}.{formulas}"
     )
     for note in job.notes:
         st.caption(in_markdown(note))
-    st.button("Start over", on_click=_forget)
-    _explore(job)
 
 
-@st.fragment
-def _explore(job: FileJob) -> None:
-    """What depends on the thresholds: counts, rows, and the report."""
-    scored = job.result
-    if scored is None:
-        return
-    st.subheader("Thresholds" if job.thresholds else "Classes", anchor=False)
-    initial = {**job.thresholds, **session.thresholds(job.model_name)} if job.thresholds else {}
-    key = scored.path.parent.name
-    thresholds = choose_thresholds(scored, initial, job.model_name, key)
-    st.subheader("Rows", anchor=False)
-    browse(scored, scored.flags(thresholds), job.model_name, key)
-    if label_columns(scored.columns, scored.labels, job.single_label, job.model_name):
-        st.subheader("Report", anchor=False)
-        st.write("The file has label columns, so the model can be measured on it.")
-        _report(job, thresholds)
+@st.dialog("Discard this file?")
+def _ask_to_discard(job: FileJob) -> None:
+    decisions = f", with your {len(job.decisions):,} decisions" * bool(job.decisions)
+    st.write(
+        f"{in_markdown(job.source.name)} and its scores are deleted from this server{decisions}."
+    )
+    if st.button("Discard", type="primary", on_click=_forget):
+        st.rerun()
 
 
 def _report(job: FileJob, thresholds: dict[str, float]) -> None:
@@ -174,13 +289,12 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
 
 
 def _forget() -> None:
-    """Discard the file and its result."""
-    job: FileJob | None = st.session_state.pop(JOB, None)
-    if job:
-        job.discard()
-    source: Source | None = st.session_state.pop(SOURCE, None)
-    if source:
-        workspace().discard(source.path.parent)
+    """Discard the file and its result, and begin again."""
+    forget()
+    st.session_state.pop(PREVIEW, None)
+    for key in (SHOW, ORDER):
+        st.session_state.pop(key, None)
+    st.query_params.clear()
 
 
 main()

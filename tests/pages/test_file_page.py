@@ -1,37 +1,54 @@
 """The File page: a file in, scores out."""
 
-import errno
 import gc
 import io
+import json
 import re
 import threading
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
 
-from tests.pages.standins import Choice, FixedScores, button, html
-from ui.downloads import _offered
+from comment_toxicity.errors import DataError
+from comment_toxicity.service.feedback import FeedbackStore
+from tests.pages.standins import PAGES, Choice, FixedScores, WordCounts, button, html
+from ui import corrections
+from ui.downloads import route
 from ui.files import job
 from ui.files import upload as uploads
+from ui.files.decisions import write_training_table
 from ui.files.job import FileJob
-from ui.files.upload import save_lines
+from ui.files.kept import KEPT, SOURCE
+from ui.files.upload import look_into, save_lines
 
 CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
 
 
-class Flags(FixedScores):
+class WithFlags:
     """FixedScores with what scoring a file needs of a model."""
 
-    def score(self, texts):
+    def score(self, texts, languages=None):
         return super().score([text or "" for text in texts])
 
-    def flags(self, row):
+    def flags(self, row, language=None):
         return [n for n, v in zip(self.labels, row, strict=True) if v >= self.thresholds.get(n, 2)]
 
     @property
     def weights_file(self):
         return self.folder.weights
+
+
+class Flags(WithFlags, FixedScores):
+    pass
+
+
+class WithWords(WithFlags, WordCounts):
+    pass
 
 
 @pytest.fixture
@@ -63,31 +80,175 @@ def upload(page, content=CSV, name="mine.csv"):
     return page
 
 
+def rows_of_figures(page):
+    return re.search(r'tox-figures">([^<]*)', html(page))[1]
+
+
+def downloads(page):
+    """What each download holds, by the name of its file."""
+    found = {}
+    client = TestClient(Starlette(routes=[route()]))
+    for link, name in re.findall(r'href="(/downloads/[^/]+/([^"]+))"', html(page)):
+        found[name] = client.get(link).content.decode("utf-8-sig")
+    return found
+
+
+def read_as(page):
+    return next(each.value for each in page.markdown if " · " in each.value)
+
+
+def start_over(page):
+    button(page, "Start over").click().run()
+    return button(page, "Discard").click().run()
+
+
+def slider(page, label):
+    return next(each for each in page.slider if each.label.startswith(f"**{label}**"))
+
+
 def test_a_file_is_scored_and_can_be_downloaded(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     assert page.selectbox[0].value == "comment_text"
     button(page, "Score the file").click().run()
     page = finished(page)
     assert not page.exception
-    assert {metric.label: metric.value for metric in page.metric}["rows"] == "3"
-    assert any("1 × blank" in text.value for text in page.caption)
-    tokens = re.findall(r'href="/downloads/([^/]+)/mine-scored\.(csv|parquet)"', html(page))
-    assert [ending for _, ending in tokens] == ["csv", "parquet"]
-    lines = _offered[tokens[0][0]].read_text("utf-8-sig").splitlines()
+    assert rows_of_figures(page) == "3 rows · 2 flagged · 1 not scored"
+    assert any("1 row skipped: blank" in text.value for text in page.caption)
+    assert list(downloads(page)) == ["mine-scored.csv"]
+    lines = downloads(page)["mine-scored.csv"].splitlines()
     assert lines[0].startswith("id,comment_text,toxic_score,")
     assert lines[2].startswith("2,,,,,,,,") and lines[2].endswith("blank")
 
 
-def test_moving_a_threshold_updates_the_count_of_flagged_rows(serve, with_weights):
+def test_a_moved_threshold_reaches_every_figure_and_the_downloads(serve, with_weights):
+    model = WithWords("fool")
+    page = upload(serve("file", a=with_weights(model)), b"id;body\n1;hello you\n2;you fool fool\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert rows_of_figures(page) == "2 rows · 1 flagged"
+    assert list(page.dataframe[0].value["flags"]) == ["", "toxic"]
+    page = slider(page, "toxic").set_value(0.7).run()
+    assert rows_of_figures(page) == "2 rows · 0 flagged"
+    assert slider(page, "toxic").label == "**toxic** · 0 (0.0 %)"
+    assert "toxic;" not in downloads(page)["mine-scored.csv"]
+    page = slider(page, "insult").set_value(0.05).run()
+    page.selectbox(key="show").select("flagged: insult").run()
+    lines = downloads(page)["mine-scored.csv"].splitlines()
+    assert lines[0] == "id;body;toxic_score;insult_score;flags"
+    assert lines[1] == "1;hello you;0.0;0.1;insult"
+    presets = next(each for each in page.segmented_control if each.label == "Thresholds")
+    assert presets.value is None  # moved one by one
+    page = presets.set_value("Balanced").run()
+    assert rows_of_figures(page) == "2 rows · 1 flagged"
+    assert slider(page, "insult").value == 0.5
+
+
+def test_a_preset_moves_the_thresholds_of_a_file(serve, with_weights, tmp_path):
+    curve = {"thresholds": [0.0, 0.5, 1.0], "precision": [0.2, 0.5, 1.0], "recall": [1, 0.8, 0.3]}
+    record = {"test": {"labels": {"toxic": {"curve": curve}}}}
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    page = upload(serve("file", a=with_weights(WithWords("fool"))), b"body\nyou fool\nfool fool\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert rows_of_figures(page) == "2 rows · 1 flagged"
+    presets = next(each for each in page.segmented_control if each.label == "Thresholds")
+    assert presets.value == "Balanced"
+    page = presets.set_value("Thorough").run()
+    assert rows_of_figures(page) == "2 rows · 2 flagged"
+    assert slider(page, "toxic").value == 0.25
+    assert slider(page, "insult").value == 0.5  # it has no figures
+
+
+def test_the_rows_shown_can_be_downloaded_alone(serve, with_weights):
+    content = b"id;body\n1;=hello you\n2;you fool fool,=1+1\n"
+    page = upload(serve("file", a=with_weights(WithWords("fool"))), content)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    page.selectbox(key="show").select("flagged").run()
+    assert "Download the 1 row shown" in html(page)
+    lines = downloads(page)["mine-shown.csv"].splitlines()
+    assert lines[1:] == ["2;you fool fool,'=1+1;0.6;0.1;toxic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.jsonl", '{"text": "hi", "tags": ["a"]}\n{"text": "you fool fool", "tags": []}\n'),
+        ("mine.json", '[{"text": "hi", "tags": ["a"]}, {"text": "you fool fool", "tags": []}]'),
+    ],
+)
+def test_json_comes_back_as_json(serve, with_weights, name, content):
+    page = upload(serve("file", a=with_weights(WithWords("fool"))), content.encode(), name)
+    button(page, "Score the file").click().run()
+    [(_, result)] = downloads(finished(page)).items()
+    rows = json.loads(result) if name.endswith("n") else map(json.loads, result.splitlines())
+    assert list(rows) == [
+        {"text": "hi", "tags": ["a"], "toxic_score": 0.0, "insult_score": 0.1, "flags": ""},
+        {"text": "you fool fool", "tags": [], "toxic_score": 0.6, "insult_score": 0.1,
+         "flags": "toxic"},
+    ]  # fmt: skip
+
+
+def test_parquet_comes_back_as_parquet(serve, with_weights):
+    table = io.BytesIO()
+    pd.DataFrame({"said": ["hello", "you fool fool"], "stars": [5, 1]}).to_parquet(table)
+    page = serve("file", a=with_weights(WithWords("fool")))
+    page = upload(page, table.getvalue(), "mine.parquet")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    [link] = re.findall(r'href="(/downloads/[^"]+)"', html(page))
+    content = TestClient(Starlette(routes=[route()])).get(link).content
+    rows = pd.read_parquet(io.BytesIO(content))
+    assert rows["stars"].tolist() == [5, 1]
+    assert rows["flags"].tolist() == ["", "toxic"]
+
+
+def test_a_row_opens_and_next_and_previous_walk_through_the_rows_shown(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     page = finished(page)
-    slider = next(each for each in page.slider if each.label == "Threshold for toxic")
-    counts = [text.value for text in page.caption if "flagged" in text.value]
-    assert counts[0] == "**2** of 2 rows flagged (100.0 %)"
-    slider.set_value(0.95).run()
-    counts = [text.value for text in page.caption if "flagged" in text.value]
-    assert counts[0] == "**0** of 2 rows flagged (0.0 %)"
+    assert button(page, "Previous").disabled
+    assert "hello there" in html(page)
+    page = button(page, "Next").click().run()
+    assert page.query_params["row"] == "2"
+    assert page.info[0].value == "Not scored: blank"
+    page.selectbox(key="show").select("flagged").run()
+    assert page.query_params["row"] == "1"  # a new choice begins at its first row
+    page = button(page, "Next").click().run()
+    assert page.query_params["row"] == "3"
+    assert button(page, "Next").disabled
+    assert "you fool" in html(page)
+
+
+def test_a_row_of_the_address_is_opened(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())))
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    page.query_params["row"] = "3"
+    page.run()
+    assert "you fool" in html(page)
+    page.query_params["row"] = "³"
+    page.run()
+    assert not page.exception
+
+
+def test_the_sorted_column_stands_before_the_comment(serve, with_weights):
+    page = upload(serve("file", a=with_weights(WithWords("fool"))), b"text,who\nhi,ann\nfool,bob\n")
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    page.selectbox(key="order").select("toxic, highest first").run()
+    assert page.dataframe[0].value.index.tolist() == [2, 1]
+    assert list(page.dataframe[0].proto.column_order)[:4] == ["toxic_score", "text", "flags", "who"]
+
+
+def test_rows_hardly_in_english_are_counted_and_shown(serve, with_weights):
+    german = "Du bist wirklich ein ganz besonders dummer Mensch und das wissen alle hier"
+    page = upload(serve("file", a=with_weights(Flags())), f"text\nhello\n{german}\n".encode())
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert rows_of_figures(page).endswith("1 in other languages")
+    page.selectbox(key="show").select("in other languages").run()
+    assert page.warning[0].value.startswith("This looks like a language")
 
 
 @pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])
@@ -99,7 +260,7 @@ def test_an_untouched_slider_counts_by_the_unrounded_threshold_of_the_model(
     button(page, "Score the file").click().run()
     page = finished(page)
     assert not page.exception
-    assert any("**2** of 2 rows flagged" in text.value for text in page.caption)
+    assert rows_of_figures(page).startswith("3 rows · 2 flagged")
 
 
 def test_the_comment_column_may_be_named_like_a_column_of_the_page(serve, with_weights):
@@ -118,8 +279,7 @@ def test_rows_can_be_filtered_ordered_and_searched(serve, with_weights):
     page.text_input[0].set_value("FOOL").run()
     assert page.dataframe[0].value["comment_text"].tolist() == ["you fool"]
     page.text_input[0].set_value("").run()
-    shown = next(box for box in page.selectbox if box.label == "Show")
-    shown.select("not scored").run()
+    page.selectbox(key="show").select("not scored").run()
     assert page.dataframe[0].value.index.tolist() == [2]
 
 
@@ -137,7 +297,7 @@ def test_an_invalid_label_is_reported_and_the_scores_stay(serve, with_weights):
     button(page, "Score the file").click().run()
     page = finished(page)
     assert "maybe" in page.error[0].value
-    assert "Download CSV" in html(page)
+    assert "Download all" in html(page)
 
 
 def test_an_error_that_quotes_a_huge_cell_is_shortened(serve, with_weights):
@@ -158,17 +318,58 @@ def test_a_single_label_model_gets_counts_and_no_sliders(serve, with_weights):
     page = finished(page)
     assert not page.exception
     assert not page.slider
-    assert any("**2** of 2 rows most likely" in text.value for text in page.caption)
+    assert any(text.value == "**positive** · 2 (100.0 %)" for text in page.markdown)
 
 
 def test_pasted_lines_are_scored_like_a_file(serve, with_weights):
     page = serve("file", a=with_weights(Flags()))
-    page.segmented_control[0].select("Paste lines").run()
     page.text_area[0].set_value("one\ntwo\n")
     button(page, "Use these lines").click().run()
     button(page, "Score the file").click().run()
     page = finished(page)
-    assert {metric.label: metric.value for metric in page.metric}["rows"] == "2"
+    assert rows_of_figures(page).startswith("2 rows")
+
+
+def test_the_first_rows_are_shown_as_they_were_read_before_scoring(serve):
+    content = "id;body;votes\r\n1;one <b>long</b> comment;3\r\n2;another comment;4\r\n"
+    page = upload(serve("file", a=FixedScores()), content.encode())
+    assert "3 columns, 2 rows, semicolons, UTF-8" in read_as(page)
+    rows = html(page)
+    assert '<th scope=col class="lit">body</th>' in rows
+    assert "one &lt;b&gt;long&lt;/b&gt; comment" in rows
+    page.selectbox[0].select("votes").run()
+    assert '<th scope=col class="lit">votes</th>' in html(page)
+
+
+def test_a_first_row_that_is_a_comment_can_be_scored(serve, with_weights):
+    page = upload(serve("file", a=with_weights(Flags())), b"hello\nyou fool\nbye\n")
+    assert "1 column, 2 rows" in read_as(page)
+    page.toggle[0].set_value(False).run()
+    assert "1 column, 3 rows" in read_as(page)
+    assert not page.toggle[0].value
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert page.dataframe[0].value["comment_text"].tolist() == ["hello", "you fool", "bye"]
+    start_over(page)
+    folder = page.session_state["workspace"].folder
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_a_file_that_plainly_has_no_header_gets_one(serve):
+    page = upload(serve("file", a=FixedScores()), b"1,What a day this was.\n2,Thank you all!\n")
+    assert not page.error
+    assert "2 columns, 2 rows" in read_as(page)
+    assert page.selectbox[0].value == "comment_text"
+    assert not page.toggle[0].value
+
+
+def test_a_file_of_windows_can_be_read_before_it_is_scored(serve):
+    content = "body\nSchöne Grüße\n".encode("cp1252")
+    page = upload(serve("file", a=FixedScores()), content)
+    assert "not all of them UTF-8" in read_as(page)
+    next(each for each in page.toggle if each.label.startswith("Windows")).set_value(True).run()
+    assert "Schöne Grüße" in html(page)
+    assert "1 row, commas, UTF-8" in read_as(page)
 
 
 def test_an_unreadable_upload_shows_one_clear_error(serve):
@@ -199,23 +400,9 @@ def test_columns_named_like_a_result_are_kept_and_ours_get_a_number(serve, with_
     assert scored.unscored_reasons() == {"blank": 1}
 
 
-def test_rows_are_kept_when_the_disk_has_no_room_for_the_csv(serve, with_weights, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(job, "write_safe_csv", full)
-    page = upload(serve("file", a=with_weights(Flags())))
-    button(page, "Score the file").click().run()
-    page = finished(page)
-    assert not page.exception
-    assert "Download Parquet" in html(page)
-    assert "Download CSV" not in html(page)
-    assert any("CSV could not be written" in text.value for text in page.caption)
-
-
 def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
     class Slow(Flags):
-        def score(self, texts):
+        def score(self, texts, languages=None):
             time.sleep(0.01 * len(texts))
             return super().score(texts)
 
@@ -266,7 +453,7 @@ def test_a_long_job_on_a_public_server_makes_room_for_those_who_wait(
     page = upload(serve("file", a=with_weights(Flags())))
     button(page, "Score the file").click().run()
     assert finished(page).session_state["file job"].progress.state == "done"  # nobody waits
-    button(page, "Start over").click().run()
+    start_over(page)
     monkeypatch.setattr(job, "_waiting", {"another"})
     page = upload(page)
     button(page, "Score the file").click().run()
@@ -275,7 +462,7 @@ def test_a_long_job_on_a_public_server_makes_room_for_those_who_wait(
 
 def test_progress_of_a_slow_model_is_visible_within_the_first_chunk(serve, with_weights):
     class Slow(Flags):
-        def score(self, texts):
+        def score(self, texts, languages=None):
             time.sleep(0.01 * len(texts))
             return super().score(texts)
 
@@ -295,8 +482,8 @@ def test_starting_over_deletes_the_file_and_its_result(serve, with_weights):
     button(page, "Score the file").click().run()
     page = finished(page)
     folder = page.session_state["workspace"].folder
-    assert list(folder.rglob("scored.csv"))
-    button(page, "Start over").click().run()
+    assert list(folder.rglob("scored.parquet"))
+    start_over(page)
     assert [path.name for path in folder.rglob("*") if path.is_file()] == [".lock"]
 
 
@@ -304,6 +491,146 @@ def test_files_are_deleted_when_the_session_ends(serve, with_weights):
     page = upload(serve("file", a=with_weights(Flags())))
     folder = page.session_state["workspace"].folder
     assert list(folder.rglob("mine.csv"))
-    del page.session_state["workspace"]
+    for name in ("workspace", KEPT, SOURCE):
+        del page.session_state[name]
     gc.collect()
     assert not folder.exists()
+
+
+def scored_words(serve, with_weights, rows=8, name="a"):
+    content = "id;body\n" + "".join(f"{n};comment {n} {'fool ' * (n % 3)}\n" for n in range(rows))
+    page = upload(serve("file", **{name: with_weights(WithWords("fool"))}), content.encode())
+    button(page, "Score the file").click().run()
+    return finished(page)
+
+
+def test_a_moderator_agrees_corrects_and_undoes(serve, with_weights):
+    page = scored_words(serve, with_weights)
+    job = page.session_state["file job"]
+    button(page, "Agree").click().run()
+    assert job.decisions == {0: (False, False)}
+    assert page.query_params["row"] == "2"  # on to the next
+    button(page, "insult").click().run()
+    assert not [each for each in page.button if each.label == "Agree"]
+    button(page, "Save correction").click().run()
+    assert job.decisions[1] == (False, True)
+    button(page, "Nothing applies").click().run()
+    assert job.decisions[2] == (False, False)
+    assert any("3 decisions** · 1 as the model · 2 corrected" in e.value for e in page.markdown)
+    assert page.dataframe[0].value["your decision"].tolist()[:4] == [
+        *("✓ nothing", "✓ insult", "✓ nothing", ""),
+    ]
+    button(page, "Previous").click().run()
+    button(page, "Undo").click().run()
+    assert set(job.decisions) == {0, 1}
+    page.selectbox(key="show").select("not decided yet").run()
+    assert page.dataframe[0].value.index.tolist() == [3, 4, 5, 6, 7, 8]
+    lines = downloads(page)["mine-decisions.csv"].splitlines()
+    assert lines == ["id,comment_text,toxic,insult", "decision-1,comment 0 ,0,0",
+                     "decision-2,comment 1 fool ,0,1"]  # fmt: skip
+
+
+def test_decisions_become_a_table_that_train_begins_with(serve, with_weights, monkeypatch):
+    moved = []
+    monkeypatch.setattr("streamlit.switch_page", moved.append)
+    monkeypatch.setattr("ui.files.decide.local_model", lambda name: Path("/models/a"))
+    page = scored_words(serve, with_weights)
+    for _ in range(4):
+        button(page, "Agree").click().run()
+    assert not [each for each in page.button if each.label == "Train on these decisions"]
+    button(page, "Agree").click().run()
+    button(page, "Train on these decisions").click().run()
+    assert [path.name for path in moved] == ["train.py"]
+    source = page.session_state["rows to train on"]
+    table = pd.read_csv(source.path)
+    assert list(table) == ["id", "comment_text", "toxic", "insult"]
+    assert table["id"].str.startswith("decision-").sum() == 5
+    assert len(table) > 300  # with the sample
+    assert source.name == f"5 decisions and {len(table) - 5} rows of data/sample.csv"
+    assert page.session_state["base model"] == "/models/a"
+
+
+def test_a_base_row_that_was_decided_gives_way_to_the_decision(serve, with_weights, tmp_path):
+    job = scored_words(serve, with_weights).session_state["file job"]
+    job.decisions[1] = (True, False)
+    (tmp_path / "base.csv").write_text("text,toxic\nCOMMENT  1 fool,0\nanother,1\n,1\n")
+    base = look_into(tmp_path / "base.csv", "base.csv")
+    assert write_training_table(job, tmp_path / "table.csv", base) == 1
+    rows = (tmp_path / "table.csv").read_text().splitlines()
+    assert rows[1:] == ["decision-2,comment 1 fool ,1,0", "base-2,another,1,"]
+    (tmp_path / "other.csv").write_text("text,spam\nhi,0\n")
+    with pytest.raises(DataError, match=r"other.csv: has no column toxic or insult"):
+        write_training_table(
+            job, tmp_path / "table.csv", look_into(tmp_path / "other.csv", "other.csv")
+        )
+
+
+def test_decisions_go_to_the_database_of_corrections_but_not_of_a_public_server(
+    serve, with_weights, tmp_path, monkeypatch
+):
+    database = f"sqlite:///{tmp_path}/corrections.sqlite3"
+    store = FeedbackStore(database)
+    store.open()
+    corrections.keep_in(store)
+    try:
+        page = scored_words(serve, with_weights)
+        assert any("database of corrections" in each.value for each in page.caption)
+        button(page, "Agree").click().run()
+        corrections._writer.submit(int).result()
+        [row] = store.rows()
+        assert (row.text, row.community) == ("comment 0 ", "file page")
+        assert row.suggested == {"TOXICITY": 0.0, "INSULT": 0.0}
+        monkeypatch.setenv("TOXICITY_PUBLIC", "1")
+        page.run()
+        assert not any("database of corrections" in each.value for each in page.caption)
+        button(page, "Agree").click().run()
+        corrections._writer.submit(int).result()
+        assert len(list(store.rows())) == 1
+    finally:
+        corrections.keep_in(None)
+        store.close()
+
+
+def reloaded(page):
+    """The page as a new session opens it by its address."""
+    again = AppTest.from_file(PAGES / "file.py", default_timeout=60)
+    for name in ("file", "row"):
+        again.query_params[name] = page.query_params[name]
+    return again.run()
+
+
+def test_a_reload_finds_file_place_thresholds_and_decisions_again(serve, with_weights):
+    page = scored_words(serve, with_weights)
+    slider(page, "toxic").set_value(0.7).run()
+    button(page, "Agree").click().run()
+    again = reloaded(page)
+    assert "mine.csv" in again.title[0].value.replace("\\", "")
+    assert again.query_params["row"] == "2"
+    assert slider(again, "toxic").value == 0.7
+    assert again.session_state["file job"].decisions == {0: (False, False)}
+    folder = again.session_state["file job"].folder
+    assert start_over(again).title[0].value == "Review a file"
+    assert not folder.exists()
+    page.run()  # the other tab
+    assert page.info[0].value.startswith("That file is no longer on this server")
+
+
+def test_a_file_that_is_only_uploaded_is_found_again(serve):
+    page = upload(serve("file", a=FixedScores()))
+    page.query_params["row"] = "1"
+    assert button(reloaded(page), "Score the file")
+
+
+def test_the_address_of_a_file_is_of_no_use_in_another_browser(serve, with_weights, monkeypatch):
+    page = scored_words(serve, with_weights)
+    monkeypatch.setattr("ui.files.kept._browser", lambda: b"another")
+    again = reloaded(page)
+    assert again.info[0].value.startswith("That file is no longer on this server")
+    assert "file" not in again.query_params
+
+
+def test_starting_over_asks_first(serve, with_weights):
+    page = scored_words(serve, with_weights)
+    button(page, "Start over").click().run()
+    assert page.session_state["file job"].folder.is_dir()
+    assert button(page, "Discard")

@@ -103,3 +103,9 @@ def test_json_text_in_the_csv_is_as_it_was_in_the_file(tmp_path):
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as stream:
         found = [row["edited"] for row in csv.DictReader(stream, skipinitialspace=False)]
     assert found == ["'=1+1", "false", "1592000000.0", '{"a": 1}', "", "not JSON"]
+
+
+def test_in_a_file_of_semicolons_no_formula_begins_after_a_comma():
+    assert safe_cell('hello,=1+1,"@x', ";") == "hello,'=1+1,'\"@x"
+    assert safe_cell("hello, you,-) 1,2", ";") == "hello, you,-) 1,2"
+    assert safe_cell("hello,=1+1") == "hello,=1+1"  # there the cell is quoted

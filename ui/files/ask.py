@@ -1,5 +1,6 @@
 """The form for a file of comments, on every page that takes one: the upload, and its column."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -21,10 +22,12 @@ LAYOUT = (
 )
 
 
-def ask_for_upload(key: str, help: str = LAYOUT) -> Source | None:
+def ask_for_upload(
+    key: str, help: str = LAYOUT, look: Callable[[Path, str], Source] = look_into
+) -> Source | None:
     """Show an uploader. Returns the file, copied into the visitor's folder.
 
-    Raises DataError when it cannot be read.
+    look: reads the columns of a file. Raises DataError when it cannot be read.
     """
     # With another key it is another, empty widget, and Streamlit releases its copy of the file.
     count = st.session_state.get(key, 0)
@@ -43,7 +46,7 @@ def ask_for_upload(key: str, help: str = LAYOUT) -> Source | None:
     st.session_state[key] = count + 1
     try:
         with st.spinner("Reading the file …"):
-            return save_upload(upload, upload.name, workspace().new_folder())
+            return save_upload(upload, upload.name, workspace().new_folder(), look)
     except DataError as error:
         # The new widget must be on the page before another file is given to this one and lost.
         st.session_state[f"{key} refusal"] = error
@@ -56,8 +59,13 @@ def ask_for_labelled(key: str, help: str) -> tuple[Source, str] | None:
     key: names the file in the session. Returns the file and its column with the comments; None
     before there is one. Raises DataError when it cannot be read.
     """
+    st.session_state.setdefault(chosen_by(key), SAMPLE)
     choice = st.segmented_control(
-        "Labelled comments", [SAMPLE, UPLOAD], default=SAMPLE, required=True, key=f"{key} from"
+        "Labelled comments",
+        [SAMPLE, UPLOAD],
+        required=True,
+        key=chosen_by(key),
+        persist_state="session",
     )
     if choice == SAMPLE:
         st.caption(
@@ -69,7 +77,7 @@ def ask_for_labelled(key: str, help: str) -> tuple[Source, str] | None:
     uploaded = ask_for_upload(f"{key} uploads", help)
     if uploaded is not None:
         if source is not None:
-            workspace().discard(source.path.parent)
+            workspace().discard(source.folder)
         st.session_state[key] = uploaded
         st.rerun()
     if source is None:
@@ -78,11 +86,17 @@ def ask_for_labelled(key: str, help: str) -> tuple[Source, str] | None:
     return source, ask_for_column(source)
 
 
+def chosen_by(key: str) -> str:
+    """The session's key of the choice between sample and upload, of ask_for_labelled(key)."""
+    return f"{key} from"
+
+
 def ask_for_column(source: Source) -> str:
     """Ask which column holds the comments; the guess is preselected."""
     return st.selectbox(
         "Column with the comments",
         source.columns,
         index=source.columns.index(source.text_column),
-        key=f"comments of {source.path.parent.name}",
+        key=f"comments of {source.folder.name} {source.header}",
+        persist_state="session",
     )

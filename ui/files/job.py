@@ -9,14 +9,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from comment_toxicity import Classifier
 from comment_toxicity.errors import DataError, UserError
-from comment_toxicity.files.read import open_input
+from comment_toxicity.files.read import CsvInput, open_input
 from comment_toxicity.files.score import score_file
-from ui.files.safe_csv import write_safe_csv
+from ui.files.export import Layout
 from ui.files.scored_file import ScoredFile
 from ui.files.upload import MOST_ROWS, Source, too_many_rows
+from ui.language import detector_for, foreign_language
 from ui.settings import PageSettings
+from ui.thresholds import presets_of
 from ui.words import duration
 
 FILES_AT_ONCE = 2
@@ -28,6 +33,14 @@ _waiting: "set[FileJob]" = set()
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What is being decided about a row, before it is saved: the labels that it has."""
+
+    row: int
+    labels: tuple[bool, ...]
+
+
 class _CancelledError(Exception):
     pass
 
@@ -36,7 +49,7 @@ class _CancelledError(Exception):
 class Progress:
     """Progress of a job.
 
-    state: waiting, reading, scoring or writing; in the end done, cancelled or failed.
+    state: waiting, reading, scoring or looking; in the end done, cancelled or failed.
     rows, total: scored, and in all. seconds: since scoring began. message: why it failed.
     """
 
@@ -72,8 +85,8 @@ class Progress:
             return f"Waiting: {FILES_AT_ONCE} other files are being scored on this server …"
         if self.state == "reading":
             return "Reading the file …"
-        if self.state == "writing":
-            return "Preparing the downloads …"
+        if self.state == "looking":
+            return "Looking for other languages …"
         words = f"{self.rows:,} of {self.total:,} rows"
         if self.seconds_left is not None:
             words += f" · {self.rate:,.0f} rows/s · {duration(self.seconds_left)} left"
@@ -85,11 +98,24 @@ class FileJob:
 
     folder: an empty one, for this job alone.
     result: the scored rows, once progress says done. notes: what to know about the downloads.
+    chosen: the visitor's thresholds by label, where they are not the model's own. presets: some
+    to choose from.
+    languages: whether to look which rows the model cannot read. foreign: those, (rows,); None where
+    that was not looked for.
+    layout: in which format the file came, and its downloads go. row: the one that is looked at,
+    from 1 on; 0 before any was. decisions: the labels that rows have, by position, as decided.
+    draft: what is being decided. weights: the sha256 of the model's weight file.
     What the page needs of the model is copied, so that the cache can drop it meanwhile.
     """
 
     def __init__(
-        self, source: Source, text_column: str, model: Classifier, folder: Path, ended: Event
+        self,
+        source: Source,
+        text_column: str,
+        model: Classifier,
+        folder: Path,
+        ended: Event,
+        languages: bool = False,
     ):
         self.source, self.text_column = source, text_column
         self.model_name, self.labels = model.name, model.labels
@@ -97,14 +123,24 @@ class FileJob:
         self.progress = Progress()
         self.result: ScoredFile | None = None
         self.notes: list[str] = []
+        self.chosen: dict[str, float] = {}
+        self.presets = presets_of(model)
+        self.foreign: NDArray[np.bool_] | None = None
+        self.layout = Layout(source.path.suffix)
+        self.row = 0
+        self.decisions: dict[int, tuple[bool, ...]] = {}
+        self.draft: Draft | None = None
+        weights = model.decision.weights
+        self.weights = weights.sha256 if weights else ""
+        self._languages = languages
         self._results: dict[Hashable, Any] = {}
-        self._folder, self._ended, self._cancelled = folder, ended, Event()
+        self.folder, self._ended, self._cancelled = folder, ended, Event()
         threading.Thread(target=self._run, args=(model,), daemon=True).start()
 
     @property
-    def csv(self) -> Path:
-        """The scored rows for a spreadsheet, once progress says done; missing on a full disk."""
-        return self._folder / "scored.csv"
+    def limits(self) -> dict[str, float]:
+        """The thresholds in use, by label; empty for a single-label model."""
+        return {**self.thresholds, **self.chosen}
 
     def once(self, what: Hashable, make: Callable[[], Result]) -> Result:
         """Compute something from the result once: every click runs the page again.
@@ -123,7 +159,7 @@ class FileJob:
         """Stop, and delete the result: a visitor can have many files scored in turn."""
         self.cancel()
         if self.progress.over:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, model: Classifier) -> None:
         try:
@@ -132,7 +168,7 @@ class FileJob:
             self._now(state="cancelled")
         except UserError as error:
             message = self.source.relabelled(str(error))
-            if str(self._folder) in str(error):  # the disk is full, for one
+            if str(self.folder) in str(error):  # the disk is full, for one
                 message = "This server cannot store the result. Please tell its operator."
             self._now(state="failed", message=message)
         except Exception as error:  # the thread's end: without this, the page would wait forever
@@ -157,7 +193,7 @@ class FileJob:
                 _turns.release()
         except BaseException:
             # score_file keeps whole chunks for a --resume; nobody resumes here.
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def _score(self, model: Classifier) -> None:
@@ -169,6 +205,8 @@ class FileJob:
                 self._stop_if_asked()
                 if total > MOST_ROWS:
                     raise too_many_rows(self.source.name)
+            if isinstance(rows, CsvInput):
+                self.layout = Layout(self.source.path.suffix, rows.separator)
         if not total:
             raise DataError(f"{self.source.name}: has no rows below its header.")
         self._now(state="scoring", total=total)
@@ -184,17 +222,16 @@ class FileJob:
                     "wait; split it, or score it with python -m comment_toxicity score."
                 )
 
-        scored = self._folder / "scored.parquet"
+        scored = self.folder / "scored.parquet"
         source, column = str(self.source.path), self.text_column
         summary = score_file(model, source, str(scored), column, on_rows=after)
         self.notes = list(summary.notes)
-        self._now(state="writing")
-        try:
-            write_safe_csv(scored, self.csv, self._stop_if_asked)
-        except OSError as error:  # the disk is full: the rows are in the other file
-            self.csv.unlink(missing_ok=True)
-            self.notes.append(f"The CSV could not be written ({error.strerror}).")
+        self._now(state="looking")
         self.result = ScoredFile.read(scored, model.labels, column, summary.added)
+        if self._languages and (detector := detector_for(model)):
+            self.foreign = self.result.marked(
+                lambda text: bool(foreign_language(text, detector)), self._stop_if_asked
+            )
         self._stop_if_asked()
         self._now(state="done")
 

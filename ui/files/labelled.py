@@ -18,6 +18,7 @@ from ui.catalog import card_label, label_name
 from ui.files.job import FileJob
 from ui.files.parquet import as_frame
 from ui.files.scored_file import ScoredFile
+from ui.files.truth import Truth
 
 CLASS_COLUMN, WEIGHT_COLUMN = "label", "weight"
 CURVE_POINTS = 100
@@ -43,15 +44,20 @@ def label_columns(
     return {label: names[0] for label, names in present.items() if names}
 
 
-def labelled_rows(job: FileJob) -> "Labelled":
+def labelled_rows(job: FileJob, truth: Truth | None = None) -> "Labelled":
     """Read truth and scores of a scored file, once. Raises DataError as Labelled.read does."""
     scored = cast("ScoredFile", job.result)
-    return job.once("rows", lambda: Labelled.read(scored, job.model_name, job.single_label))
+    return job.once("rows", lambda: Labelled.read(scored, job.model_name, job.single_label, truth))
 
 
-def report_on(job: FileJob, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Labelled.report of a scored file, measured once for the same thresholds."""
-    labelled = labelled_rows(job)
+def report_on(
+    job: FileJob, thresholds: Mapping[str, float], truth: Truth | None = None
+) -> dict[str, Any]:
+    """Labelled.report of a scored file, measured once for the same thresholds.
+
+    truth: where the file has it, always the same for a job; None finds columns by their names.
+    """
+    labelled = labelled_rows(job, truth)
     return job.once(("report", *sorted(thresholds.items())), lambda: labelled.report(thresholds))
 
 
@@ -70,10 +76,23 @@ class Labelled:
     weights: NDArray[np.float64] | None
 
     @classmethod
-    def read(cls, scored: ScoredFile, model: str, single_label: bool) -> "Labelled":
-        """Read the label columns. Raises DataError for a value that is not a label."""
-        columns = label_columns(scored.columns, scored.labels, single_label, model)
+    def read(
+        cls, scored: ScoredFile, model: str, single_label: bool, truth: Truth | None = None
+    ) -> "Labelled":
+        """Read the label columns. Raises DataError for a value that is not a label.
+
+        truth: which columns they are; None finds them by their names.
+        """
         weighted = [WEIGHT_COLUMN] * (WEIGHT_COLUMN in scored.columns)
+        if truth is not None:
+            names = truth.names
+            labels = [label for label in scored.labels if single_label or label in names]
+            used = list(dict.fromkeys([*truth.used(), *weighted]))
+            table = as_frame(pyarrow.parquet.read_table(scored.path, columns=used))
+            weights = _weights(table[WEIGHT_COLUMN]) if weighted else None
+            known = scored.scores[:, [scored.labels.index(label) for label in labels]]
+            return cls(labels, single_label, truth.targets(table, labels), known, weights)
+        columns = label_columns(scored.columns, scored.labels, single_label, model)
         wanted = [*columns.values(), *weighted]
         table = as_frame(pyarrow.parquet.read_table(scored.path, columns=wanted))
         weights = _weights(table[WEIGHT_COLUMN]) if weighted else None
@@ -82,8 +101,8 @@ class Labelled:
             return cls(scored.labels, True, targets, scored.scores, weights)
         from finetune.data.labels import label_values
 
-        truth = [label_values(table[name], "The file") for name in columns.values()]
-        targets = np.stack([values.to_numpy(np.float32) for values in truth], axis=1)
+        values = [label_values(table[name], "The file") for name in columns.values()]
+        targets = np.stack([each.to_numpy(np.float32) for each in values], axis=1)
         scores = scored.scores[:, [scored.labels.index(label) for label in columns]]
         return cls(list(columns), False, targets, scores, weights)
 

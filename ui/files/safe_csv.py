@@ -6,15 +6,16 @@ spreadsheets take as “text”. Plain numbers, such as -1, stay. See OWASP, “
 
 Where a spreadsheet splits at ; (Excel in German and French) or at tabs, the quotes written for
 commas do not hold, and a cell can begin inside ours, also after a line's end: it gets an apostrophe
-as well. A space before the sign makes it text; ;-) begins no formula. A row up to its first ; is
-one cell there, and no number even if it begins with one: a sign at a row's start is marked too.
+as well. In a file of semicolons the same goes for commas. A space before the sign makes it text;
+;-) begins no formula. A row up to its first ; is one cell there, and no number even if it begins
+with one: a sign at a row's start is marked too.
 """
 
 import csv
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,26 +35,44 @@ WITHIN = re.compile(
     r"""[;\t\r\n](?=["\x00-\x08\x0b\x0c\x0e-\x1f\u200b\ufeff]*+"""
     r"""(?:[=+\-@＝＋－＠\t]|\r(?!\n)))(?!-\))"""
 )
+AFTER_COMMA = re.compile(
+    r"""[,|](?=["\x00-\x08\x0b\x0c\x0e-\x1f\u200b\ufeff]*+[=+\-@＝＋－＠])(?!-\))"""
+)
 NUMBER = re.compile(r"[+-]?(\d++(\.\d*+)?|\.\d++)([eE][+-]?\d++)?", re.ASCII)
 
 
-def write_safe_csv(scored: Path, path: Path, each_batch: Callable[[], None]) -> None:
+def write_safe_csv(
+    scored: Path, path: Path, each_batch: Callable[[], None], mark: str = ","
+) -> None:
     """Write a Parquet file's rows as CSV, batch by batch. each_batch is called after each."""
     import pyarrow.parquet
 
     file = pyarrow.parquet.ParquetFile(scored)
-    # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
-    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\r\n")  # else a lone \r stays unquoted
-        writer.writerow(_row(file.schema_arrow.names))
+
+    def batches() -> "Iterator[pyarrow.RecordBatch]":
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            columns = map(_cells, batch.columns, file.schema_arrow)
-            writer.writerows(map(_row, zip(*columns, strict=True)))
+            yield batch
             each_batch()
 
+    write_batches(batches(), file.schema_arrow, path, mark)
 
-def _row(cells: Sequence[Any]) -> list[str]:
-    first, *others = map(safe_cell, cells)
+
+def write_batches(
+    batches: "Iterable[pyarrow.RecordBatch]", schema: "pyarrow.Schema", path: Path, mark: str = ","
+) -> None:
+    """Write batches of rows as CSV. mark: separates the cells."""
+    # With a byte order mark: without one, Excel takes UTF-8 for an older encoding.
+    with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as stream:
+        # Without \r\n a lone \r would stay unquoted.
+        writer = csv.writer(stream, delimiter=mark, lineterminator="\r\n")
+        writer.writerow(_row(schema.names, mark))
+        for batch in batches:
+            columns = map(_cells, batch.columns, schema)
+            writer.writerows(_row(cells, mark) for cells in zip(*columns, strict=True))
+
+
+def _row(cells: Sequence[Any], mark: str) -> list[str]:
+    first, *others = (safe_cell(cell, mark) for cell in cells)
     return [f"'{first}" if others and first[:1] in ("+", "-") else first, *others]
 
 
@@ -80,8 +99,8 @@ def _value(text: bytes | None) -> Any:
     return value if isinstance(value, str) else text
 
 
-def safe_cell(cell: Any) -> str:
-    """A cell as text that no spreadsheet takes for a formula."""
+def safe_cell(cell: Any, mark: str = ",") -> str:
+    """A cell as text that no spreadsheet takes for a formula. mark: separates the cells."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, bool):
@@ -93,4 +112,6 @@ def safe_cell(cell: Any) -> str:
     text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
     formula = FORMULA.match(text) and not NUMBER.fullmatch(text)
     text = WITHIN.sub(r"\g<0>'", text)
+    if mark != ",":
+        text = AFTER_COMMA.sub(r"\g<0>'", text)
     return f"'{text}" if formula else text

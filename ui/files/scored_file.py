@@ -5,7 +5,7 @@ Texts stay on disk. Scores are memory-mapped, so that many sessions do not fill 
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from comment_toxicity.decision import likeliest, reaches
 from comment_toxicity.files.write import Added
 from ui.files.parquet import as_frame
 
-BINS = 20
+BINS = 10
 LINE = re.compile(r"^line \d+( is| has|:)?\s*")
 
 
@@ -58,6 +58,20 @@ class ScoredFile:
         scores.flush()
         return cls(path, list(labels), text_column, added, scores)
 
+    def marked(
+        self, mark: Callable[[str], bool], each_batch: Callable[[], None]
+    ) -> NDArray[np.bool_]:
+        """Which of the rows with scores have a text that `mark` marks: (rows,).
+
+        each_batch is called after each batch.
+        """
+        file, found = pyarrow.parquet.ParquetFile(self.path), list[bool]()
+        for batch in file.iter_batches(batch_size=1000, columns=[self.text_column]):
+            texts = batch.column(0).cast(pyarrow.string()).to_pylist()
+            found += [mark(text or "") for text in texts]
+            each_batch()
+        return np.array(found, dtype=bool) & self.scored
+
     @property
     def rows(self) -> int:
         """How many rows there are."""
@@ -83,7 +97,7 @@ class ScoredFile:
         return reaches(self.scores, [thresholds[label] for label in self.labels])
 
     def histogram(self, label: str) -> list[int]:
-        """The number of scores of a label in each of 20 bands of equal width."""
+        """The number of scores of a label in each of 10 bands of equal width."""
         column = self.scores[:, self.labels.index(label)]
         return np.histogram(column[~np.isnan(column)], BINS, (0, 1))[0].tolist()
 

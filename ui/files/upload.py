@@ -7,6 +7,7 @@ import gzip
 import re
 import shutil
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,12 +32,22 @@ class Source:
 
     path: in the workspace. name: as the visitor knows it.
     columns: all of them. text_column: the one that probably holds the comments.
+    original: the upload itself, where path is a copy that ui/files/reread.py made of it, because it
+    had no header, or for its encoding.
     """
 
     path: Path
     name: str
     columns: list[str]
     text_column: str
+    original: Path | None = None
+    header: bool = True
+    encoding: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder in the workspace that holds all of it."""
+        return (self.original or self.path).parent
 
     def relabelled(self, message: str) -> str:
         """A command's error for the page: without the server's folder, and without flags."""
@@ -44,8 +55,16 @@ class Source:
         return message.replace(NAME_COLUMN, "choose another column")
 
 
-def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
-    """Copy an upload into an empty folder, and read its columns. Raises DataError."""
+def save_upload(
+    stream: IO[bytes],
+    name: str,
+    folder: Path,
+    look: Callable[[Path, str], "Source"] | None = None,
+) -> Source:
+    """Copy an upload into an empty folder, and read its columns. Raises DataError.
+
+    look: reads the columns of the copy; look_into where it is None.
+    """
     upload_format = input_format(name)
     ending = Path(name.lower().removesuffix(".gz")).suffix
     stem = re.sub(r"[^\w-]+", "_", Path(name).name.split(".")[0])[:60] or "upload"
@@ -58,7 +77,7 @@ def save_upload(stream: IO[bytes], name: str, folder: Path) -> Source:
                 shutil.copyfileobj(stream, copy, 1 << 20)
         if upload_format == "jsonl":
             _check_columns(path, name)
-        return look_into(path, name)
+        return (look or look_into)(path, name)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
@@ -105,7 +124,7 @@ def look_into(path: Path, name: str) -> Source:
         guess = guess_column(str(path))
         return Source(path, name, columns, (guess.columns or columns)[0])
     except DataError as error:
-        raise DataError(str(error).replace(str(path), name)) from error
+        raise type(error)(str(error).replace(str(path), name)) from error
 
 
 def _unpack(stream: IO[bytes], copy: IO[bytes], name: str) -> None:

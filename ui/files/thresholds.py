@@ -1,0 +1,91 @@
+"""The thresholds of a scored file in one strip: a slider and a count per label, kept with it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from finetune.measure.tables import percentage
+from ui import charts
+from ui.catalog import label_name
+from ui.files.job import FileJob
+from ui.files.scored_file import ScoredFile
+from ui.text import in_markdown
+from ui.thresholds import choose_preset
+
+LOWEST, HIGHEST, STEP = 0.01, 0.99, 0.01
+
+
+def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
+    """Show a slider and a count per label. Returns the flags at these thresholds: (rows, labels).
+
+    job.chosen holds what was chosen. A single-label model has counts alone.
+    """
+    for label in job.limits:
+        value = st.session_state.get(_key(job, label))
+        if value is None:
+            continue
+        if abs(value - _shown(job.limits[label])) > STEP / 10:
+            job.chosen[label] = value
+        if label in job.chosen and abs(value - _shown(job.thresholds[label])) < STEP / 10:
+            del job.chosen[label]  # back where it was: the model's own holds, unrounded
+    flags = scored.flags(job.limits)
+    total = max(1, int(scored.scored.sum()))
+    if job.limits:
+        choose_preset(
+            job.presets,
+            job.chosen,
+            f"preset {job.folder.name}",
+            lambda chosen: _take(job, chosen),
+            "Or move a slider. Kept with this file, and used in its downloads.",
+        )
+    with st.container(horizontal=True, key="thresholds", vertical_alignment="bottom"):
+        for label, count in zip(scored.labels, flags.sum(axis=0), strict=True):
+            name = in_markdown(label_name(label, job.model_name))
+            counted = f"**{name}** · {count:,} ({percentage(count / total)})"
+            with st.container(width=164):
+                if label not in job.limits:
+                    st.markdown(counted)
+                    continue
+                st.slider(
+                    counted,
+                    LOWEST,
+                    HIGHEST,
+                    _shown(job.limits[label]),
+                    STEP,
+                    format="percent",
+                    key=_key(job, label),
+                    persist_state="session",
+                )
+    return flags
+
+
+def _key(job: FileJob, label: str) -> str:
+    return f"threshold {label} {job.folder.name}"
+
+
+def _shown(threshold: float) -> float:
+    """A threshold as its slider can show it."""
+    return round(float(np.clip(threshold, LOWEST, HIGHEST)), 2)
+
+
+def _take(job: FileJob, chosen: Mapping[str, float]) -> None:
+    """Use these thresholds, and move the sliders there."""
+    job.chosen = dict(chosen)
+    for label, threshold in job.limits.items():
+        st.session_state[_key(job, label)] = _shown(threshold)
+
+
+def show_spread(job: FileJob, scored: ScoredFile) -> None:
+    """Offer the histograms."""
+    with st.popover("How the scores are spread"):
+        _histograms(job, scored)
+
+
+def _histograms(job: FileJob, scored: ScoredFile) -> None:
+    st.caption("Rows by score, the height is the square root of their number.")
+    for label in scored.labels:
+        name = label_name(label, job.model_name)
+        st.markdown(f"**{in_markdown(name)}**")
+        charts.histogram(scored.histogram(label), job.limits.get(label), name)
