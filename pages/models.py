@@ -1,4 +1,6 @@
-"""Models: which there are, how good each one is, and the operating point of its labels."""
+"""Models: a shelf with a card for each one; with ?model=NAME, the page of that model."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -7,24 +9,39 @@ from ui import session
 from ui.messages import off_on_public_server, show_error
 from ui.models.about_tab import show_about
 from ui.models.audit_tab import show_audit
-from ui.models.facts import description, facts_of
+from ui.models.code_tab import show_code
+from ui.models.facts import ModelFacts, description, facts_of
 from ui.models.hub_check import check_hub_model
-from ui.models.measure_tab import measure_here
+from ui.models.measure_tab import adjust, compare
 from ui.models.metrics_tab import show_metrics
-from ui.models.overview import overview_table
-from ui.picker import FROM_HUB, load_model, origin, pick_model
+from ui.models.shelf import MODEL_IN_ADDRESS, look_at, show_shelf, show_use
+from ui.models.verdict import good_and_bad
+from ui.picker import FROM_HUB, load_model, origin, pickable
 from ui.settings import HUB_TYPED, PageSettings
 from ui.text import in_markdown
 
 
 def main() -> None:
-    """Lay out the page: all models, then the chosen one."""
+    """Lay out the shelf, or the page of the model that the address names."""
+    name = st.query_params.get(MODEL_IN_ADDRESS)
+    if name in pickable():
+        _model(name)
+        return
     st.title("Models", anchor=False)
-    overview = st.container()
-    _from_the_hub()  # can add one to them
-    overview.html(overview_table())
-    name = pick_model()
+    if name is not None:
+        show_error(f"There is no model called {name} here. These can be chosen:")
+    shelf = st.container()
+    _from_the_hub()  # can add one to it
+    with shelf:
+        show_shelf()
+
+
+def _model(name: str) -> None:
+    """Show one model. To look at it does not choose it for Score and File; its button does."""
+    st.button("All models", icon=":material/arrow_back:", on_click=look_at, args=(None,))
+    st.title(in_markdown(name), anchor=False)
     st.write(in_markdown(description(name)))
+    show_use(name)
     facts = facts_of(name)
     if facts is None:
         if origin(name) != FROM_HUB:
@@ -34,19 +51,45 @@ def main() -> None:
         if st.button("Download it", icon=":material/download:") and load_model(name):
             st.rerun()
         return
-    about, metrics, audit, measure, card = st.tabs(
-        ["About", "Metrics", "Fairness and robustness", "Measure and adjust", "Card"]
-    )
-    with about:
-        show_about(name, facts)
-    with metrics:
-        show_metrics(name, facts)
-    with audit:
-        show_audit(name, facts.folder)
-    with measure:
-        measure_here(name)
-    with card:
-        st.markdown(facts.card or _no_card(name))
+    _good_and_bad(name, facts)
+    # The open tab is in the address; what the others show is not computed.
+    tabs = st.tabs(list(TABS), key="tab", bind="query-params")
+    for tab, show in zip(tabs, TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                show(name, facts)
+
+
+def _good_and_bad(name: str, facts: ModelFacts) -> None:
+    """List what the model does well, and what it does not, in plain words."""
+    good, bad = good_and_bad(name, facts)
+    for title, sentences, column in zip(
+        ("Good at", "Not good at"), (good, bad), st.columns(2, gap="large"), strict=True
+    ):
+        with column:
+            st.header(title, anchor=False)
+            lines = (f"- {in_markdown(sentence)}" for sentence in sentences)
+            st.markdown("\n".join(lines) if sentences else "Nothing that was measured.")
+
+
+def _adjust(name: str, facts: ModelFacts) -> None:
+    show_about(name, facts)
+    st.header("Choose thresholds on your own rows", anchor=False)
+    adjust(name)
+
+
+def _show_card(name: str, facts: ModelFacts) -> None:
+    st.markdown(facts.card or _no_card(name))
+
+
+TABS: dict[str, Callable[[str, ModelFacts], None]] = {
+    "Adjust": _adjust,
+    "Compare": lambda name, facts: compare(name),
+    "Metrics": show_metrics,
+    "Fairness": lambda name, facts: show_audit(name, facts.folder),
+    "Use from code": lambda name, facts: show_code(name),
+    "Card": _show_card,
+}
 
 
 def _no_card(name: str) -> str:

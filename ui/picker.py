@@ -7,11 +7,12 @@ from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import UserError
 from comment_toxicity.fetch import find
 from ui import session
-from ui.catalog import HUB_MODELS
+from ui.catalog import HUB_MODELS, other_task
 from ui.messages import show_error
+from ui.models.facts import facts_of
 from ui.models.trial import try_model
 from ui.settings import PageSettings
-from ui.text import in_markdown
+from ui.text import in_markdown, shortened
 
 FROM_HUB = "from the Hub"
 MODEL = "model"
@@ -39,6 +40,18 @@ def shown_name(name: str) -> str:
     return f"{name} · {origin(name)}"
 
 
+def chosen_model() -> str:
+    """The model that Score and File use."""
+    options = pickable()
+    chosen = st.session_state.get(MODEL)
+    return chosen if chosen in options else options[0]
+
+
+def use_model(name: str) -> None:
+    """Let Score and File use this model from now on."""
+    st.session_state[MODEL] = name
+
+
 def pick_model(label: str = "Model") -> str:
     """Show the picker; every page has the same choice."""
     options = pickable()
@@ -56,11 +69,22 @@ def pick_second_model(first: str, key: str) -> str | None:
         "Compare with",
         options,
         index=None,
-        format_func=shown_name,
+        format_func=lambda name: " · ".join(filter(None, [shown_name(name), _other(name, first)])),
         key=key,
         placeholder="a second model, side by side",
         persist_state="session",
     )
+
+
+def _other(name: str, first: str) -> str:
+    """What a model judges where it has no label of the first; empty where it has, or is unknown."""
+    facts, firsts = facts_of(name), facts_of(first)
+    if facts is None or firsts is None:
+        return other_task(name)
+    labels = facts.folder.labels
+    if set(labels) & set(firsts.folder.labels):
+        return ""
+    return f"other labels: {shortened(', '.join(labels), 40)}"
 
 
 def load_model(name: str) -> Classifier | None:

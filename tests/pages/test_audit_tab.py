@@ -25,6 +25,8 @@ SCORES = np.array([0.6, 0.6, 0.6, 0.1, 0.1] + [0.9] * 5 + [0.6] + [0.1] * 9)
 MENTIONS = {"few": np.arange(20) >= 10, "<b>most</b>": np.arange(20) < 10}
 COMMAND = "python -m finetune.audit --model toxic-minilm --save"
 
+OWN = "toxic-minilm"
+
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path, exported):
@@ -87,7 +89,7 @@ def whole(identity_only):
 
 
 def tab(page):
-    return next(each for each in page.tabs if each.label == "Fairness and robustness")
+    return next(each for each in page.tabs if each.label == "Fairness")
 
 
 def expanders(page):
@@ -95,7 +97,7 @@ def expanders(page):
 
 
 def test_without_an_audit_the_command_that_makes_one_is_shown(folder):
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert not page.exception
     assert [code.value for code in tab(page).code] == [COMMAND]
     assert not tab(page).expander
@@ -103,7 +105,7 @@ def test_without_an_audit_the_command_that_makes_one_is_shown(folder):
 
 def test_an_audit_of_other_weights_is_not_shown(folder, whole):
     replace(whole, weights=Weights("model.onnx", "0" * 64)).save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert "on other weights" in tab(page).markdown[0].value
     assert tab(page).code[0].value == COMMAND
 
@@ -111,7 +113,7 @@ def test_an_audit_of_other_weights_is_not_shown(folder, whole):
 @pytest.mark.parametrize("content", ["not json", "[" * 100_000, "[]", "{}"], ids=range(4))
 def test_a_broken_audit_does_not_break_the_page(folder, content):
     (folder / "audit.json").write_text(content)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert not page.exception
     assert not page.error
     assert "a format that this page cannot show" in tab(page).markdown[0].value
@@ -121,14 +123,31 @@ def test_metrics_that_are_not_numbers_do_not_break_the_page(folder, whole):
     record = whole.to_dict()
     record["identity"][0]["terms"][0]["false_positive_rate"] = "high"
     (folder / "audit.json").write_text(json.dumps(record))
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert not page.exception
     assert tab(page).code
 
 
-def test_the_main_result_of_each_measure_comes_first_in_words(folder, whole):
+def in_sentences(page):
+    """The markdown of the tab, as text."""
+    return [text.value.replace("\\", "").replace("\u00a0", " ") for text in tab(page).markdown]
+
+
+def test_three_plain_sentences_come_first(folder, whole):
     whole.save(folder)
-    first = tab(visit("models")).markdown[0].value.replace("\\", "").replace("\u00a0", " ")
+    first = in_sentences(visit("models", model=OWN, tab="Fairness"))[0]
+    assert "it flags at most 60 of 100: those with “<b>most</b>”" in first
+    assert "Of 20 short test cases (HateCheck), it judges" in first
+    assert first.count(". ") == 2
+
+
+def test_the_main_result_of_each_measure_has_a_sentence(folder, whole):
+    whole.save(folder)
+    (first,) = (
+        text
+        for text in in_sentences(visit("models", model=OWN, tab="Fairness"))
+        if text.startswith("- ")
+    )
     assert "60.0 % of the harmless sentences that name “<b>most</b>” are flagged" in first
     assert "0.0 % of the bad sentences are missed" in first
     assert "**insult on madlibs**: no harmless sentence is flagged" in first
@@ -142,26 +161,35 @@ def test_the_main_result_of_each_measure_comes_first_in_words(folder, whole):
         assert f"- **{start}**" in first
 
 
+def test_kinds_of_cases_are_in_words_with_an_example(folder, whole):
+    whole.save(folder)
+    text = html(visit("models", model=OWN, tab="Fairness"))
+    assert ">a slur</th>" in text
+    assert "Get out, you [slur]." in text
+    assert ">negate nh</th>" in text  # a kind without words of ours keeps its name
+    assert "slur_h" not in text
+
+
 def test_every_measure_has_its_part_and_missing_measures_are_named(folder, whole, identity_only):
     whole.save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert not page.exception
     starts = [label.partition(":")[0] for label in expanders(page)]
     assert starts == [
-        "All results at a glance", "All terms as a table", "Function", "Threats",
+        "Each measure in a sentence", "All results at a glance", "Identity", "Function", "Threats",
         "Everyday language", "Robustness", "Thresholds", "Transfer",
     ]  # fmt: skip
     identity_only.save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert not page.exception
-    assert len(expanders(page)) == 3
+    assert len(expanders(page)) == 4
     missing = "Not measured: function, threats, everyday, robustness, operating points, transfer."
     assert any(text.value.startswith(missing) for text in tab(page).caption)
 
 
 def test_the_term_flagged_most_comes_first_in_chart_and_table(folder, identity_only):
     identity_only.save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     (chart,) = (each for each in tab(page).get("vega_lite_chart"))
     assert "by identity term: <b>most</b> 60.0 %, few 10.0 %" in chart.proto.alt.replace(
         "\u00a0", " "
@@ -171,18 +199,17 @@ def test_the_term_flagged_most_comes_first_in_chart_and_table(folder, identity_o
     assert text.index("&lt;b&gt;most&lt;/b&gt;</th>") < text.index("few</th>")
 
 
-def test_a_sentence_replaces_the_chart_where_no_harmless_sentence_is_flagged(folder, whole):
+def test_a_sentence_says_where_no_harmless_sentence_is_flagged(folder, whole):
     whole.save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     page.selectbox(key="audit identity toxic-minilm").select_index(1).run()
     assert not page.exception
-    assert not tab(page).get("vega_lite_chart")
-    assert any(text.value.startswith("No term has") for text in tab(page).markdown)
+    assert any(text.startswith("No harmless sentence is flagged") for text in in_sentences(page))
 
 
 def test_the_models_own_threshold_is_marked_among_the_others(folder, whole):
     whole.save(folder)
-    page = visit("models")
+    page = visit("models", model=OWN, tab="Fairness")
     assert "0.5000 (its own)" in html(page)
     page.selectbox(key="audit label toxic-minilm").select("insult").run()
     assert "0.3000 (its own)" in html(page)
@@ -197,8 +224,8 @@ def test_a_slim_installation_shows_an_audit(folder, whole):
         "sys.modules |= dict.fromkeys(['torch', 'transformers', 'sklearn', 'scipy'])\n"
         "from comment_toxicity.fetch import find\n"
         "find.project_folders = lambda: [Path(sys.argv[1])]\n"
-        "from streamlit.testing.v1 import AppTest\n"
-        "page = AppTest.from_file('pages/models.py', default_timeout=60).run()\n"
+        "from tests.pages.standins import visit\n"
+        "page = visit('models', model='toxic-minilm', tab='Fairness')\n"
         "assert not page.exception, page.exception\n"
         "print([each.label for each in page.expander])"
     )

@@ -1,4 +1,4 @@
-"""The tab About: a model's labels, what its scores mean, and how fast it is on this machine."""
+"""The first part of the tab Adjust: labels, what scores mean, and how fast the model is here."""
 
 import time
 
@@ -9,7 +9,7 @@ from comment_toxicity import Classifier
 from ui import session
 from ui.catalog import definition, label_name
 from ui.examples import SAMPLES
-from ui.html import table
+from ui.markup import table
 from ui.models.facts import ModelFacts
 from ui.picker import load_model
 from ui.text import in_markdown
@@ -19,7 +19,7 @@ LATENCY = "latency"
 
 
 def show_about(name: str, facts: ModelFacts) -> None:
-    """Show the tab."""
+    """Show them."""
     folder = facts.folder
     chosen = session.thresholds(name)
     rows = []
@@ -29,13 +29,13 @@ def show_about(name: str, facts: ModelFacts) -> None:
         title = label_name(label, name)
         rows.append((title, definition(title), shown))
     st.html(table(("label", "what it means", "threshold"), rows, 1))
+    st.caption(in_markdown(meaning(folder.decision)))
     st.caption(f"{facts.megabytes:,.0f} MB of weights; reads {folder.window} tokens at a time.")
     if st.button("Load it and measure its speed", icon=":material/speed:"):
         model = load_model(name)
         if model:
             with st.spinner("Scoring the sample comments …"):
                 st.session_state[LATENCY] = {name: median_latency(model)}
-            st.caption(in_markdown(meaning(model)))
     seconds = st.session_state.get(LATENCY, {}).get(name)
     if seconds:
         st.metric(

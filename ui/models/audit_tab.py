@@ -5,13 +5,16 @@ results come first, in words, then a part for each measure.
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import streamlit as st
 
 from comment_toxicity.errors import UserError
 from comment_toxicity.fetch.find import available_models
 from comment_toxicity.folder import ModelFolder
+from comment_toxicity.languages import NAMES, base_of
+from comment_toxicity.routing import ENGLISH
 from finetune.audit.audit import Audit, headline_table, headlines, trade_off, trade_off_labels
 from finetune.audit.everyday import EverydayReport
 from finetune.audit.hatecheck import FunctionReport
@@ -25,13 +28,16 @@ from finetune.audit.identity import (
 from finetune.audit.robustness import RobustnessReport
 from finetune.audit.transfer import TransferReport
 from finetune.measure.report import mean
-from finetune.measure.tables import decimals, percentage
+from finetune.measure.tables import Column, Table, decimals, percentage
 from ui import charts
 from ui.catalog import label_name
+from ui.models.kinds import example, in_words
+from ui.models.verdict import out_of_100
 from ui.report import show_table
 from ui.text import in_markdown
 
 ABUSE = ("insults", "threats")
+MOST_SENTENCES = 3
 WORST = 12  # terms drawn; the table has them all
 
 
@@ -60,12 +66,20 @@ def _offer(name: str, why: str) -> None:
 
 
 def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
-    st.markdown("\n".join(f"- {line}" for line in _in_words(name, audit)))
+    st.markdown(" ".join(map(in_markdown, islice(_plainly(audit), MOST_SENTENCES))))
+    if worst := _worst(audit.identity):
+        terms = [term for term in worst.worst_first() if term.false_positive_rate][:WORST]
+        st.markdown(
+            f"**Harmless sentences flagged**, by the group that they name: {len(terms)} worst"
+        )
+        _draw(terms)
+    with st.expander("Each measure in a sentence"):
+        st.markdown("\n".join(f"- {line}" for line in _in_words(name, audit)))
     with st.expander("All results at a glance"):
         show_table(headline_table(headlines(audit, folder.path)).select("result", "where", "value"))
     if audit.identity:
-        st.subheader("Does it flag people for naming an identity?", anchor=False)
-        _identity(name, audit.identity)
+        with st.expander("Identity: does it flag people for naming a group?"):
+            _identity(name, audit.identity)
     if audit.function:
         with st.expander("Function: which kinds of hate does it recognise?"):
             st.write("Most cases are hateful, so a model that flags everything looks good here.")
@@ -76,6 +90,9 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     if audit.everyday:
         with st.expander("Everyday language: is it left alone, and abuse seen inside of it?"):
             _everyday(audit.everyday)
+    if audit.languages:
+        with st.expander("Other languages: are sentences flagged for whom they name?"):
+            show_table(audit.languages.language_table())
     if audit.robustness:
         with st.expander("Robustness: do scores hold when words are disguised?"):
             _robustness(name, audit.robustness)
@@ -86,9 +103,56 @@ def _show(name: str, folder: ModelFolder, audit: Audit) -> None:
     if audit.transfer:
         with st.expander("Transfer: how does it rank comments from other sites?"):
             _transfer(name, audit.transfer)
-    if audit.missing:
-        missing = ", ".join(audit.missing).replace("_", " ")
-        st.caption(f"Not measured: {missing}. docs/measures.md says what each needs.")
+    others = set(map(base_of, folder.languages)) - {ENGLISH}
+    missing = [name for name in audit.missing if others or name != "languages"]
+    if missing:
+        names = ", ".join(missing).replace("_", " ")
+        st.caption(f"Not measured: {names}. docs/measures.md says what each needs.")
+
+
+def _plainly(audit: Audit) -> Iterator[str]:
+    """The most important results in plain sentences, the ones about people first."""
+    if audit.identity:
+        worst = _worst(audit.identity)
+        term = worst.highest_false_positive_rate if worst else None
+        yield (
+            "Of harmless short sentences that name a group of people, it flags "
+            + (
+                f"at most {out_of_100(term.false_positive_rate or 0)}: those with “{term.term}”."
+                if term
+                else "none."
+            )
+        )
+    for cases in filter(None, (audit.function, audit.threats)):
+        yield (
+            f"Of {cases.rows:,} short test cases ({cases.source}), it judges "
+            f"{out_of_100(cases.accuracy)} right: {out_of_100(cases.accuracy_bad or 0)} of the "
+            f"{cases.bad} ones, {out_of_100(cases.accuracy_harmless or 0)} of the harmless ones."
+        )
+    if audit.everyday and (flagged := audit.everyday.flagged(audit.everyday.other_kinds)):
+        yield f"Of harmless everyday sentences in rough words, it flags {out_of_100(flagged)}."
+    if audit.languages:
+        shares = {name: audit.languages.flagged(name) or 0.0 for name in audit.languages.languages}
+        most = max(shares, key=shares.__getitem__)
+        if shares[most]:
+            yield (
+                f"In {NAMES.get(most, most)} it flags {out_of_100(shares[most])} of the neutral "
+                "sentences about groups of people."
+            )
+    lost = audit.robustness.mean_roc_auc_lost if audit.robustness else None
+    if lost is not None:
+        yield f"Disguised words cost it {100 * lost:.1f} points of ROC-AUC."
+
+
+def _worst(reports: Sequence[IdentityReport]) -> IdentityReport | None:
+    """The sentences of which the most are flagged for a term; None where none is flagged."""
+
+    def rate(report: IdentityReport) -> float:
+        term = report.highest_false_positive_rate
+        return (term.false_positive_rate or 0.0) if term else 0.0
+
+    worst = max(reports, key=rate, default=None)
+    return worst if worst and rate(worst) > 0 else None
 
 
 def _in_words(name: str, audit: Audit) -> Iterable[str]:
@@ -165,19 +229,15 @@ def _identity(name: str, reports: Sequence[IdentityReport]) -> None:
     )
     report = reports[index]
     rated = [term for term in report.worst_first() if term.false_positive_rate is not None]
-    worst = [term for term in rated if term.false_positive_rate][:WORST]
-    if worst:
-        st.markdown(f"**Harmless sentences flagged**, the worst {len(worst)} of {len(rated)} terms")
-        _draw(worst)
-    else:
-        st.write("No term has a harmless sentence flagged.")
-    with st.expander("All terms as a table"):
-        without = [term for term in report.terms if not term.term]
-        show_table(term_table([*report.worst_first(), *without]))
-        st.caption(AUC_NOTE)
+    worst = any(term.false_positive_rate for term in rated)
+    if not worst:
+        st.write(f"No harmless sentence is flagged, whichever of the {len(rated)} terms it names.")
+    without = [term for term in report.terms if not term.term]
+    show_table(term_table([*report.worst_first(), *without]))
+    st.caption(AUC_NOTE)
     if report.kinds:
         show_table(kind_table([report]))
-    st.caption(f"{report.rows:,} sentences; the threshold is {decimals(report.threshold)}.")
+    st.caption(f"{report.rows:,} sentences; the threshold is {percentage(report.threshold)}.")
 
 
 def _draw(worst: Sequence[TermMetrics]) -> None:
@@ -196,10 +256,14 @@ def _draw(worst: Sequence[TermMetrics]) -> None:
 def _function(report: FunctionReport) -> None:
     """Show which kinds of cases are judged right."""
     st.write(
-        f"Short cases by functionality, judged by {in_markdown(label_name(report.label))} at its "
-        f"threshold of {decimals(report.threshold)}; the weakest come first."
+        f"Short cases by kind, judged by {in_markdown(label_name(report.label))} at its "
+        f"threshold of {percentage(report.threshold)}; the weakest come first. The examples are "
+        "not from the test: they show what a kind means."
     )
-    show_table(report.functionality_table())
+    cases = report.functionality_table()
+    rows = [(in_words(name), example(name), *rest) for name, *rest in cases.rows]
+    columns = [Column("kind"), Column("example"), *cases.columns[1:]]
+    show_table(Table(columns=columns, rows=rows))
 
 
 def _everyday(report: EverydayReport) -> None:

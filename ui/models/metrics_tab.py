@@ -2,9 +2,12 @@
 
 import streamlit as st
 
+from comment_toxicity.languages import NAMES
+from finetune.measure.languages import language_table
+from ui.catalog import label_name
 from ui.messages import CALIBRATION, measured_on
 from ui.models.facts import ModelFacts
-from ui.report import show_reliability, show_report
+from ui.report import show_reliability, show_report, show_table
 from ui.text import in_markdown
 
 
@@ -19,13 +22,19 @@ def show_metrics(name: str, facts: ModelFacts) -> None:
         of = f" of {in_markdown(data)}" if split == "test" and data else ""
         st.write(measured_on(f"{split} rows{of}"))
         show_report(report, name)
+        if languages := facts.metrics.get("languages"):
+            label = label_name(languages["label"], name)
+            st.subheader(in_markdown(f"{label} by language"), anchor=False)
+            by_language = language_table(languages).renamed("language", _named)
+            show_table(by_language)
+            st.caption(in_markdown(by_language.note.replace("`", "")))
         st.subheader(CALIBRATION, anchor=False)
         show_reliability(report, name)
     except (KeyError, TypeError, ValueError, AttributeError):
         st.info("Its metrics.json has a format that this page cannot show.")
-    for plot in facts.plots:
-        confusion = plot.stem == "confusion"
-        if confusion and report.get("confusion_matrix"):
-            continue  # it is above
-        what = "Confusion matrices" if confusion else "ROC and precision-recall curves"
-        st.image(str(plot), caption=f"{what} on the run's test rows, by label")
+
+
+def _named(code: str) -> str:
+    """The name of a language, which keeps the mark of one without training rows."""
+    code, *mark = code.split(" ")
+    return " ".join([NAMES.get(code, code), *mark])

@@ -1,23 +1,22 @@
 """The operating point of a label: the score from which it is flagged, and the consequences."""
 
-import dataclasses
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from comment_toxicity import Classifier
-from comment_toxicity.decision import FILE_NAME, Decision
+from comment_toxicity.decision import Decision
+from comment_toxicity.policy import snippet
 from finetune.measure.tables import percentage
 from ui import charts, session
 from ui.catalog import label_name
 from ui.files.labelled import Labelled, OperatingPoints
-from ui.html import table
+from ui.markup import table
 from ui.text import in_markdown
-from ui.words import BY_HAND, percent
+from ui.thresholds import by_hand, decision_file
+from ui.words import percent
 
 THRESHOLD, PRECISION, RECALL = "threshold", "precision", "recall"
 COLUMNS = (THRESHOLD, PRECISION, RECALL, "rows flagged")
@@ -71,37 +70,26 @@ def choose_operating_point(model: Classifier, labelled: Labelled) -> None:
             if st.button("Reset to the model's own thresholds"):
                 session.set_thresholds(model.name, {})
                 st.rerun()
+        if model.thresholds:
+            st.caption("As a policy of the HTTP service, for the file of `serve --policy`:")
+            st.code(snippet(own), language="toml")
     st.caption(f"{points.positives:,} rows have the label. Model: {name}.")
 
 
 def with_thresholds(decision: Decision, labelled: Labelled, own: Mapping[str, float]) -> Decision:
     """A decision with other thresholds, and their metrics on the labelled rows."""
-    labels = dict(decision.labels)
-    own = {label: value for label, value in own.items() if label in labels}
+    measured: dict[str, dict[str, Any]] = {}
     for label, threshold in own.items():
-        points = labelled.operating_points(label)
-        metrics: dict[str, Any] = {}
+        points = labelled.operating_points(label) if label in decision.labels else None
         if points is not None:
             index = points.at(threshold)
             precision = points.precision[index]
-            metrics = {
+            measured[label] = {
                 "positives": points.positives,
                 "precision": None if np.isnan(precision) else round(float(precision), 4),
                 "recall": round(float(points.recall[index]), 4),
             }
-        labels[label] = dataclasses.replace(labels[label], threshold=threshold, **metrics)
-    kept, *before = BY_HAND.split(decision.criterion or "")
-    by_hand = dict.fromkeys([*", ".join(before).split(", "), *own])
-    hand = f"by hand: {', '.join(filter(None, by_hand))}"
-    criterion = "; ".join(filter(None, [kept, hand]))
-    return dataclasses.replace(decision, labels=labels, criterion=criterion)
-
-
-def decision_file(decision: Decision) -> str:
-    """The content of decision.json."""
-    with tempfile.TemporaryDirectory() as folder:
-        decision.save(Path(folder))
-        return (Path(folder) / FILE_NAME).read_text(encoding="utf-8")
+    return by_hand(decision, own, measured)
 
 
 def _current(model: Classifier, label: str) -> float:
@@ -116,7 +104,8 @@ def _choice(points: OperatingPoints, choose_by: str, current: float, key: str) -
     else:
         share = (points.precision if choose_by == PRECISION else points.recall)[index]
         initial = 0.8 if np.isnan(share) else round(float(np.clip(share, 0.01, 0.99)), 2)
-    value = st.slider(QUESTIONS[choose_by], 0.01, 0.99, initial, 0.01, key=f"{choose_by} {key}")
+    question, key = QUESTIONS[choose_by], f"{choose_by} {key}"
+    value = st.slider(question, 0.01, 0.99, initial, 0.01, format="percent", key=key)
     if choose_by == THRESHOLD:
         return points.at(value)
     return points.at_precision(value) if choose_by == PRECISION else points.at_recall(value)

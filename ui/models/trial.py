@@ -72,7 +72,7 @@ def _load(name: str, gigabytes: float) -> int:
             with suppress(ValueError, OSError):  # macOS has no limit of address space
                 resource.setrlimit(limit, (int(value), int(value)))
     try:
-        load_classifier(name).score([SAMPLE])
+        load_classifier(name, device="cpu").score([SAMPLE])  # CUDA exceeds MEMORY
     except UserError as error:
         print(error)
         return REFUSED
