@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from comment_toxicity.errors import UserError
+from ui.markup import log
 from ui.messages import (
     measured_on,
     off_on_public_server,
@@ -21,11 +22,12 @@ from ui.settings import TRAINING, PageSettings
 from ui.text import in_markdown
 from ui.train.curves import show_curves
 from ui.train.form import ask_for_run
+from ui.train.held_out import began_from, measure_on_held_out
 from ui.train.publish import show_publishing
 from ui.train.run import DONE, FAILED, RUNNING, STOPPED, Status, Training
-from ui.words import duration
+from ui.words import duration, time_left
 
-LOG_LINES = 60
+LOG_LINES, LOG_HEIGHT = 200, 300
 STAGES = {
     "data": "Splitting the rows",
     "train": "Training",
@@ -67,14 +69,25 @@ def _watch(training: Training) -> None:
         st.rerun()
     with st.container(border=True):
         st.markdown(f"**runs/{status.name}** has been training for {duration(status.seconds)}.")
-        steps = f": step {status.step:,} of {status.steps:,}" if status.steps else ""
-        what = STAGES.get(status.stage, "Starting") + (steps if status.stage == "train" else "")
-        st.progress(min(1.0, status.share), f"{what} …")
+        st.progress(min(1.0, status.share), _doing(status))
         if st.button("Stop", icon=":material/stop:"):
             training.stop()
             st.toast("Stopping. The last checkpoint is kept.")
     show_curves(training.curves(status.name))
-    _log(status, expanded=True)
+    _log(status, expanded=False)
+
+
+def _doing(status: Status) -> str:
+    """What a run does: its stage, or the epoch, the step and the time left of training."""
+    if status.stage != "train" or not status.steps:
+        return f"{STAGES.get(status.stage, 'Starting')} …"
+    parts = [
+        f"Epoch {status.epoch:,} of {status.epochs:,}" if status.epochs else STAGES["train"],
+        f"step {status.step:,} of {status.steps:,}",
+    ]
+    if status.seconds_left is not None:
+        parts.append(time_left(status.seconds_left))
+    return " · ".join(parts)
 
 
 def _ended(training: Training, status: Status) -> None:
@@ -82,10 +95,12 @@ def _ended(training: Training, status: Status) -> None:
     name = f"runs/{status.name}"
     with st.container(border=True):
         if status.state == DONE:
-            st.success(f"{name} is ready ({duration(status.seconds)}) and in the list of models.")
+            st.success(f"{name} is ready ({duration(status.seconds)}). Try it:")
             if st.button("Score comments with it", type="primary", icon=":material/speed:"):
                 st.session_state[MODEL] = name
                 st.switch_page(PAGES / "score.py")
+            if base := began_from(status.name):
+                _compare(status.name, base)
             _report(name)
             show_publishing(name)
         else:
@@ -99,6 +114,21 @@ def _ended(training: Training, status: Status) -> None:
         _log(status, expanded=status.state == FAILED)
 
 
+def _compare(name: str, base: str) -> None:
+    """Offer to measure the new model and the one that it began from on rows of neither."""
+    if not st.button(f"Compare it with {in_markdown(base)}", icon=":material/compare_arrows:"):
+        return
+    try:
+        ready = measure_on_held_out(name, base)
+    except UserError as error:
+        show_error(error)
+        return
+    if ready:
+        address = {"model": f"runs/{name}", "tab": "Compare"}
+        st.switch_page(PAGES / "models.py", query_params=address)
+    st.info("This run has no held-out rows.")
+
+
 def _report(name: str) -> None:
     facts = facts_of(name)
     if facts is None or facts.measured is None:
@@ -109,9 +139,9 @@ def _report(name: str) -> None:
 
 
 def _new_run(training: Training) -> None:
-    st.subheader("New run", anchor=False)
+    st.header("New run", anchor=False)
     try:
-        wanted = ask_for_run()
+        wanted = ask_for_run(training.names())
     except UserError as error:
         show_error(error)
         return
@@ -130,8 +160,11 @@ def _begin(start: Callable[..., None], *arguments: Any) -> None:
 
 def _log(status: Status, expanded: bool) -> None:
     lines = [line for line in status.log.splitlines() if line.strip()]
-    with st.expander("Log", expanded=expanded):
-        st.code("\n".join(lines[-LOG_LINES:]) or "…", language=None, height=300)
+    with (
+        st.expander("Log", expanded=expanded),
+        st.container(height=LOG_HEIGHT, border=False, autoscroll=True),
+    ):
+        st.html(log("\n".join(lines[-LOG_LINES:]) or "…"))
 
 
 main()

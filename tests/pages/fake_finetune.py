@@ -19,7 +19,8 @@ def main() -> None:
         line = '{"loss": 0.5, "epoch": 1.0}\n{"eval_roc_auc_mean": 0.7, "epoch": 1.0}\n'
         (run / "curves.jsonl").write_text(line)
         print("Loading weights: 100%|  | 103/103 [00:00<?]", flush=True)
-        progress.update(run, stage="train", step=6, steps=12)
+        print("\x1b[1mNote\x1b[0m: split in", run / "split", flush=True)
+        progress.update(run, stage="train", step=6, steps=12, epoch=2, epochs=3, seconds_left=100.0)
         while not (run.parent / "go").exists():
             time.sleep(0.02)
         if settings["base_model"] == "nonsense":

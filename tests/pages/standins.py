@@ -40,12 +40,20 @@ class FixedScores:
         self.thresholds = {name: limit for name, limit in thresholds.items() if limit is not None}
         self.single_label = self.activation == "softmax"
 
-    def score(self, texts):
+    reads = ()
+
+    def languages(self, texts):
+        return [None] * len(texts)
+
+    def in_language(self, language):
+        return self
+
+    def score(self, texts, languages=None):
         self.asked += texts
         blank = [np.nan] * len(self.labels)
         return np.array([self.scores if t.strip() else blank for t in texts], dtype=np.float32)
 
-    def score_beginnings(self, texts, most=0, between=None):
+    def score_beginnings(self, texts, most=0, between=None, languages=None):
         return self.score(texts), [len(text or "") for text in texts]
 
     def beginning(self, text, most=0):
@@ -85,22 +93,27 @@ class Choice(FixedScores):
 class WordCounts(FixedScores):
     """Its first score rises with each occurrence of its word in the text."""
 
-    def __init__(self, word, name="a"):
-        super().__init__({"toxic": 0.5, "insult": 0.5}, [0.0, 0.1], name)
+    def __init__(self, word, name="a", also=0.0):
+        super().__init__({"toxic": 0.5, "insult": 0.5}, [also, 0.1], name)
         self.word = word
 
-    def score(self, texts):
+    def score(self, texts, languages=None):
         found = super().score(texts)
         found[:, 0] += [min(0.9, 0.3 * text.count(self.word)) for text in texts]
         return found
 
 
-def visit(page="score", framed=False):
-    """Open a page as a new visitor: by itself, or within the frame from which others are open."""
-    if not framed:
+def visit(page="score", framed=False, **address):
+    """Open a page as a new visitor: by itself, or within the frame from which others are open.
+
+    address: the query parameters. The frame is needed where a page links to another.
+    """
+    if not framed and page != "models":
         return AppTest.from_file(PAGES / f"{page}.py", default_timeout=60).run()
-    app = AppTest.from_file(SCRIPT, default_timeout=60).run()
-    return app.switch_page(f"../pages/{page}.py").run()
+    app = AppTest.from_file(SCRIPT, default_timeout=60)
+    app.switch_page(f"../pages/{page}.py")
+    app.query_params.update(address)
+    return app.run()
 
 
 def button(page, label):

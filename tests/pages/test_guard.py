@@ -1,5 +1,6 @@
 """What reaches Streamlit's server: this site's own requests, within bounds."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -148,6 +149,27 @@ def test_a_full_server_says_so_until_a_tab_is_closed():
         assert opens(browser)
 
 
+def test_one_address_takes_half_of_the_tabs_at_most():
+    page = client(most_visitors=4).app
+    one, other, proxy = (
+        TestClient(page, base_url="http://127.0.0.1:8501", client=(address, 50_000))
+        for address in ("8.8.8.8", "8.8.4.4", "10.0.0.1")
+    )
+
+    def tab(browser):
+        return browser.websocket_connect("/_stcore/stream")
+
+    with tab(one), tab(one):
+        reply = one.get("/")
+        assert reply.status_code == 503
+        assert reply.text.startswith("2 pages are open from your address.")
+        assert not opens(one)
+        assert other.get("/").status_code == 200
+        with tab(proxy), tab(proxy):  # behind an address that is not on the internet are many
+            assert other.get("/").text.startswith("This server is full")
+    assert opens(one)
+
+
 def test_fewer_visitors_fit_where_few_files_may_be_open():
     assert most_visitors_of(256) == 21
     assert most_visitors_of(65_536) == 300
@@ -185,6 +207,45 @@ def test_uploads_are_bounded_by_visitor_and_by_server(held):
     held("b", "1", 90)
     held("c", "1", 60)
     assert (status("d", 40), status("d", 41)) == (200, 503)
+
+
+def test_the_number_of_a_visitors_uploads_is_bounded(held, monkeypatch):
+    monkeypatch.setattr(guard, "SESSION_FILES", 3)
+    browser = client()
+    for file in "123":
+        assert browser.put("/_stcore/upload_file/a/f", content=b"x").status_code == 200
+        held("a", file, 1)
+    assert browser.put("/_stcore/upload_file/a/f", content=b"").status_code == 503
+    assert browser.put("/_stcore/upload_file/b/f", content=b"x").status_code == 200
+
+
+def test_an_upload_that_breaks_off_leaves_no_traceback(held):
+    async def reads(scope, receive, _):
+        await Request(scope, receive).body()
+
+    async def broken_off():
+        messages = iter(
+            [
+                {"type": "http.request", "body": b"x", "more_body": True},
+                {"type": "http.disconnect"},
+            ]
+        )
+
+        async def receive():
+            return next(messages)
+
+        async def send(message):
+            raise AssertionError(message)
+
+        scope = {
+            "type": "http",
+            "method": "PUT",
+            "path": "/_stcore/upload_file/a/f",
+            "headers": [(b"host", b"127.0.0.1"), (b"content-length", b"9")],
+        }
+        await Guard(reads)(scope, receive, send)
+
+    asyncio.run(broken_off())
 
 
 def test_an_upload_that_hides_its_size_is_refused(held):

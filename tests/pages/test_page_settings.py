@@ -27,11 +27,18 @@ def test_an_empty_variable_counts_as_unset():
         {"TOXICITY_HUB_GIGABYTES": "nan"},
         {"TOXICITY_HUB_GIGABYTES": "-1"},
         {"TOXICITY_HUB_MODELS": "x"},
+        {"TOXICITY_SOURCE": "javascript:alert(1)"},
     ],
 )
 def test_an_invalid_variable_is_named_in_the_error(variables):
     with pytest.raises(SettingsError, match=next(iter(variables))):
         PageSettings.read(variables)
+
+
+def test_the_address_of_the_source_loses_the_slash_at_its_end():
+    assert (
+        PageSettings.read({"TOXICITY_SOURCE": "https://host/us/it/"}).source == "https://host/us/it"
+    )
 
 
 def test_a_page_that_other_machines_reach_is_public_unless_the_operator_says_otherwise(monkeypatch):

@@ -1,5 +1,6 @@
 """The Train page: one run for the whole server, in a process of its own."""
 
+import json
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from tests.running import python
 from ui.files.upload import look_into
 from ui.train import form, publish
 from ui.train.rows import classes_of, listed_labels, look_at_rows
-from ui.train.run import Training, as_toml, without_overwritten
+from ui.train.run import Training, as_shown, as_toml
 
 
 @pytest.fixture
@@ -137,6 +138,17 @@ def test_a_stopped_run_can_be_resumed(server):
     assert server.status().state == "done"
 
 
+def test_the_time_of_a_resumed_run_counts_on(server):
+    begin(server)
+    server.stop()
+    wait_for(lambda: not server.is_running())
+    state = json.loads((server.folder / "state.json").read_text())
+    (server.folder / "state.json").write_text(json.dumps(state | {"earlier": 500.0}))
+    server.resume()
+    assert 500 < server.status().seconds < 600
+    end(server)
+
+
 def test_a_failed_run_reports_its_error(server):
     (server.runs).mkdir()
     (server.runs / "go").touch()
@@ -159,12 +171,15 @@ def test_an_existing_run_is_replaced_only_on_request(server):
 
 
 def test_uploaded_rows_are_copied_as_their_session_may_end(server, tmp_path):
-    rows = tmp_path / "rows.csv"
-    rows.write_text("text\n")
-    server.start("mine", {"base_model": "base", "train_data": str(rows)}, rows)
+    for name in ("first.csv", "second.csv"):
+        rows = tmp_path / name
+        rows.write_text("text\n")
+        server.start("mine", {"base_model": "base", "train_data": str(rows)}, rows, replace=True)
+        end(server)
     written = tomllib.loads((server.folder / "run.toml").read_text())
-    assert written["train_data"] == str(server.folder / "rows.csv")
-    end(server)
+    assert written["train_data"] == str(server.folder / "rows" / "second.csv")
+    assert [path.name for path in (server.folder / "rows").iterdir()] == ["second.csv"]
+    assert (server.folder / "rows").stat().st_mode & 0o77 == 0  # they may be private
 
 
 def test_a_runs_folder_that_cannot_be_written_is_reported_on_start(tmp_path):
@@ -192,7 +207,22 @@ def test_run_settings_are_a_valid_config_of_finetune(tmp_path):
 
 
 def test_the_log_leaves_out_what_progress_bars_overwrote():
-    assert without_overwritten("a\n 1%\r 2%\r\n 3%\rdone\n") == "a\n 2%\ndone\n"
+    assert as_shown("a\n 1%\r 2%\r\n 3%\rdone\n") == "a\n 2%\ndone\n"
+
+
+def test_the_log_has_neither_control_characters_nor_folders_of_the_server(server):
+    begin(server)
+    end(server)
+    assert "Note: split in runs/mine/split" in server.status().log
+    assert "\x1b" not in server.status().log
+
+
+def test_only_the_end_of_a_long_log_is_read(server):
+    begin(server)
+    end(server)
+    (server.folder / "log.txt").write_text("x" * 200_000 + "\nthe end\n")
+    assert len(server.status().log) < 100_000
+    assert server.status().log.endswith("the end\n")
 
 
 # the page
@@ -216,6 +246,49 @@ def test_the_form_starts_a_run_that_every_visitor_sees_then_scores_with(server):
     page = page.run()
     assert "runs/first is ready" in page.success[0].value
     assert button(page, "Start")
+
+
+def test_the_page_shows_epoch_step_and_time_left_and_folds_the_log(server):
+    begin(server)
+    page = visit("train")
+    (bar,) = page.get("progress")
+    assert bar.proto.text == "Epoch 2 of 3 · step 6 of 12 · about 2 min left"
+    assert 40 < bar.proto.value < 45  # of the whole run, of which training is the middle
+    (expander,) = (each for each in page.expander if each.label == "Log")
+    assert not expander.proto.expanded
+    end(server)
+
+
+def test_after_a_run_the_upload_and_what_was_chosen_for_it_are_still_there(server):
+    page = visit("train")
+    page.segmented_control[0].select("Upload labelled comments").run()
+    rows = b"text,label\n" + b"good,yes\nbad,no\n" * 20
+    page.file_uploader[0].upload("classes.csv", rows, "text/csv").run()
+    next(each for each in page.number_input if each.label == "Epochs").set_value(7)
+    button(page, "Start").click().run()
+    wait_for(lambda: server.status().steps)
+    page.run()
+    assert not page.segmented_control
+    end(server)
+    page.run()
+    assert any("classes" in text.value for text in page.caption)
+    assert next(each for each in page.number_input if each.label == "Epochs").value == 7
+    assert page.text_input[0].value == "mine-2"
+
+
+def test_another_page_can_hand_over_the_rows_to_train_on(server, tmp_path, monkeypatch):
+    path = tmp_path / "decisions.csv"
+    path.write_text("text,rude\n" + "you there,1\nthank you,0\n" * 10)
+    page = visit("train", framed=True)
+    with monkeypatch.context() as patch:  # as the script of another page would call it
+        patch.setattr("streamlit.session_state", page.session_state)
+        form.begin_with(look_into(path, "decisions.csv"))
+    page.run()
+    assert not page.exception
+    button(page, "Start").click().run()
+    assert from_toml(server.folder / "run.toml")["labels"] == ["rude"]
+    wait_for(lambda: server.status().steps)
+    end(server)
 
 
 def test_stop_on_the_page_stops_the_run(server):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.running import python
 from ui import visitors
-from ui.workspace import Workspace, remove_abandoned, remove_remains
+from ui.workspace import Workspace, end_workspaces_of, remove_abandoned, remove_remains
 
 
 class Server:
@@ -32,7 +32,7 @@ def alone(monkeypatch, tmp_path):
 
 def a_workspace(session="a"):
     made = Workspace()
-    made.session = session
+    made.sessions = {session}
     (made.new_folder() / "pasted.csv").write_text("my words")
     return made
 
@@ -101,3 +101,12 @@ def test_a_killed_servers_files_go_at_the_next_start_and_a_living_ones_stay(tmp_
     remove_abandoned()  # nor does the server remove its own
     assert (mine.folder / ".lock").exists()
     shutil.rmtree(mine.folder)
+
+
+def test_a_workspace_that_a_second_session_joined_outlives_the_first():
+    made = Workspace()
+    made.sessions = {"first", "second"}
+    end_workspaces_of("first")
+    assert made.folder.is_dir()
+    end_workspaces_of("second")
+    assert not made.folder.exists()

@@ -6,10 +6,13 @@ from typing import Any
 import streamlit as st
 
 from ui import charts
-from ui.catalog import label_name
 
 LOSSES = {"loss": "training", "eval_loss": "validation"}
-METRICS = ("eval_roc_auc_mean", "eval_average_precision_mean", "eval_accuracy")
+METRICS = {
+    "eval_roc_auc_mean": "ROC-AUC",
+    "eval_average_precision_mean": "average precision",
+    "eval_accuracy": "accuracy",
+}
 
 
 def points(
@@ -27,14 +30,21 @@ def points(
 def show_curves(entries: Sequence[Mapping[str, Any]]) -> None:
     """Draw the curves so far."""
     losses = points(entries, LOSSES.items(), "loss")
-    named = ((key, label_name(key.removeprefix("eval_"))) for key in METRICS)
-    metrics = points(entries, named, "value")
+    metrics = points(entries, METRICS.items(), "value")
     left, right = st.columns(2)
     if losses:
         with left:
-            st.markdown("**Loss**")
-            charts.lines(losses, "epoch", "loss", "Loss by epoch", percent=False)
+            st.markdown("**Loss by epoch**")
+            charts.over_epochs(losses, "loss", _in_words(losses, "loss", "Loss by epoch"))
     if metrics:
         with right:
-            st.markdown("**On validation rows**")
-            charts.lines(metrics, "epoch", "value", "Validation metrics by epoch", percent=False)
+            st.markdown("**On validation rows, by epoch**")
+            alt = _in_words(metrics, "value", "Validation metrics by epoch")
+            charts.over_epochs(metrics, "value", alt, most=1.0)
+
+
+def _in_words(drawn: Sequence[Mapping[str, Any]], axis: str, what: str) -> str:
+    """A chart for those who cannot see it: where each line is now."""
+    last = {point["label"]: point for point in drawn}
+    now = ", ".join(f"{label} {point[axis]:.3f}" for label, point in last.items())
+    return f"{what}; at epoch {max(point['epoch'] for point in drawn):.2g}: {now}."

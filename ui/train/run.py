@@ -7,7 +7,7 @@ loses nothing. In runs/.training:
     start.lock  held by a server while it starts a run
     state.json  which run, since when, and its process
     run.toml    its settings
-    rows.*      the rows it was given, when they were uploaded
+    rows/       the file it was given, under its own name, when it was uploaded
     log.txt     what it prints
 
 and in runs/NAME, by finetune itself, progress.json and curves.jsonl.
@@ -31,7 +31,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from comment_toxicity.disk import read_json, write_json
-from comment_toxicity.errors import SettingsError
+from comment_toxicity.errors import SettingsError, UserError
 from finetune import progress
 from finetune.checkout import ROOT
 from finetune.progress import DONE, FAILED, RUNNING, STOPPED
@@ -40,6 +40,9 @@ from ui.train.process import LOCK, STATE
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 # How much of a run is over when a stage begins, on a small data set.
 STAGES = {"data": 0.0, "train": 0.05, "export": 0.8, "calibrate": 0.9, "evaluate": 0.95}
+LOG_BYTES = 64_000  # of the end of the log, which the page reads each second
+# Colours, and the moves of the cursor between several progress bars.
+ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 GRACE = 10.0  # seconds between asking a run to stop and ending it
 PATIENCE = 5.0  # seconds to wait for another visitor's start
 MODULE = "finetune"
@@ -52,8 +55,10 @@ class Status:
     """How far a run is, or how it ended.
 
     state: RUNNING, DONE, STOPPED or FAILED. name: of the run, its folder is runs/NAME.
-    stage: what it does. share: how much of it is over, 0 to 1. step, steps: of training.
-    log: what it printed, without what progress bars overwrote. problem: why it failed.
+    seconds: how long it has run, also before it was resumed.
+    stage: what it does. share: how much of it is over, 0 to 1.
+    step, steps, epoch, epochs, seconds_left: of training, as finetune/progress.py has them.
+    log: the end of what it printed, as a terminal would show it. problem: why it failed.
     """
 
     state: str
@@ -64,6 +69,9 @@ class Status:
     share: float
     step: int
     steps: int
+    epoch: int
+    epochs: int
+    seconds_left: float | None
     log: str
     problem: str
 
@@ -91,20 +99,18 @@ class Training:
         replace: delete an older run of this name first.
         Raises SettingsError when a run is in progress, or one has this name already.
         """
-        if not NAME.fullmatch(name):
-            raise SettingsError(
-                f"{name!r} is not a valid run name; use up to 40 letters, digits, - and _."
-            )
+        _check(name)
         if (self.runs / name).exists() and not replace:
             raise SettingsError(
                 f"A run called {name} already exists. Choose another name, or replace it."
             )
         with self._starting():
-            for old in self.folder.glob("rows.*"):
-                old.unlink()
+            uploads = self.folder / "rows"
+            shutil.rmtree(uploads, ignore_errors=True)
             settings = {**settings, "output_dir": str(self.runs / name), "model_name": name}
             if rows is not None:
-                copy = self.folder / f"rows{rows.suffix}"
+                uploads.mkdir(mode=0o700)  # the comments may be private
+                copy = uploads / rows.name  # the model card names it
                 shutil.copyfile(rows, copy)
                 settings["train_data"] = str(copy)
             (self.folder / "run.toml").write_text(as_toml(settings), encoding="utf-8")
@@ -113,7 +119,10 @@ class Training:
     def resume(self) -> None:
         """Resume the run that was stopped last."""
         with self._starting():
-            self._begin(self._state()["name"], ["--resume"])
+            last = self.status()
+            if last is None:
+                raise SettingsError("There is no run to resume; start one.")
+            self._begin(last.name, ["--resume"], last.seconds)
 
     def stop(self) -> None:
         """Ask the run to end, and end it after ten seconds; its checkpoints are kept."""
@@ -144,7 +153,7 @@ class Training:
         try:
             state = self._state()
             name, started = state["name"], state["started"]
-            printed = (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+            printed = self._end_of_log()
         except (OSError, ValueError, KeyError):
             return None
         so_far = progress.read(self.runs / name)
@@ -157,19 +166,69 @@ class Training:
         stopped = state.get("stopped") or so_far.get("state") == STOPPED
         ended = DONE if done else STOPPED if stopped else FAILED
         until = time.time() if running else (self.folder / "log.txt").stat().st_mtime
-        log = without_overwritten(printed)
+        log = self._without_folders(as_shown(printed))
+        problem = "" if done else self._without_folders(so_far.get("problem") or _last_error(log))
         return Status(
             state=RUNNING if running else ended,
             name=name,
             started=started,
-            seconds=max(0.0, until - started),
+            seconds=max(0.0, until - started) + state.get("earlier", 0.0),
             stage=stage,
             share=1.0 if done else share,
             step=step,
             steps=steps,
+            epoch=so_far.get("epoch", 0),
+            epochs=so_far.get("epochs", 0),
+            seconds_left=so_far.get("seconds_left"),
             log=log,
-            problem="" if done else so_far.get("problem") or _last_error(log),
+            problem=problem,
         )
+
+    def rename(self, name: str, new: str) -> None:
+        """Rename a run, also in its card. SettingsError where that is not possible."""
+        _check(new)
+        with self._changing(name):
+            if (self.runs / new).exists():
+                raise SettingsError(f"A run called {new} already exists. Choose another name.")
+            (self.runs / name).rename(self.runs / new)
+            card = self.runs / new / "model" / "README.md"
+            if card.is_file():
+                from finetune.card import write_card
+
+                with contextlib.suppress(UserError, OSError):  # the old card is better than none
+                    write_card(card.parent)
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                state = self._state()
+                if state["name"] == name:
+                    write_json(self.folder / STATE, state | {"name": new})
+
+    def delete(self, name: str) -> None:
+        """Delete a run with all of its files. SettingsError where that is not possible."""
+        with self._changing(name):
+            shutil.rmtree(self.runs / name)
+
+    @contextlib.contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        """Check that this is a run, and not the one in progress; translate what can go wrong."""
+        _check(name)
+        if not (self.runs / name).is_dir():
+            raise SettingsError(f"There is no run called {name} any more; reload the page.")
+        if self.is_running() and self._state().get("name") == name:
+            raise SettingsError(f"{name} is being trained; stop it first.")
+        try:
+            yield
+        except OSError as error:
+            raise SettingsError(
+                f"{name}: cannot be changed ({error.strerror or error}); the operator of this "
+                "server must make its folder writable."
+            ) from error
+
+    def names(self) -> set[str]:
+        """The names of all runs, finished or not."""
+        try:
+            return {path.name for path in self.runs.iterdir()} - {self.folder.name}
+        except OSError:
+            return set()
 
     def curves(self, name: str) -> list[dict[str, Any]]:
         """A run's log of losses and validation metrics so far."""
@@ -178,6 +237,17 @@ class Training:
             return [json.loads(line) for line in text.splitlines()]
         except (OSError, ValueError):
             return []
+
+    def _end_of_log(self) -> str:
+        with (self.folder / "log.txt").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+
+    def _without_folders(self, text: str) -> str:
+        """Leave out the folders of this server; what is in them is named from there."""
+        for folder in (self.folder, self.runs.parent, ROOT, Path(sys.prefix)):
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
 
     def _state(self) -> dict[str, Any]:
         return read_json(self.folder / STATE)
@@ -202,8 +272,8 @@ class Training:
                 "operator of this server must make it writable."
             ) from error
 
-    def _begin(self, name: str, flags: list[str]) -> None:
-        """Start the process, and wait until it has the lock."""
+    def _begin(self, name: str, flags: list[str], earlier: float = 0.0) -> None:
+        """Start the process, and wait until it has the lock. earlier: seconds before a resume."""
         (self.runs / name / progress.FILE_NAME).unlink(missing_ok=True)  # of an earlier run
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "80"}
         # The page reads the log each second: bars that write ten times as often fill it.
@@ -211,7 +281,7 @@ class Training:
         config = ["--config", str(self.folder / "run.toml")]
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
-                [*command(), str(self.folder), name, MODULE, *config, *flags],
+                [*command(), str(self.folder), name, str(earlier), MODULE, *config, *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -236,6 +306,14 @@ class Training:
                 _send(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
                 return
             time.sleep(0.2)
+
+
+def _check(name: str) -> None:
+    """Raise SettingsError for a name that is no name of a run, and could be another path."""
+    if not NAME.fullmatch(name):
+        raise SettingsError(
+            f"{name!r} is not a valid run name; use up to 40 letters, digits, - and _."
+        )
 
 
 def command() -> list[str]:
@@ -267,9 +345,9 @@ def as_toml(settings: Mapping[str, Any]) -> str:
     return "".join(f"{name} = {toml(value)}\n" for name, value in settings.items())
 
 
-def without_overwritten(printed: str) -> str:
-    """What a terminal would show of lines that progress bars wrote again and again."""
-    lines = printed.split("\n")
+def as_shown(printed: str) -> str:
+    """What a terminal would show: without colours, and each line as it was written last."""
+    lines = ESCAPE.sub("", printed).split("\n")
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines)
 
 
