@@ -19,11 +19,11 @@ from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import UserError
 from comment_toxicity.service.connections import bound_every_server
 from comment_toxicity.service.routes import lifespan, routes
-from comment_toxicity.service.server import drain_at_sigterm
+from comment_toxicity.service.server import drain_at_sigterm, reload_at_sighup
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
 from comment_toxicity.service.watchdog import feed_watchdog
-from ui import downloads
+from ui import corrections, downloads
 from ui.guard import Guard
 from ui.messages import show_failure
 from ui.settings import PageSettings
@@ -45,6 +45,7 @@ except UserError as error:  # an environment variable that cannot be understood
     give_up(error)
 
 bound_every_server()
+corrections.keep_in(SERVICE.corrections)
 
 # Every HTTP route beside the page. /_stcore, /media, /component and /static are Streamlit's own.
 ROUTES: list[BaseRoute] = [downloads.route(), *routes(SERVICE, downloads.base_path())]
@@ -57,6 +58,7 @@ async def running(server: st.App) -> AsyncIterator[None]:
         try:
             await until_stopped.enter_async_context(lifespan(SERVICE)(server))
             drain_at_sigterm(SERVICE)
+            reload_at_sighup(SERVICE)
         except UserError as error:  # a model or a database that cannot be used
             give_up(error)
         for work in (tidy_up(), feed_watchdog()):

@@ -85,6 +85,19 @@ def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def score(exported: Path, capsys: pytest.CaptureFixture[str]):
+    """Run the command line with the tiny model. Returns its exit code and its stderr."""
+
+    from comment_toxicity.__main__ import main
+
+    def run(*arguments):
+        code = main(["score", *map(str, arguments), "--model", str(exported)])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Hub]":
     """A Hub that huggingface_hub takes for the real one, with a token that may write."""
     from huggingface_hub import close_session, constants

@@ -101,6 +101,45 @@ def test_a_server_that_is_stopped_leaves_no_visitors_files(tmp_path, number):
     assert not list(tmp_path.iterdir())
 
 
+RELOADED_SERVER = """
+import os, signal, sys, threading, time, app, uvicorn
+from pathlib import Path
+
+def wait(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+
+def reload():
+    wait(lambda: server.started)
+    print(app.SERVICE.policy_names)
+    Path(sys.argv[1]).write_text("[policies.new]")
+    os.kill(os.getpid(), signal.SIGHUP)
+    wait(lambda: app.SERVICE.policy_names != ["old"])
+    print(app.SERVICE.policy_names)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+server = uvicorn.Server(uvicorn.Config(app.app, port=0))
+threading.Thread(target=reload).start()
+server.run()
+"""
+
+
+def test_a_page_reads_its_policies_again_on_sighup(tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[policies.old]", encoding="utf-8")
+    done = python("-u", "-c", RELOADED_SERVER, str(policy), TOXICITY_POLICY=str(policy))
+    assert done.stdout == "['old']\n['new']\n", done.stderr
+
+
+def test_a_broken_policy_file_ends_the_start_with_one_line(tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[policies.a]\nnever = 3", encoding="utf-8")
+    line = refused_start(TOXICITY_POLICY=str(policy))
+    assert line.startswith(f"error: {policy}: policies.a.never is not a list of words")
+
+
 def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
     """It has none of these packages; see requirements-slim.txt."""
     code = (
@@ -109,7 +148,9 @@ def test_a_slim_installation_opens_every_page_and_says_what_it_lacks():
         " 'safetensors', 'accelerate', 'boto3', 'onnx']);"
         "from streamlit.testing.v1 import AppTest\n"
         "for name in ('score', 'file', 'models', 'train'):\n"
-        "    page = AppTest.from_file(f'pages/{name}.py', default_timeout=60).run()\n"
+        "    page = AppTest.from_file(f'pages/{name}.py', default_timeout=60)\n"
+        "    page.query_params['model'] = 'toxic-minilm'\n"
+        "    page.run()\n"
         "    assert not page.exception and not page.error, (name, page.exception)\n"
         "    print(name, [info.value for info in page.info])"
     )

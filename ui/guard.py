@@ -5,6 +5,7 @@ judge a foreign Origin, and holds any number of uploads and visitors.
 """
 
 import asyncio
+import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,10 +13,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 
+from comment_toxicity.service.access import network
 from comment_toxicity.service.browsers import check_host, is_loopback
 from comment_toxicity.service.connections import file_limit
 from comment_toxicity.service.errors import ApiError
@@ -25,9 +28,11 @@ STREAM, UPLOADS, METRICS = "/_stcore/stream", "/_stcore/upload_file/", "/_stcore
 PAGES = ("/", "/score", "/file", "/models", "/train")
 
 MOST_VISITORS = 300
+A_VISITORS_SHARE = 0.5  # of them, for tabs of one address: a large office shares one, too
 FILES_A_VISITOR = 12  # 5 while the tab is open, 4 for some minutes after, and room for others
 SESSION_BYTES = 211_000_000  # one upload of the largest size, as it is sent
 SERVER_BYTES = 1_000_000_000
+SESSION_FILES = 20  # the page copies each when it arrives, and then drops it
 UPLOAD_SECONDS = 600
 UNREAD_SECONDS = 10  # for a browser to send what it cannot keep, and to read why
 
@@ -58,6 +63,7 @@ class Guard:
         self._policy = POLICY + NO_FRAMES * (not framed)
         self._most_visitors = most_visitors or most_visitors_of(file_limit())
         self._visitors = 0
+        self._tabs: Counter[str] = Counter()  # by the visitor's address
         self._arriving: Counter[str] = Counter()  # bytes of unfinished uploads, by session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,8 +82,8 @@ class Guard:
             await self._stream(scope, receive, send, headers)
         elif path.rstrip("/") == METRICS:
             await _refuse(scope, receive, send, 404, "Not found.")
-        elif path in PAGES and self._full:
-            await _refuse(scope, receive, send, 503, self._crowded)
+        elif path in PAGES and (sentence := self._crowded(scope)):
+            await _refuse(scope, receive, send, 503, sentence)
         elif path.startswith(UPLOADS) and scope["method"] == "PUT":
             await self._upload(scope, receive, send, headers, path.split("/")[3])
         else:
@@ -88,18 +94,22 @@ class Guard:
         if origin is not None and not self._may_open(origin, host):
             await _refuse(scope, receive, send, 403, "Pages of other sites may not open this one.")
             return
-        if self._full:
-            await _refuse(scope, receive, send, 503, self._crowded)
+        if sentence := self._crowded(scope):
+            await _refuse(scope, receive, send, 503, sentence)
             return
         if origin is not None:
             # Streamlit checks it again, and asks the internet about an origin that it cannot place.
             scope = {**scope, "headers": list(scope["headers"])}
             MutableHeaders(scope=scope)["origin"] = f"http://{host}"
+        address = _address(scope)
         self._visitors += 1
+        self._tabs[address] += 1
         try:
             await self._app(scope, receive, send)
         finally:
             self._visitors -= 1
+            self._tabs[address] -= 1
+            self._tabs += Counter()  # forget addresses without any
 
     def _may_open(self, origin: str, host: str) -> bool:
         if not st.get_option("server.enableCORS"):
@@ -111,13 +121,15 @@ class Guard:
             return True  # another port of this machine, such as a tunnel's
         return bool(_name(theirs)) and _place(theirs) == _place(ours)
 
-    @property
-    def _full(self) -> bool:
-        return self._visitors >= self._most_visitors
-
-    @property
-    def _crowded(self) -> str:
-        return f"This server is full: {self._visitors} pages are open. Try again in a few minutes."
+    def _crowded(self, scope: Scope) -> str:
+        """Why there is no room for another tab of this visitor; empty where there is."""
+        if self._visitors >= self._most_visitors:
+            pages = f"This server is full: {self._visitors} pages are open."
+            return f"{pages} Try again in a few minutes."
+        address = _address(scope)
+        if address and self._tabs[address] >= self._most_visitors * A_VISITORS_SHARE:
+            return f"{self._tabs[address]} pages are open from your address. Close one of them."
+        return ""
 
     async def _upload(
         self, scope: Scope, receive: Receive, send: Send, headers: Headers, session: str
@@ -153,13 +165,17 @@ class Guard:
             if started:
                 raise
             await _refuse_upload(scope, receive, send)
+        except ClientDisconnect:
+            pass  # the traceback would be thirty times as long as what the caller sent
         finally:
             self._arriving[session] -= received
             self._arriving += Counter()  # forget sessions without any
 
     def _room(self, session: str) -> int:
         """Bytes that a session may still upload."""
-        held = _held()
+        held, files = _held()
+        if files[session] >= SESSION_FILES:
+            return -1
         return min(
             SESSION_BYTES - held[session] - self._arriving[session],
             SERVER_BYTES - held.total() - self._arriving.total(),
@@ -187,15 +203,25 @@ def most_visitors_of(files: int) -> int:
     return max(1, min(MOST_VISITORS, files // FILES_A_VISITOR))
 
 
-def _held() -> Counter[str]:
-    """Bytes of the uploads in memory, by session."""
+def _address(scope: Scope) -> str:
+    """The visitor's address on the internet; empty for another, which a proxy's can be."""
+    host = (scope.get("client") or ("",))[0]
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_global:
+            return network(host)
+    return ""
+
+
+def _held() -> tuple[Counter[str], Counter[str]]:
+    """Bytes of the uploads in memory, by session, and their number."""
     manager = runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
-    storage = getattr(manager, "file_storage", {})
-    return Counter(
-        {
-            session: sum(len(file.data) for file in list(files.values()))
-            for session, files in list(storage.items())
-        }
+    storage = {
+        session: list(files.values())
+        for session, files in list(getattr(manager, "file_storage", {}).items())
+    }
+    return (
+        Counter({name: sum(len(file.data) for file in files) for name, files in storage.items()}),
+        Counter({name: len(files) for name, files in storage.items()}),
     )
 
 

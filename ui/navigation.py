@@ -9,6 +9,7 @@ import streamlit as st
 
 from comment_toxicity.cache import shared_models
 from comment_toxicity.errors import UserError
+from ui.footer import footer
 from ui.messages import show_error
 from ui.settings import PageSettings
 from ui.style import STYLE
@@ -23,7 +24,7 @@ def main() -> None:
     st.html(STYLE)
     welcome()
     try:  # what the operator set is read again where it is used
-        PageSettings.read()
+        settings = PageSettings.read()
         shared_models()
     except UserError as error:
         show_error(error)
@@ -35,6 +36,7 @@ def main() -> None:
         st.Page(PAGES / "train.py", title="Train", icon=":material/model_training:"),
     ]
     st.navigation(pages, position="top").run()
+    st.html(footer(settings.source))
 
 
 if __name__ == "__main__":

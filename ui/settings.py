@@ -1,6 +1,7 @@
 """What the operator can set by environment variables; they are read here and nowhere else."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +17,9 @@ TRAINING = "TOXICITY_TRAINING"
 HUB_TYPED = "TOXICITY_HUB_TYPED"
 HUB_MODELS = "TOXICITY_HUB_MODELS"
 HUB_GIGABYTES = "TOXICITY_HUB_GIGABYTES"
+SOURCE = "TOXICITY_SOURCE"
+BY_LANGUAGE = "TOXICITY_BY_LANGUAGE"
+WEB_ADDRESS = re.compile(r"https?://[\w.:-]{1,200}(/[\w./~-]{0,200})?")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class PageSettings:
     typed_models: visitors may load any model of the Hub by typing its id.
     hub_models: ids that the picker has beside the shipped list.
     hub_gigabytes: typed-in models that download more are refused.
+    source: the address of the repository, for the links at the end of each page; may be empty.
+    by_language: Score takes another model for a comment that the chosen one does not read, rather
+        than offer it.
     """
 
     public: bool
@@ -35,6 +42,8 @@ class PageSettings:
     typed_models: bool
     hub_models: tuple[str, ...]
     hub_gigabytes: float
+    source: str = ""
+    by_language: bool = False
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -50,12 +59,19 @@ class PageSettings:
             size = 0.0
         if not size > 0:  # “nan” is not, either
             raise SettingsError(f"{HUB_GIGABYTES} is {gigabytes!r}; give a number above 0.")
+        source = values.get(SOURCE, "").strip().rstrip("/")
+        if source and not WEB_ADDRESS.fullmatch(source):
+            raise SettingsError(
+                f"{SOURCE} is {source!r}; give an address such as https://host/path."
+            )
         return cls(
             public=public,
             training=_switch(values, TRAINING, default=not public),
             typed_models=_switch(values, HUB_TYPED, default=not public),
             hub_models=tuple(_ids(values.get(HUB_MODELS, ""))),
             hub_gigabytes=size,
+            source=source,
+            by_language=_switch(values, BY_LANGUAGE, default=False),
         )
 
 

@@ -41,11 +41,16 @@ class Workspace:
         except OSError as error:
             raise _no_room(error) from error
         self.ended = threading.Event()
-        context = get_script_run_ctx()
-        self.session = context.session_id if context else ""
+        self.sessions: set[str] = set()
+        self.join()
         self.end = weakref.finalize(self, _end, self.folder, self.ended, lock)
         with _CHANGING:
             _LIVING.add(self)
+
+    def join(self) -> None:
+        """Keep it until this session has ended, too."""
+        context = get_script_run_ctx()
+        self.sessions.add(context.session_id if context else "")
 
     def new_folder(self) -> Path:
         """Make an empty folder inside. Raises SettingsError where that is not possible."""
@@ -84,10 +89,12 @@ def end_workspaces() -> None:
 
 
 def end_workspaces_of(session: str) -> None:
-    """Remove the folder of a visitor who has left."""
+    """Remove the folder of a visitor who has left, unless another session has joined it."""
     for each in _living():
-        if each.session == session:
-            each.end()
+        if session in each.sessions:
+            each.sessions.discard(session)
+            if not each.sessions:
+                each.end()
 
 
 def remove_remains() -> None:
