@@ -37,9 +37,9 @@ def visit(chromium, app):
     """Return a function that opens a page of the app as a new visitor."""
     contexts = []
 
-    def open_page(path="", width=1280, color_scheme="light"):
+    def open_page(path="", width=1280, color_scheme="light", height=900):
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=color_scheme
+            viewport={"width": width, "height": height}, color_scheme=color_scheme
         )
         context.set_default_timeout(60_000)
         contexts.append(context)
