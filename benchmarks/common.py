@@ -55,7 +55,8 @@ def save_bert_base(folder: str | Path, labels: int = 6) -> None:
     from finetune.train.base import base_folder
 
     torch.manual_seed(1)
-    config = BertConfig(num_labels=labels, problem_type="multi_label_classification")
+    config = BertConfig(problem_type="multi_label_classification")
+    config.num_labels = labels
     BertForSequenceClassification(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(base_folder(BASE), model_max_length=512).save_pretrained(folder)
 

@@ -7,6 +7,11 @@ over persistent connections. “64 callers, 100/s”: together they send at that
 “64 callers”: each sends its next comment after the last answer, so all 64 always wait. “10 ×
 overload”: ten times as many callers send at ten times the rate that was just reached, whatever is
 answered. “after it”: 64 callers again. Callers and service share the machine's cores.
+
+    python benchmarks/load.py --data FILE --policies
+
+compares a service without with one that has policies and a decision log, in turns: the first two
+kinds of load, twice each, and how many percent fewer answers the latter gives.
 """
 
 import argparse
@@ -16,10 +21,13 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +44,12 @@ from common import (
 
 PATH = "/v1alpha1/comments:analyze?key=any"
 TIMEOUT = 5.0  # seconds without an answer
+POLICY = """default = "benchmark"
+[policies.benchmark]
+never = [{}]
+thresholds = {{toxic = 0.5, insult = 0.5}}
+always = {{insult = [{}]}}
+""".format(*(", ".join(f'"{kind}word{n}"' for n in range(200)) for kind in ("never", "always")))
 
 
 @dataclass
@@ -65,6 +79,7 @@ class Requests:
                 "doNotStore": True,
                 "requestedAttributes": {"TOXICITY": {}},
                 "languages": ["en"],
+                "clientToken": f"comment:{self._number}",
             }
         ).encode()
         head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -159,6 +174,9 @@ def main() -> int:
     parser.add_argument(
         "--rate", type=float, default=100, help="requests a second in the first row (%(default)g)"
     )
+    parser.add_argument(
+        "--policies", action="store_true", help="compare with policies and a decision log"
+    )
     parser.add_argument("--workers", type=int, default=1, help="of the service (%(default)s)")
     parser.add_argument("--port", type=int, default=8749, help="of the service (%(default)s)")
     parser.add_argument("--model", default="toxic-minilm", help="score with it (%(default)s)")
@@ -174,7 +192,7 @@ def measure(flags: argparse.Namespace) -> None:
     """Read the comments, and send them to the service."""
     comments = read_comments(flags.data, flags.text_column, flags.comments)
     texts = [text for text in comments[flags.text_column].astype(str) if fits(text)]
-    asyncio.run(call(flags, texts))
+    asyncio.run((side_by_side if flags.policies else call)(flags, texts))
 
 
 async def call(flags: argparse.Namespace, texts: list[str]) -> None:
@@ -182,7 +200,7 @@ async def call(flags: argparse.Namespace, texts: list[str]) -> None:
     requests = Requests(texts)
     port, callers = flags.port, flags.connections
     long, middle, short = flags.seconds, min(20, flags.seconds), min(10, flags.seconds)
-    service = start(port, flags.workers, flags.model)
+    service = start(flags, port)
     rows = []
 
     async def measured(name: str, load: Coroutine[Any, Any, Tally], seconds: float) -> Tally:
@@ -217,6 +235,52 @@ async def call(flags: argparse.Namespace, texts: list[str]) -> None:
         print(f"\n{over.without_retry_after} refusals came without Retry-After.")
 
 
+async def side_by_side(flags: argparse.Namespace, texts: list[str]) -> None:
+    """Send two kinds of load to a plain service and one with policies and a log, in turns."""
+    requests = Requests(texts)
+    header = ["", "answers/s", "p50", "p99", "429, 503", "errors", "memory before", "after"]
+    rows: list[list[str | float | int]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        policy, log = Path(folder) / "policy.toml", Path(folder) / "decisions.jsonl"
+        policy.write_text(POLICY, encoding="utf-8")
+        services = {
+            "plain": start(flags, flags.port),
+            "policies": start(
+                flags, flags.port + 1, "--policy", str(policy), "--decision-log", str(log)
+            ),
+        }
+        ports = dict(zip(services, (flags.port, flags.port + 1), strict=True))
+        try:
+            for port in ports.values():
+                await closed_loop(port, requests, flags.connections, min(5, flags.seconds))
+            for kind in (*services, *reversed(services)):
+                for load, loaded in (
+                    (f"{flags.rate:g}/s", partial(open_loop, rate=flags.rate)),
+                    ("without pause", closed_loop),
+                ):
+                    before = resident_megabytes(services[kind].pid)
+                    tally = await loaded(
+                        ports[kind], requests, flags.connections, seconds=flags.seconds
+                    )
+                    after = resident_megabytes(services[kind].pid)
+                    rows.append(row(f"{kind}, {load}", tally, flags.seconds, before, after))
+        finally:
+            for service in services.values():
+                service.send_signal(signal.SIGTERM)
+            for service in services.values():
+                service.wait(30)
+        lines = sum(len(each.read_bytes().splitlines()) for each in Path(folder).glob("*.jsonl*"))
+    print_table(header, rows)
+    answers = {
+        kind: sum(float(each[1]) for each in rows if each[0] == f"{kind}, without pause")
+        for kind in services
+    }
+    fewer = 1 - answers["policies"] / answers["plain"] if answers["plain"] else float("nan")
+    print(
+        f"\nWith policies and log: {fewer:.1%} fewer answers/s without pause; {lines:,} decisions."
+    )
+
+
 def row(
     name: str, tally: Tally, seconds: float, before: float, after: float
 ) -> list[str | float | int]:
@@ -228,13 +292,13 @@ def row(
     return [name, len(tally.seconds) / seconds, p50, p99, shed, errors, before, after]
 
 
-def start(port: int, workers: int, model: str) -> subprocess.Popen[bytes]:
+def start(flags: argparse.Namespace, port: int, *more: str) -> subprocess.Popen[bytes]:
     """Start the service; return when it is ready. Raises ModelError for an unknown model."""
     from comment_toxicity.fetch.find import find_model
 
-    find_model(model)
-    command = [sys.executable, "-m", "comment_toxicity", "serve", "--port", str(port)]
-    command += ["--workers", str(workers), "--model", model]
+    find_model(flags.model)
+    command = [sys.executable, "-m", "comment_toxicity", "serve", "--port", str(port), *more]
+    command += ["--workers", str(flags.workers), "--model", flags.model]
     service = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until_ready(service, port, "/health/ready")
     return service

@@ -2,6 +2,9 @@
 
     python benchmarks/scoring.py --data FILE
 
+Where detoxify or openvino are installed, they take part: detoxify with bert-base, all comments in
+one padded batch; OpenVINO with our model, each comment alone, in bf16 and in dynamic int8.
+
 The methods take turns, so that a busy moment of the machine affects them all; the best round of
 each counts. A comment is tokenized, run through the model and turned into probabilities.
 """
@@ -9,6 +12,9 @@ each counts. A comment is tokenized, run through the model and turned into proba
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
@@ -26,13 +32,17 @@ from common import (
     save_bert_base,
 )
 
-OURS, ONE_CALL, BATCHES, OUR_TORCH = (
+OURS, ONE_CALL, BATCHES, OUR_TORCH, DETOXIFY, BF16, INT8 = (
     "ours",
     "bert-base, one call a text",
     "bert-base, pipeline, batches of 16",
     "our model in torch, one call a text",
+    "bert-base, detoxify, one batch",
+    "our model in OpenVINO, bf16",
+    "our model in OpenVINO, dynamic int8",
 )
 LATENCY_TOKENS = (72, 128)
+Method = Callable[[list[str]], Any]
 
 
 def main() -> int:
@@ -54,19 +64,23 @@ def measure(flags: argparse.Namespace) -> None:
     comments = read_comments(flags.data, flags.text_column, flags.comments)
     texts = comments[flags.text_column].astype(str).tolist()
     ours = load_classifier(flags.model)
+    model, tokenizer = _torch_model(ours.folder.path)
     with TemporaryDirectory() as bert_base:
         save_bert_base(bert_base)
         bert, bert_tokenizer = _torch_model(bert_base)
-    model, tokenizer = _torch_model(ours.folder.path)
-    methods: dict[str, Callable[[list[str]], Any]] = {
-        OURS: ours.score,
-        ONE_CALL: lambda texts: _one_call_a_text(bert, bert_tokenizer, texts),
-        BATCHES: _pipeline(bert, bert_tokenizer),
-        OUR_TORCH: lambda texts: _one_call_a_text(model, tokenizer, texts),
-    }
-    tokens = {name: _count_tokens(bert_tokenizer, texts) for name in (ONE_CALL, BATCHES)}
+        methods: dict[str, Method] = {
+            OURS: ours.score,
+            ONE_CALL: lambda texts: _one_call_a_text(bert, bert_tokenizer, texts),
+            BATCHES: _pipeline(bert, bert_tokenizer),
+            OUR_TORCH: lambda texts: _one_call_a_text(model, tokenizer, texts),
+        }
+        if find_spec("detoxify"):
+            methods[DETOXIFY] = _detoxify(bert, bert_base)
+    if find_spec("openvino"):
+        methods |= {name: _openvino(model, tokenizer, name == INT8) for name in (BF16, INT8)}
+    tokens = dict.fromkeys(methods, _count_tokens(tokenizer, texts))
+    tokens |= dict.fromkeys((ONE_CALL, BATCHES, DETOXIFY), _count_tokens(bert_tokenizer, texts))
     tokens[OURS] = sum(len(window) for text in texts for window in ours.windows(text))
-    tokens[OUR_TORCH] = _count_tokens(tokenizer, texts)
 
     for method in methods.values():
         method(texts[:2])  # warm-up
@@ -131,23 +145,97 @@ def _one_call_a_text(model: Any, tokenizer: Any, texts: list[str]) -> list[Any]:
     return scores
 
 
-def _pipeline(model: Any, tokenizer: Any) -> Callable[[list[str]], Any]:
+def _pipeline(model: Any, tokenizer: Any) -> Method:
     from transformers import pipeline
 
     scorer = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)
     return lambda texts: scorer(texts, batch_size=16, truncation=True)
 
 
+def _detoxify(model: Any, folder: str) -> Method:
+    """The package's own code with the weights of a BERT whose config and tokenizer are in folder.
+
+    All texts are one batch, padded to the longest.
+    """
+    import torch
+    from detoxify import Detoxify
+
+    classes = [f"label {index}" for index in range(model.config.num_labels)]
+    architecture = {
+        "model_type": folder,
+        "model_name": type(model).__name__,
+        "tokenizer_name": "AutoTokenizer",
+        "num_classes": len(classes),
+    }
+    config = {"dataset": {"args": {"classes": classes}}, "arch": {"args": architecture}}
+    checkpoint = str(Path(folder) / "detoxify.ckpt")
+    torch.save({"config": config, "state_dict": model.state_dict()}, checkpoint)
+    return Detoxify(checkpoint=checkpoint).predict
+
+
+def _openvino(model: Any, tokenizer: Any, int8: bool) -> Method:
+    """Score each text alone, as many at a time as OpenVINO likes; products in int8, or bf16."""
+    import openvino
+    import torch
+
+    from finetune.export import BertGraph, Graph
+
+    ids = torch.arange(16).reshape(2, 8)
+    module = BertGraph(model) if model.config.model_type == "bert" else Graph(model)
+    graph = openvino.convert_model(module.eval(), example_input=(ids, torch.ones_like(ids)))
+    if int8:
+        _make_weights_int8(graph)
+    settings = {"PERFORMANCE_HINT": "THROUGHPUT"} | (
+        {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "32"}
+        if int8
+        else {"INFERENCE_PRECISION_HINT": "bf16"}
+    )
+    queue = openvino.AsyncInferQueue(openvino.Core().compile_model(graph, "CPU", settings))
+
+    def score(texts: list[str]) -> list[Any]:
+        scores: list[Any] = [None] * len(texts)
+
+        def keep(request: Any, index: int) -> None:
+            scores[index] = 1 / (1 + np.exp(-request.get_output_tensor().data[0]))
+
+        queue.set_callback(keep)
+        for index, text in enumerate(texts):
+            encoded = tokenizer(text, truncation=True, return_tensors="np")
+            queue.start_async([encoded["input_ids"], encoded["attention_mask"]], index)
+        queue.wait_all()
+        return scores
+
+    return score
+
+
+def _make_weights_int8(graph: Any) -> None:
+    """Replace the matrices of the products by int8 ones, with a scale for each channel."""
+    from openvino import opset14 as operations
+
+    for node in graph.get_ordered_ops():
+        weights = node.input_value(1).get_node() if node.get_type_name() == "MatMul" else node
+        if weights.get_type_name() != "Constant" or weights is node:
+            continue
+        inputs = 1 if node.get_attributes()["transpose_b"] else 0
+        values = weights.data
+        scale = np.abs(values).max(axis=inputs, keepdims=True) / 127
+        rounded = operations.constant(np.round(values / scale).astype(np.int8))
+        product = operations.multiply(
+            operations.convert(rounded, "f32"), operations.constant(scale.astype(np.float32))
+        )
+        node.input(1).replace_source_output(product.output(0))
+
+
 def _count_tokens(tokenizer: Any, texts: list[str]) -> int:
     return sum(map(len, tokenizer(texts, truncation=True)["input_ids"]))
 
 
-def _latencies(method: Callable[[list[str]], Any], seconds: float) -> list[str]:
+def _latencies(method: Method, seconds: float) -> list[str]:
     """“median / 95th percentile” of one text alone in ms, at each length."""
     summaries = []
     for tokens in LATENCY_TOKENS:
         text = " ".join(["you"] * (tokens - 2))  # a token a word, [CLS] and [SEP]
-        taken = np.array(durations(lambda text=text: method([text]), seconds)) * 1000
+        taken = np.array(durations(partial(method, [text]), seconds)) * 1000
         summaries.append(f"{np.median(taken):.1f} / {np.quantile(taken, 0.95):.1f}")
     return summaries
 

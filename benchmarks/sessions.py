@@ -25,12 +25,14 @@ import websockets
 from common import ROOT, count, resident_megabytes, wait_until_ready
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.typing import Subprotocol
 
 from ui.examples import SAMPLES
 
 PAUSE = 2.0  # seconds in which a user reads a result
 TIMEOUT = 60.0  # seconds until a missing answer is an error
 SERVE = "serve"
+STREAMLIT = Subprotocol("streamlit")
 
 
 @dataclass
@@ -99,14 +101,14 @@ class Session:
             raise RuntimeError(f"the page failed: {element.exception.message}")
         if element_type == "text_area":
             self._comment = element.text_area.id
-        if element_type == "button" and element.button.is_form_submitter:
+        if element_type == "button" and element.button.label == "Score":
             self._button = element.button.id
 
 
 async def use(url: str, number: int, end: float, results: Results) -> None:
     """Act as one user until the time is over."""
     try:
-        async with websockets.connect(url, max_size=None, subprotocols=["streamlit"]) as socket:
+        async with websockets.connect(url, max_size=None, subprotocols=[STREAMLIT]) as socket:
             session = Session(socket)
             await session.open()
             index = number
@@ -131,7 +133,7 @@ async def measure(port: int, process: int, sessions: int, seconds: float) -> boo
     """Print everything but the copies of the model. Returns whether there was no error."""
     url = f"ws://127.0.0.1:{port}/_stcore/stream"
     alone = []
-    async with websockets.connect(url, max_size=None, subprotocols=["streamlit"]) as socket:
+    async with websockets.connect(url, max_size=None, subprotocols=[STREAMLIT]) as socket:
         session = Session(socket)
         await session.open()
         for sample in SAMPLES:
@@ -140,7 +142,9 @@ async def measure(port: int, process: int, sessions: int, seconds: float) -> boo
 
     results, end = Results(), time.monotonic() + seconds
     users = [use(url, number, end, results) for number in range(sessions)]
-    memory, *_ = await asyncio.gather(watch(process, end), *users)
+    watching = asyncio.create_task(watch(process, end))
+    await asyncio.gather(*users)
+    memory = await watching
     print(f"{sessions} sessions, {seconds:.0f} s: {len(results.seconds):,} comments scored")
     if len(results.seconds) > 1:
         slow = quantiles(results.seconds, n=20)[-1]
@@ -160,10 +164,12 @@ def serve(port: str, loads: str) -> None:
 
     load = classifier.load_classifier
 
-    def logged(name: str) -> classifier.Classifier:
+    def logged(
+        name: str | Path = classifier.EMBEDDED, threads: int | None = None, device: str = "auto"
+    ) -> classifier.Classifier:
         with Path(loads).open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
-        return load(name)
+        return load(name, threads, device)
 
     classifier.load_classifier = logged
     address = [f"--server.port={port}", "--server.address=127.0.0.1"]

@@ -165,7 +165,7 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     from finetune.train.base import load_base
     from finetune.train.dataset import Collator, SimilarLengthSampler
     from finetune.train.loss import CommentTrainer, LabelLoss, parameter_groups
-    from finetune.train.machine import is_faster_in_bf16, keep_freed_memory
+    from finetune.train.machine import half_precision, is_faster_in, keep_freed_memory
 
     keep_freed_memory()
     arguments = _arguments(settings, steps)
@@ -176,7 +176,7 @@ def _ours(examples: Sequence[dict], settings: Any, steps: int) -> tuple[float, i
     trainer = CommentTrainer(
         SimilarLengthSampler(lengths, settings.batch_size, settings.seed),
         parameter_groups(model, settings),
-        is_faster_in_bf16(_device()),
+        half_precision(_device()) == "bf16" and is_faster_in("bf16", _device()),
         model=model,
         args=arguments,
         train_dataset=examples,

@@ -33,7 +33,7 @@ def small_bert_base(monkeypatch):
     monkeypatch.setattr(transformers, "BertConfig", small)
 
 
-@pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions"])
+@pytest.mark.parametrize("name", ["scoring", "cold_start", "training", "load", "sessions", "scale"])
 def test_each_benchmark_explains_itself(name):
     answer = python(f"benchmarks/{name}.py", "--help")
     assert answer.returncode == 0, answer.stderr
@@ -85,6 +85,27 @@ def test_unusable_input_ends_in_one_clear_error(tmp_path, flags, message):
     assert answer.returncode == 2
     assert message in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr
+
+
+def test_the_workers_of_scale_share_the_comments_out(common, tmp_path):
+    from scale import FILES_PER_WORKER, write_comments
+
+    write_comments(tmp_path / "two", ["one", "two\nlines", "three"], 2, 10)
+    files = sorted((tmp_path / "two").iterdir())
+    rows = [len(pd.read_csv(file)) for file in files]
+    assert len(files) == 2 * FILES_PER_WORKER
+    assert sum(rows) == 20
+    assert max(rows) - min(rows) <= 1
+
+
+def test_scale_prints_the_rate_of_each_number_of_workers(common, exported, monkeypatch, capsys):
+    import scale
+
+    few = ["--comments", "8", "--rounds", "1", "--workers", "1"]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["scale.py", "--model", str(exported), *few])
+    assert scale.main() == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| processes |       1 |")
 
 
 def test_a_process_start_has_a_time_and_a_peak_memory(common):
