@@ -39,14 +39,16 @@ test: $(VENV)/installed-dev ## run every check and test: ruff, mypy, pytest; off
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear
 
-# Two teachers, then the model that learns from both, in four steps. Needs the data that the configs name.
-model: install ## train the shipped model again, some seven hours on two cores
+# Two teachers, then the model that learns from both, in six steps. Needs the data that the configs name.
+model: install ## train the shipped model again, some eight hours on two cores
 	$(RUN) -m finetune --config configs/jigsaw-minilm-wide.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-narrow.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-student.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-second.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm-third.toml --resume
 	$(RUN) -m finetune --config configs/jigsaw-minilm.toml --resume
+	$(RUN) -m finetune --config configs/jigsaw-minilm-everyday.toml --resume
+	$(RUN) -m finetune --config configs/jigsaw-minilm-words.toml --resume
 
 bench: install ## print the speed tables of docs/benchmarks.md: scoring, cold start, training
 	$(RUN) benchmarks/scoring.py
@@ -56,7 +58,7 @@ bench: install ## print the speed tables of docs/benchmarks.md: scoring, cold st
 load: install ## measure the HTTP service: 64 clients, ten times too many, one alone
 	$(RUN) benchmarks/load.py
 
-screenshots: $(VENV)/installed-dev ## take screenshots of every page, wide and narrow, into docs/screenshots
+screenshots: $(VENV)/installed-dev ## take screenshots of every page, and the README's animation, into docs/screenshots
 	$(RUN) -m tests.browser.screenshots docs/screenshots
 
 lock: $(VENV)/pyvenv.cfg ## pin pyproject.toml's dependencies, and theirs, in requirements*.txt
