@@ -48,8 +48,13 @@ def commands_of(document):
 
 
 def normalized(words):
-    """The command itself: without NAME=value, sudo, > FILE and < FILE, scripts as python -m."""
-    kept = itertools.dropwhile(lambda word: re.match(r"\w+=|sudo$", word), words)
+    """The command itself: without NAME=value, sudo, > FILE and < FILE, scripts as python -m.
+
+    Of a loop, what it repeats.
+    """
+    if words[0] in ("for", "done"):
+        return []
+    kept = itertools.dropwhile(lambda word: re.match(r"\w+=|(sudo|do)$", word), words)
     command = list(itertools.takewhile(lambda word: word[0] not in "<>", kept))
     if command[:1] == ["comment-toxicity"]:
         return ["python", "-m", "comment_toxicity", *command[1:]]
@@ -180,6 +185,7 @@ CHECKS = {
     "docker": check_docker,
     "gh": nothing_more,
     "git": nothing_more,
+    "grep": nothing_more,
     "hf": lambda words: check_flags((str(BIN / "hf"),), words),
     "journalctl": check_unit,
     "make": check_make,

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.running import ROOT, run, tracked
 
@@ -163,7 +164,7 @@ def test_tests_and_ci_use_no_path_outside_the_repository():
 
 def test_only_three_files_have_the_address_of_the_repository():
     address = re.compile(r"https://github\.com/(OWNER|YOU\w*)/[\w-]+", re.I)
-    texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png"}]
+    texts = [path for path in shipped_files() if path.suffix not in {".onnx", ".png", ".webp"}]
     counts = {
         path.relative_to(ROOT).as_posix(): len(address.findall(path.read_text("utf-8", "replace")))
         for path in texts
@@ -176,11 +177,16 @@ def test_only_three_files_have_the_address_of_the_repository():
     }
 
 
-def test_the_images_of_the_readme_have_one_height():
+def test_the_images_of_the_readme_have_one_height_and_one_scale():
     images = re.findall(r'<img src="(.+?)" height="(\d+)"', README)
     assert len(images) == 2
-    sizes = {(ROOT / path).read_bytes()[20:24] for path, _ in images}  # PNG: the height
-    assert len(sizes) == len({height for _, height in images}) == 1
+    assert len({height for _, height in images}) == 1
+    still, *_ = re.findall(r'srcset="(.+?)"', README)
+    heights = []
+    for path in (still, *(path for path, _ in images)):
+        with Image.open(ROOT / path) as image:
+            heights.append(image.height)
+    assert max(heights) < 1.05 * min(heights)
 
 
 # Importing does no work

@@ -46,6 +46,15 @@ def test_the_container_does_not_run_as_root_and_has_both_targets():
     assert re.findall(r"^FROM page AS (\S+)$", DOCKERFILE, re.M) == ["slim", "full"]
 
 
+def test_the_image_is_for_strangers_and_its_port_is_for_this_machine():
+    assert re.search(r"^ENV (.*\\\n)*.*\bTOXICITY_PUBLIC=1$", DOCKERFILE, re.M)
+    documents = [ROOT / "Dockerfile", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts = [file.read_text(encoding="utf-8") for file in documents]
+    published = [port for text in texts for port in re.findall(r"--publish[ =](\S+)", text)]
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
 def test_the_programs_that_the_container_starts_are_in_it_and_executable(image):
     check = json.loads(re.search(r"^HEALTHCHECK .* CMD (.+)$", DOCKERFILE, re.M)[1])
     for name in (*check, *ENTRY):
