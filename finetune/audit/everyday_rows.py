@@ -13,7 +13,6 @@ The sentences are for measuring only: no model is trained on them.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from comment_toxicity.errors import DataError
 from finetune.audit.dress import DRESSES, dressed, plain_sentence
+from finetune.audit.sentence_file import sentence_file
 from finetune.checkout import ROOT
 
 FILE = ROOT / "data" / "everyday.toml"
@@ -37,13 +36,8 @@ Row = tuple[str, str, str, str, int, str]
 
 def load_everyday(path: Path = FILE) -> pd.DataFrame:
     """Return the rows. Raises DataError if the file is missing or malformed."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    with sentence_file(path, "everyday sentences") as content:
         rows = [*_harmless(content), *_inserted(content["inserted"]), *_dressed(content)]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; copy it from the repository.") from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path}: not a file of everyday sentences ({error!r}).") from None
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

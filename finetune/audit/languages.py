@@ -5,7 +5,6 @@ language. A group has six sentences a language, so its share alone says little; 
 against the background, people whose name says nothing, does.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from comment_toxicity.errors import DataError
 from comment_toxicity.languages import NAMES
+from finetune.audit.sentence_file import sentence_file
 from finetune.checkout import ROOT
 from finetune.measure.intervals import wilson
 from finetune.measure.report import frame_of, plain, ratio
@@ -112,8 +111,7 @@ def load_sentences(path: Path = FILE) -> pd.DataFrame:
 
     Raises DataError if the file is missing or malformed.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    with sentence_file(path, "sentences by language") as content:
         rows = [
             (_sentence(template, many), language, group)
             for language, part in content.items()
@@ -123,10 +121,6 @@ def load_sentences(path: Path = FILE) -> pd.DataFrame:
             )
             for template in part["templates"]
         ]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; copy it from the repository.") from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path}: not a file of sentences by language ({error!r}).") from None
     return pd.DataFrame(rows, columns=["text", "language", "group"])
 
 

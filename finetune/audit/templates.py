@@ -8,7 +8,6 @@ The sentences are for measuring only: no model is trained on them.
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from comment_toxicity.errors import DataError
+from finetune.audit.sentence_file import sentence_file
 from finetune.checkout import ROOT
 
 FILE = ROOT / "data" / "identity_templates.toml"
@@ -72,8 +71,7 @@ class Templates:
 
 def load_templates(path: Path = FILE) -> Templates:
     """Read identities and sentences. Raises DataError if the file is missing or malformed."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    with sentence_file(path, "identity templates") as content:
         forms, spellings = [], {}
         for term in (term for terms in content["adjectives"].values() for term in terms):
             forms.append((term, _slots(f"{term} person", f"{term} people", being=term)))
@@ -87,10 +85,6 @@ def load_templates(path: Path = FILE) -> Templates:
             spellings |= dict.fromkeys(also, term)
         for text in (text for part in content["sentences"].values() for text in part["templates"]):
             _sentence(text, forms[0][1])
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; copy it from the repository.") from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path}: not a file of identity templates ({error!r}).") from None
     return Templates(forms, content["sentences"], spellings)
 
 
