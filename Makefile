@@ -30,11 +30,13 @@ install: $(VENV)/installed ## create .venv with everything: classifier, fine-tun
 app: install ## serve the page on http://localhost:$PORT (8501)
 	$(RUN) -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
+# The browser's tests have the cores to themselves: a page waits for a browser that waits for a core.
 test: $(VENV)/installed-dev ## run every check and test: ruff, mypy, pytest; offline once installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest --numprocesses $(WORKERS)
+	$(RUN) -m pytest tests/browser
+	$(RUN) -m pytest --numprocesses $(WORKERS) --ignore tests/browser
 
 train-tiny: install ## fine-tune on data/sample.csv into runs/tiny, in about a minute, offline
 	$(RUN) -m finetune --config configs/tiny.toml --clear

@@ -34,7 +34,7 @@ def chromium(app):
 
 @pytest.fixture
 def visit(chromium, app):
-    """Return a function that opens a page of the app as a new visitor."""
+    """Return a function that opens a page of the app as a new visitor, and waits for all of it."""
     contexts = []
 
     def open_page(path="", width=1280, color_scheme="light", height=900):
@@ -46,6 +46,7 @@ def visit(chromium, app):
         page = context.new_page()
         page.goto(f"{app.url}/{path}")
         page.get_by_role("heading", level=1).wait_for()
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         return page
 
     yield open_page

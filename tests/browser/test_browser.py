@@ -235,7 +235,7 @@ def test_a_training_run_survives_a_reload_and_its_model_can_be_chosen(visit, app
 
 def test_a_model_has_an_address_and_to_look_at_it_does_not_choose_it(visit):
     page = visit("models")
-    page.get_by_role("button", name="Details").nth(1).click()
+    page.locator(".st-key-details-of-another").get_by_role("button").click()
     page.get_by_role("heading", level=1, name="another").wait_for()
     assert page.url.endswith("models?model=another")
     page.reload()
