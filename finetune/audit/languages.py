@@ -124,9 +124,7 @@ def load_sentences(path: Path = FILE) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["text", "language", "group"])
 
 
-def measure_languages(
-    source: str, rows: pd.DataFrame, flagged: ArrayLike
-) -> LanguageIdentityReport:
+def measure_identity(source: str, rows: pd.DataFrame, flagged: ArrayLike) -> LanguageIdentityReport:
     """Measure rows as load_sentences() returns them. flagged: (rows,) bool."""
     marks = pd.Series(np.asarray(flagged, dtype=bool), index=rows.index)
     shares = [

@@ -181,7 +181,7 @@ def everyday(model: ModelUnderTest) -> EverydayReport | None:
 
 def languages(model: ModelUnderTest) -> LanguageIdentityReport | None:
     """Measure our own sentences in the languages that the model reads, but for English."""
-    from finetune.audit.languages import load_sentences, measure_languages
+    from finetune.audit.languages import load_sentences, measure_identity
 
     rows = load_sentences()
     rows = rows[rows.language.isin(map(base_of, model.classifier.reads))].reset_index(drop=True)
@@ -190,7 +190,7 @@ def languages(model: ModelUnderTest) -> LanguageIdentityReport | None:
     names = rows.language.tolist()
     scores = model.score(rows.text, "languages", names)
     flags = model.classifier.decision.flags(scores, languages=names)
-    return measure_languages("identity by language", rows, flags.any(axis=1))
+    return measure_identity("identity by language", rows, flags.any(axis=1))
 
 
 def _judged(

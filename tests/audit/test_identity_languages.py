@@ -8,7 +8,7 @@ from comment_toxicity.languages import NAMES
 from finetune.audit.__main__ import main
 from finetune.audit.audit import Audit, headlines
 from finetune.audit.card import audit_section
-from finetune.audit.languages import LanguageIdentityReport, load_sentences, measure_languages
+from finetune.audit.languages import LanguageIdentityReport, load_sentences, measure_identity
 
 
 def test_every_language_has_each_group_in_each_of_its_sentences():
@@ -26,7 +26,7 @@ def test_every_language_has_each_group_in_each_of_its_sentences():
 def report():
     rows = load_sentences()
     of_women = rows.text.str.contains("Frauen|femmes")
-    return measure_languages("sentences", rows, of_women)
+    return measure_identity("sentences", rows, of_women)
 
 
 def test_a_language_is_compared_with_its_background(report):
@@ -65,5 +65,5 @@ def test_a_malformed_file_ends_in_one_clear_error(tmp_path):
 
 def test_nothing_is_flagged_where_no_label_is():
     rows = load_sentences().head(30)
-    found = measure_languages("sentences", rows, np.zeros(30, dtype=bool))
+    found = measure_identity("sentences", rows, np.zeros(30, dtype=bool))
     assert {found.flagged(language) for language in found.languages} == {0.0}
