@@ -311,7 +311,6 @@ def run_score(arguments: argparse.Namespace) -> None:
 
 def run_score_many(arguments: argparse.Namespace) -> None:
     """Score many files, and print a summary on standard error."""
-    from comment_toxicity.classifier import Classifier
     from comment_toxicity.files import many
     from comment_toxicity.routing import load_models
 
@@ -322,8 +321,6 @@ def run_score_many(arguments: argparse.Namespace) -> None:
     classifier = load_models(arguments.model, arguments.threads, arguments.device)
     if arguments.ray is None:
         totals = many.run(classifier, jobs, options, tell)
-    elif not isinstance(classifier, Classifier):
-        raise SettingsError("--ray takes one --model; score each language's files by themselves.")
     else:
         from comment_toxicity.files.cluster import run_on_ray
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from comment_toxicity.classifier import Classifier, SentModel
 from comment_toxicity.errors import DataError
-from comment_toxicity.fetch.find import EMBEDDED, find_model
+from comment_toxicity.fetch.find import EMBEDDED
 from comment_toxicity.files.columns import find_column, listed
 from comment_toxicity.files.read import (
     BLANK,
@@ -26,9 +26,9 @@ from comment_toxicity.files.read import (
     parquet_package,
     table_chunk,
 )
-from comment_toxicity.files.score import score_chunk
+from comment_toxicity.files.score import score_chunk, with_readers
 from comment_toxicity.files.write import Added, scored_table
-from comment_toxicity.folder import ModelFolder
+from comment_toxicity.routing import Models, SentModels
 from comment_toxicity.text import is_blank
 
 if TYPE_CHECKING:
@@ -38,19 +38,20 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch", "pyarrow.Table", "pyarrow.RecordBatch", "pandas.DataFrame")
 
 KEPT = 2  # loaded models of a process: engines send a new copy of the scorer with each task
-_loaded: dict[str, Classifier] = {}
+_loaded: dict[str, Classifier | Models] = {}
 _loading = threading.Lock()
 
 
 class Scorer:
     """A callable that adds `LABEL_score`, `flags` and `reason` to a batch of rows.
 
-    model: as load_classifier() takes it; loaded at the first call of each process, and only if its
-        weights, calibration and thresholds are those of the model here.
+    model: as load_classifier() takes it, or several with commas; loaded at the first call of each
+        process, and only if weights, calibration and thresholds are those of the model here. Of
+        several, the columns `language` and `model` say which one scored a row.
     text_column: the column of comments.
     threads: of each worker; 1 where an engine starts a worker per core.
     device: as load_classifier() takes it.
-    Raises ModelError when the model cannot be found.
+    Raises ModelError when a model cannot be found, SettingsError for models of different labels.
     """
 
     def __init__(
@@ -60,10 +61,9 @@ class Scorer:
         threads: int | None = 1,
         device: str = "auto",
     ):
-        folder = ModelFolder.read(find_model(str(model)))
         self.text_column = text_column
-        self.labels = folder.labels
-        self._model = SentModel.of(str(model), folder, threads, device)
+        self._models = SentModels.of(model, threads, device)
+        self.labels = list(self._models.labels)
 
     def __call__(self, batch: Batch) -> Batch:
         """Score a batch: an Arrow table, a record batch, or a pandas DataFrame, which returns.
@@ -93,10 +93,13 @@ class Scorer:
         with parquet_package():
             import pyarrow  # noqa: F401
         none = np.empty((0, len(self.labels)), dtype=np.float32)
-        return scored_table(self._chunk(schema.empty_table()), none, [], self.labels).schema
+        chunk = self._chunk(schema.empty_table())
+        if len(self._models.models) > 1:
+            chunk = with_readers(chunk, [], [])
+        return scored_table(chunk, none, [], self.labels).schema
 
     def _table(self, table: "pyarrow.Table") -> "pyarrow.Table":
-        return scored_table(*score_chunk(loaded(self._model), self._chunk(table)), self.labels)
+        return scored_table(*score_chunk(loaded(self._models), self._chunk(table)), self.labels)
 
     def _chunk(self, table: "pyarrow.Table") -> Chunk:
         column = self._column(table.column_names)
@@ -110,9 +113,13 @@ class Scorer:
         cells: list[Any] = column.astype(object).where(column.notna(), None).tolist()
         reasons = [_reason(cell) for cell in cells]
         texts = [None if reason else cell for cell, reason in zip(cells, reasons, strict=True)]
-        chunk, scores, flags = score_chunk(loaded(self._model), Chunk([], [], texts, reasons))
-        added = Added.beside(names, self.labels)
-        columns: dict[str, Any] = dict(zip(added.scores, scores.T, strict=True))
+        rows = Chunk(names, [{} for _ in cells], texts, reasons)
+        chunk, scores, flags = score_chunk(loaded(self._models), rows)
+        added = Added.beside(chunk.columns, self.labels)
+        columns: dict[str, Any] = {
+            name: [row[name] for row in chunk.cells] for name in chunk.columns[len(names) :]
+        }
+        columns |= dict(zip(added.scores, scores.T, strict=True))
         return frame.assign(**columns | {added.flags: flags, added.reason: chunk.reasons})
 
     def _column(self, names: list[str]) -> str:
@@ -122,8 +129,8 @@ class Scorer:
         return found
 
 
-def loaded(model: SentModel) -> Classifier:
-    """The model, loaded once in this process. Raises ModelError as SentModel.load() does."""
+def loaded(model: SentModel | SentModels) -> Classifier | Models:
+    """The model, or several, loaded once in this process. Raises ModelError as load() does."""
     key = repr(model)
     with _loading:
         if key not in _loaded:

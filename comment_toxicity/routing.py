@@ -8,14 +8,24 @@ A text in a language that none of them reads, or in none for certain, is for the
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comment_toxicity.classifier import MOST_TOKENS, Classifier, Languages, Texts, load_classifier
+from comment_toxicity.classifier import (
+    MOST_TOKENS,
+    Classifier,
+    Languages,
+    SentModel,
+    Texts,
+    load_classifier,
+)
 from comment_toxicity.errors import ModelError, SettingsError
-from comment_toxicity.fetch.find import local_model
+from comment_toxicity.fetch.find import find_model, local_model
+from comment_toxicity.folder import ModelFolder
 from comment_toxicity.languages import LanguageDetector, base_of
 from comment_toxicity.text import is_blank
 
@@ -93,8 +103,33 @@ def members(models: "Classifier | Models") -> list[Classifier]:
     return models.classifiers if isinstance(models, Models) else [models]
 
 
+@dataclass(frozen=True)
+class SentModels:
+    """What is sent to another process or machine instead of one loaded model, or several.
+
+    labels: those that all have.  languages: as Models takes them.
+    """
+
+    models: tuple[SentModel, ...]
+    labels: tuple[str, ...]
+    languages: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, given: str | Path, threads: int | None, device: str) -> Self:
+        """The models of these names, not loaded. Takes and raises what load_models() does."""
+        folders = {name: ModelFolder.read(find_model(name)) for name in model_names(given)}
+        labels = checked_labels((name, folder.labels) for name, folder in folders.items())
+        sent = (SentModel.of(name, folder, threads, device) for name, folder in folders.items())
+        return cls(tuple(sent), tuple(labels))
+
+    def load(self) -> "Classifier | Models":
+        """Load them on arrival. Raises ModelError as SentModel.load() does."""
+        loaded = [model.load() for model in self.models]
+        return loaded[0] if len(loaded) == 1 else Models(loaded, self.languages)
+
+
 class Models:
-    """Several models with the same labels, the first of which is preferred.
+    """Several models with the same labels, the first of which is preferred. They can be pickled.
 
     classifiers: as loaded.  languages: those to be served, as codes such as de; none: all that the
     models read. One model alone is taken to read them all.
@@ -106,11 +141,20 @@ class Models:
         self.first = self.classifiers[0]
         self.labels = checked_labels((model.name, model.labels) for model in self.classifiers)
         self.name = ",".join(model.name for model in self.classifiers)
+        self._languages = tuple(languages)
         self._position = model_of_language(
             [(model.name, model.reads) for model in self.classifiers], languages
         )
         self.served = list(self._position)
         self._detector: LanguageDetector | None = None  # made when first needed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Models, (self.classifiers, self._languages)
+
+    def sent(self, threads: int | None) -> SentModels:
+        """What another process loads these models from. threads: of each, there."""
+        models = tuple(model.sent(threads) for model in self.classifiers)
+        return SentModels(models, tuple(self.labels), self._languages)
 
     @property
     def alone(self) -> bool:

@@ -25,6 +25,7 @@ from comment_toxicity.files.many import (
     score_job,
 )
 from comment_toxicity.files.score import progress_bar
+from comment_toxicity.routing import Models, SentModels
 
 ATTEMPTS = 5  # of a file whose node or process is lost
 QUEUED_PER_CPU = 2  # tasks; so that Ray's queue, and a lost driver, hold few
@@ -32,7 +33,7 @@ WAITED_SECONDS = 10  # for the next file, before the state of the cluster is loo
 
 
 def run_on_ray(
-    classifier: Classifier,
+    classifier: Classifier | Models,
     jobs: Sequence[Job],
     options: Options,
     tell: Callable[[str], object],
@@ -41,7 +42,7 @@ def run_on_ray(
 ) -> Totals:
     """Score files as many.run() does, on all CPUs of a Ray cluster.
 
-    classifier: it is not sent; each node has its own, with the same weights and thresholds.
+    classifier: a model, or several; each node loads its own, with the same weights and thresholds.
     address: of the cluster; None takes RAY_ADDRESS, or else starts one on this machine, with
         `cpus` CPUs (default: its cores).
     The machines need this package, the same paths or s3://, and their own credentials.
@@ -92,7 +93,7 @@ def run_on_ray(
 
 
 def _score(
-    model: SentModel, record: dict[str, Any], job: Job, options: Options
+    model: SentModel | SentModels, record: dict[str, Any], job: Job, options: Options
 ) -> Done | DataError | ModelError:
     """Score a file on a node. Errors that a user can fix are returned: Ray would wrap them."""
     for variable in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS"):  # a process for each CPU

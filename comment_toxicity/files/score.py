@@ -175,8 +175,13 @@ def score_chunk(
             None if text is None else classifier.of(language).name
             for text, language in zip(chunk.texts, languages, strict=True)
         ]
-        chunk = with_column(with_column(chunk, "language", languages), "model", models)
+        chunk = with_readers(chunk, languages, models)
     return dataclasses.replace(chunk, reasons=reasons), scores, flags
+
+
+def with_readers(chunk: Chunk, languages: list[str | None], models: list[str | None]) -> Chunk:
+    """Return a chunk with columns that say of each row its language and which model scored it."""
+    return with_column(with_column(chunk, "language", languages), "model", models)
 
 
 def _score(

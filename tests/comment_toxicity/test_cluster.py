@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from comment_toxicity.__main__ import main
 from comment_toxicity.batch import Scorer
 from comment_toxicity.files import cluster
 from comment_toxicity.files.many import Options, plan, run
+from comment_toxicity.routing import load_models
 from tests.running import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -183,6 +185,16 @@ def test_a_busy_cluster_and_one_without_nodes_are_told(answers, tiny, comments, 
         "All CPUs of the Ray cluster are busy",
         "The Ray cluster has lost its last CPU",
     ]
+
+
+def test_several_models_score_a_file_as_they_do_here(answers, exported, comments, tmp_path):
+    german = shutil.copytree(exported, tmp_path / "german")
+    (german / "README.md").write_text("---\nlanguage: de\n---\n")
+    models = load_models(f"{exported},{german}")
+    inputs = [f"{comments}/part-0[0-1].parquet"]
+    cluster.run_on_ray(models, plan(inputs, f"{tmp_path}/ray/"), Options(), print)
+    main(["score", *inputs, "--output", f"{tmp_path}/here/", "--model", models.name])
+    assert contents(tmp_path / "ray") == contents(tmp_path / "here")
 
 
 def test_a_broken_file_is_reported_and_another_model_ends_the_run(

@@ -1,16 +1,19 @@
 """Several models: which one scores a text, and that it scores it as it would alone."""
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pyarrow.parquet
 import pytest
 
 from comment_toxicity import load_classifier
 from comment_toxicity.__main__ import main
+from comment_toxicity.batch import Scorer
 from comment_toxicity.decision import Decision
 from comment_toxicity.errors import SettingsError
 from comment_toxicity.explain import explain_flags
@@ -104,3 +107,30 @@ def test_the_command_scores_each_row_by_its_model_and_says_which(names, tmp_path
 def test_an_explanation_says_which_model_and_language(models, names):
     found = explain_flags(models, GERMAN)
     assert (found["model"], found["language"]) == (names[1], "de")
+
+
+def test_models_arrive_in_another_process_as_they_were(models):
+    arrived = pickle.loads(pickle.dumps(models))  # our own bytes
+    assert arrived.name == models.name and arrived.served == models.served
+    np.testing.assert_array_equal(arrived.score(TEXTS), models.score(TEXTS))
+    again = models.sent(threads=1).load()
+    np.testing.assert_array_equal(again.score(TEXTS), models.score(TEXTS))
+
+
+def test_a_scorer_of_several_models_adds_the_columns_of_the_command(names, tmp_path):
+    table = pyarrow.table({"model": range(len(TEXTS)), "text": TEXTS})
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet")
+    output = tmp_path / "out.parquet"
+    main(
+        ["score", str(tmp_path / "in.parquet"), "--output", str(output), "--model", ",".join(names)]
+    )
+    scorer = Scorer(",".join(names), text_column="text")
+    scored = scorer(table)
+    assert scored.equals(pyarrow.parquet.read_table(output).cast(scored.schema))
+    assert scored["language"].to_pylist() == ["de", "en", None, "fi", "en"]
+    assert scored.schema == scorer.schema(table.schema)
+    frame = scorer(table.to_pandas())
+    assert list(frame.columns) == scored.column_names
+    assert frame["model_1"].fillna("").tolist() == [
+        name or "" for name in scored["model_1"].to_pylist()
+    ]
