@@ -10,7 +10,7 @@ import streamlit as st
 from comment_toxicity import Classifier
 from comment_toxicity.cache import State, shared_models
 from comment_toxicity.fetch import find
-from comment_toxicity.languages import NAMES, LanguageDetector
+from comment_toxicity.languages import LanguageDetector
 from ui import session
 from ui.catalog import label_name
 from ui.code import show_programs
@@ -127,10 +127,9 @@ def _result(name: str, model: Classifier, text: str) -> str:
     detector = _detector(name, shared_models().version(name), model)
     foreign = foreign_language(text, detector) if detector else ""
     other = other_reader(foreign, model) if foreign else None
+    answered = ""
     if other and PageSettings.read().by_language and (reader := load_model(other)):
-        read = NAMES.get(foreign, "this language")
-        st.caption(in_markdown(f"Scored by {other}, which reads {read}."))
-        model, foreign = reader, ""
+        model, foreign, answered = reader, "", f"Scored by {other}."
     [language] = model.languages([text])
     model = model.in_language(language)
     with st.spinner("Scoring …"):
@@ -148,8 +147,8 @@ def _result(name: str, model: Classifier, text: str) -> str:
         )
     if foreign:
         _offer_another(name, model, foreign, other)
-    elif language and (sentence := how_good(model, language)):
-        st.caption(in_markdown(sentence))
+    elif said := " ".join(filter(None, [answered, language and how_good(model, language)])):
+        st.caption(in_markdown(said))
     thresholds = session.thresholds(model.name)
     verdict = show_comment(
         model, text[:characters], scores, thresholds, announced=False, movable=True
