@@ -359,7 +359,7 @@ def test_the_operator_can_let_a_model_that_reads_the_language_answer(serve, bili
     monkeypatch.setenv("TOXICITY_BY_LANGUAGE", "1")
     page = submit(serve(a=FixedScores(), many=bilingual), "你这个白痴")
     assert not page.warning
-    assert "Scored by many." in [caption.value for caption in page.caption]
+    assert r"Scored by many\." in [caption.value for caption in page.caption]
     assert "Likely" not in bars(page)
     assert page.selectbox(key="model").value == "a"
     assert "Likely insulting" in bars(submit(page, "You are an idiot."))
