@@ -26,7 +26,7 @@ from finetune import progress, record
 from finetune.config import Settings
 from finetune.data.labels import at_half, label_matrix, row_languages, row_weights
 from finetune.data.mix import count_sources
-from finetune.data.split import Split, load_split, make_split, save_split
+from finetune.data.split import Split, load_split, make_split, near_repeats, save_split
 from finetune.data.tables import describe_source, public_url
 from finetune.measure.report import Report
 from finetune.processes import is_first_process, let_others_train
@@ -185,6 +185,11 @@ def evaluate(settings: Settings, run_folder: Path, resume: bool) -> dict[str, An
             weights,
             flags=exported.decision.flags(probabilities, languages=languages),
             resamples=200,
+        )
+    if repeats := near_repeats(split, settings.text_column):
+        report.notes.append(
+            f"{repeats:,} of the {report.rows:,} test rows repeat a training row but for digits "
+            "and signs, so new comments will be judged less well."
         )
     print(report.table())
     by_language = {}

@@ -70,6 +70,7 @@ def _watch(training: Training) -> None:
     with st.container(border=True):
         st.markdown(f"**runs/{status.name}** has been training for {duration(status.seconds)}.")
         st.progress(min(1.0, status.share), _doing(status))
+        _split(training, status.name)
         if st.button("Stop", icon=":material/stop:"):
             training.stop()
             st.toast("Stopping. The last checkpoint is kept.")
@@ -90,12 +91,22 @@ def _doing(status: Status) -> str:
     return " · ".join(parts)
 
 
+def _split(training: Training, name: str) -> None:
+    """Say how many rows are in each part; it can be a few more or fewer than were asked for."""
+    uses = {"train": "to train on", "validation": "to choose thresholds by", "test": "to test with"}
+    rows = training.split(name)
+    parts = [f"{rows[part]:,} {use}" for part, use in uses.items() if part in rows]
+    if parts:
+        st.caption(f"Rows: {', '.join(parts)}. Those with the same comment or id stay together.")
+
+
 def _ended(training: Training, status: Status) -> None:
     """Show how the last run ended, and what can be done with it."""
     name = f"runs/{status.name}"
     with st.container(border=True):
         if status.state == DONE:
             st.success(f"{name} is ready ({duration(status.seconds)}). Try it:")
+            _split(training, status.name)
             if st.button("Score comments with it", type="primary", icon=":material/speed:"):
                 st.session_state[MODEL] = name
                 st.switch_page(PAGES / "score.py")

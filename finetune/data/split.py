@@ -203,6 +203,20 @@ def text_key(texts: pd.Series) -> pd.Series:
     return texts.str.casefold().str.split().str.join(" ")
 
 
+def near_repeats(split: Split, text: str) -> int:
+    """How many test rows equal a training row in all letters, but not in digits or signs.
+
+    Those that are equal as a whole are never in both parts. text: the column with the comments.
+    """
+    if split.test is None:
+        return 0
+    tested, trained = (
+        rows[text].str.casefold().str.replace(r"[\W\d_]+", "", regex=True)
+        for rows in (split.test, split.train)
+    )
+    return int((tested.isin(trained) & (tested != "")).sum())
+
+
 def assign_parts(
     rows: pd.DataFrame, layout: Layout, fractions: dict[str, float], seed: int
 ) -> np.ndarray:

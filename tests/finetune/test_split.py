@@ -10,7 +10,7 @@ import pytest
 from comment_toxicity.errors import DataError
 from finetune.config import Settings
 from finetune.data.labels import row_weights
-from finetune.data.split import make_split, prevalence, save_split
+from finetune.data.split import Split, make_split, near_repeats, prevalence, save_split
 from tests.finetune.splits import split_of
 
 
@@ -34,6 +34,14 @@ def many(tmp_path: Path) -> Path:
     path = tmp_path / "many.csv"
     twice.to_csv(path, index=False)
     return path
+
+
+def test_rows_that_repeat_a_training_row_but_for_digits_and_signs_are_counted():
+    trained = pd.DataFrame({"comment_text": ["Win 100 now!", "See you at 5.", "123"]})
+    tested = pd.DataFrame({"comment_text": ["win 250, now", "See you soon.", "456", "你好"]})
+    split = Split(trained, tested, tested, {})
+    assert near_repeats(split, "comment_text") == 1
+    assert near_repeats(Split(trained, tested, None, {}), "comment_text") == 0
 
 
 def test_no_text_is_in_two_splits(many: Path):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from comment_toxicity.disk import write_json
 from comment_toxicity.errors import DataError, PublishError, SettingsError
 from finetune.config import from_toml
 from tests.pages.standins import button, visit
@@ -257,6 +258,17 @@ def test_the_page_shows_epoch_step_and_time_left_and_folds_the_log(server):
     (expander,) = (each for each in page.expander if each.label == "Log")
     assert not expander.proto.expanded
     end(server)
+
+
+def test_the_page_says_how_many_rows_each_part_of_the_split_really_has(server):
+    begin(server)
+    assert not any("Rows:" in text.value for text in visit("train").caption)
+    parts = {"train": {"rows": 1119}, "validation": {"rows": 44}, "test": {"rows": 37}}
+    write_json(server.runs / "mine" / "run.json", {"settings": {}, "data": parts})
+    said = "Rows: 1,119 to train on, 44 to choose thresholds by, 37 to test with."
+    assert any(said in text.value for text in visit("train").caption)
+    end(server)
+    assert any(said in text.value for text in visit("train").caption)
 
 
 def test_after_a_run_the_upload_and_what_was_chosen_for_it_are_still_there(server):

@@ -101,7 +101,8 @@ def ask_for_run(taken: Collection[str] = ()) -> Wanted | None:
             value=max(1, data.rows - 2 * evaluation),
             key=f"training rows {of}",
             persist_state="session",
-            help=f"Drawn at random from the {data.rows:,} rows.",
+            help=f"About this many, drawn at random from the {data.rows:,} rows: those with the "
+            "same comment or id stay together.",
         )
         held_out = right.number_input(
             "Evaluation rows",
@@ -110,7 +111,7 @@ def ask_for_run(taken: Collection[str] = ()) -> Wanted | None:
             value=evaluation,
             key=f"evaluation rows {of}",
             persist_state="session",
-            help="This many to choose thresholds by, and as many again for the report.",
+            help="About this many to choose thresholds by, and as many again for the report.",
         )
         left, right = st.columns(2)
         epochs = left.number_input(

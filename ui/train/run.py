@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 
 from comment_toxicity.disk import read_json, write_json
 from comment_toxicity.errors import SettingsError, UserError
-from finetune import progress
+from finetune import progress, record
 from finetune.checkout import ROOT
 from finetune.progress import DONE, FAILED, RUNNING, STOPPED
 from ui.train.process import LOCK, STATE
@@ -237,6 +237,14 @@ class Training:
             return [json.loads(line) for line in text.splitlines()]
         except (OSError, ValueError):
             return []
+
+    def split(self, name: str) -> dict[str, int]:
+        """How many rows each part of a run's split has; empty before it is made."""
+        try:
+            parts = record.load(self.runs / name)["data"]
+            return {part: rows["rows"] for part, rows in parts.items()}
+        except (SettingsError, KeyError, TypeError, AttributeError):
+            return {}
 
     def _end_of_log(self) -> str:
         with (self.folder / "log.txt").open("rb") as file:
