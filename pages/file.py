@@ -180,7 +180,7 @@ def _review(job: FileJob) -> None:
     scored = job.result
     if scored is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(key="head", horizontal=True, vertical_alignment="center", gap="medium"):
         st.title(in_markdown(job.source.name), anchor=False, width="content")
         figures = st.container(width="content")
         if st.button("Start over", icon=":material/delete:"):

@@ -151,7 +151,13 @@ def _result(name: str, model: Classifier, text: str) -> str:
         st.caption(in_markdown(said))
     thresholds = session.thresholds(model.name)
     verdict = show_comment(
-        model, text[:characters], scores, thresholds, announced=False, movable=True
+        model,
+        text[:characters],
+        scores,
+        thresholds,
+        announced=False,
+        movable=True,
+        foreign=bool(foreign),
     )
     if model.thresholds:
         _presets(model)

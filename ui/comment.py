@@ -40,6 +40,7 @@ def show_comment(
     thresholds: Mapping[str, float] | None = None,
     announced: bool = True,
     movable: bool = False,
+    foreign: bool = False,
 ) -> str:
     """Show one comment as it was judged: the bars at once, the words as soon as they are found.
 
@@ -47,6 +48,7 @@ def show_comment(
     thresholds: by label, in place of the model's own; labels left out keep theirs.
     announced: whether a screen reader is told the verdict from here.
     movable: whether the ticks can be moved, for this visitor and all pages.
+    foreign: the model does not read the text's language, so no score of it has a meaning.
     Returns the verdict.
     """
     ranked = rank(classifier, scores, thresholds)
@@ -59,7 +61,8 @@ def show_comment(
     st.html(labels(ranked, figures, moved(classifier.decision, figures, thresholds or {})))
     if movable and classifier.thresholds:
         make_bars_movable(classifier, {row.label: row.name for row in ranked})
-    st.caption(in_markdown(meaning_of(telling_row, classifier)))
+    if not foreign:
+        st.caption(in_markdown(meaning_of(telling_row, classifier)))
     if telling_row.flagged or telling_row.score >= EXPLAINED_FROM:
         found = telling_words(classifier, text, telling_row.label, telling_row.threshold)
         words.html(

@@ -22,5 +22,5 @@ def footer(source: str) -> str:
         f'<a href="{in_html(address)}" target="_blank" rel="noopener">{title}</a>'
         for title, address in links.items()
     )
-    where = "" if source else "<span>Documentation: the folder docs of the source</span>"
+    where = "" if source else "<span>Documentation: the folder docs in the source</span>"
     return f'<div class="tox-footer">{"".join(written)}{where}</div>'

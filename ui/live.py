@@ -6,6 +6,8 @@ presses Ctrl+Enter for them when typing pauses. Without it, all else works as be
 
 import streamlit as st
 
+from ui.text import shortened
+
 PAUSE = 250  # milliseconds without a key; shorter ones come within a word
 
 HTML = (
@@ -78,7 +80,7 @@ def score_as_typed(label: str, scored: str, said: str) -> None:
     scored: the text of the result that is shown. said: what a screen reader announces about it.
     The container with the key RESULT is greyed.
     """
-    beginning = " ".join(scored.split())[:40].rstrip()
+    beginning = shortened(scored, 40)
     _live(
         key="live",
         data={
@@ -87,7 +89,7 @@ def score_as_typed(label: str, scored: str, said: str) -> None:
             "said": said,
             "pause": PAUSE,
             "hint": "Scored as you type. Ctrl+Enter scores at once.",
-            "outdated": f"The result is still for “{beginning}…”" if beginning else "Scoring …",
+            "outdated": f"The result is still for “{beginning}”" if beginning else "Scoring …",
         },
     )
 

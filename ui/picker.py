@@ -14,6 +14,7 @@ from ui.models.trial import try_model
 from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
 
+SHIPPED = (find.EMBEDDED, "toxic-multilingual", "sentiment-minilm")
 FROM_HUB = "from the Hub"
 MODEL = "model"
 """Session key of the choice that all pages share."""
@@ -28,7 +29,7 @@ def pickable() -> list[str]:
 
 def origin(name: str) -> str:
     """Where a model comes from, in two or three words."""
-    if name == find.EMBEDDED:
+    if name in SHIPPED:
         return "shipped, works offline"
     if name.startswith("runs/"):
         return "trained here"

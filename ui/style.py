@@ -115,8 +115,8 @@ a.tox-button small { opacity: 0.8; margin-left: 0.35rem; }
   .tox-table th:first-child { min-width: 6rem; }
   .tox-table .number { padding-left: 0.4rem; }
   .tox-table thead .number { min-width: 0; }
-  .tox-rows th, .tox-rows td { max-width: 6rem; }
-  .tox-rows .lit { min-width: 12rem; }
+  .tox-rows th, .tox-rows td { max-width: 4.5rem; padding: 0.3rem; }
+  .tox-rows .lit { min-width: 11rem; }
 }
 </style>"""
 
@@ -130,6 +130,11 @@ WIDE = """<style>
 .st-key-desk { align-items: flex-start; }
 .st-key-desk > :has(> .st-key-desk-rows) { flex: 3 1 30rem; min-width: 0; }
 .st-key-desk > :has(> .st-key-desk-row) { flex: 2 1 24rem; min-width: 0; }
+@media (max-width: 40rem) { /* on a phone, the row is to be reached without much scrolling */
+  .st-key-head { gap: 0.25rem 1rem; }
+  .st-key-head [data-testid="stHeading"] { flex-basis: 100%; }
+  .st-key-filters [data-testid="stColumn"] { min-width: calc(50% - 0.5rem); flex-basis: 0; }
+}
 @media (max-width: 60rem) {
   .st-key-desk > * { flex-basis: 100% !important; }
   .st-key-desk > :has(> .st-key-desk-row) { order: -1; }

@@ -172,15 +172,15 @@ def meaning_of(row: LabelScore, classifier: "Classifier") -> str:
     """What this very score means."""
     if not classifier.calibrated:
         return (
-            f"{percent(row.score)} is not a share of comments: this model is not calibrated, so "
-            "its scores only rank them."
+            f"{percent(row.score).capitalize()} is not a share of comments: this model is not "
+            "calibrated, so its scores only rank them."
         )
     of_100 = round(100 * row.score)
     about = f"about {of_100}" if 1 <= of_100 <= 99 else "fewer than 1" if of_100 < 1 else "over 99"
     were = "was" if of_100 <= 1 else "were"
     return (
-        f"{percent(row.score)} means: of 100 comments scored like this one, {about} {were} "
-        f"labelled ‘{row.name}’ by people."
+        f"{percent(row.score).capitalize()} means: of 100 comments scored like this one, "
+        f"{about} {were} labelled ‘{row.name}’ by people."
     )
 
 

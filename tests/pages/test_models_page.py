@@ -16,6 +16,7 @@ from tests.pages.standins import Choice, button, html, visit
 from ui.files.labelled import Labelled
 from ui.models.facts import facts_of
 from ui.models.operating_point import decision_file, with_thresholds
+from ui.picker import SHIPPED, origin
 from ui.train.run import Training
 
 COMMENTS = (
@@ -64,6 +65,11 @@ def test_every_model_has_a_card(with_tiny):
     assert [header.value for header in page.header] == [
         "Shipped", "Yours", "On the Hugging Face Hub"
     ]  # fmt: skip
+
+
+def test_every_shipped_model_is_called_shipped_where_it_is_chosen():
+    assert {origin(name) for name in SHIPPED} == {"shipped, works offline"}
+    assert origin("mine") == "in models/"
 
 
 def test_the_page_of_a_model_describes_it(with_tiny):

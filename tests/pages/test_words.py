@@ -86,7 +86,7 @@ def test_the_other_labels_are_one_line(scores, words):
     [
         (0.54, "54 % means: of 100 comments scored like this one, about 54 were labelled"),
         (0.01, "about 1 was labelled"),
-        (0.0, "fewer than 1 was labelled"),
+        (0.0, "Under 1 % means: of 100 comments scored like this one, fewer than 1 was labelled"),
         (1.0, "over 99 were labelled"),
     ],
 )

@@ -40,7 +40,7 @@ def choose_rows(job: FileJob, scored: ScoredFile, flags: NDArray[np.bool_]) -> R
     if job.foreign is not None and job.foreign.any():
         filters.append(FOREIGN)
     orders = [IN_FILE, *(f"{name}, highest first" for name in names)]
-    left, middle, right = st.columns([2, 2, 2])
+    left, middle, right = st.container(key="filters").columns(3)
     shown = left.selectbox(
         "Show", filters, key=SHOW, bind="query-params", on_change=_to_the_first, args=(job,)
     )
@@ -217,10 +217,11 @@ def _detail(
         st.info(f"Not scored: {in_markdown(str(row.get(scored.added.reason, BLANK)))}")
         st.text(shortened(text, 2000))
     elif model := load_model(job.model_name):
-        if job.foreign is not None and job.foreign[rows[at]]:
+        foreign = job.foreign is not None and bool(job.foreign[rows[at]])
+        if foreign:
             st.warning("This looks like a language that the model does not read.")
         ask_for_decision(job, scored, int(rows[at]), flags[rows[at]], int(after))
         scores = np.asarray(scored.scores[rows[at]])
-        show_comment(model, text[:MOST_CHARACTERS], scores, job.limits)
+        show_comment(model, text[:MOST_CHARACTERS], scores, job.limits, foreign=foreign)
     if cells:
         st.caption(" · ".join(cells[:MOST_CELLS]))

@@ -23,6 +23,7 @@ from ui.text import shortened, without_images
 UNKNOWN = "not stated"
 TEST_SETS = {
     "jigsaw_test.parquet": "Wikipedia comments (Jigsaw 2018, test rows)",
+    "multilingual_test.parquet": "public comments in many languages",
     "sst2_phrases_test.parquet": "sentences from film reviews (SST-2)",
 }
 SHIPPED = (

@@ -14,12 +14,11 @@ from ui.markup import facts as facts_list
 from ui.markup import heading
 from ui.messages import show_error
 from ui.models.facts import ModelFacts, facts_of
-from ui.picker import FROM_HUB, chosen_model, origin, pickable, use_model
+from ui.picker import FROM_HUB, SHIPPED, chosen_model, origin, pickable, use_model
 from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
 from ui.train.run import Training
 
-SHIPPED = (find.EMBEDDED, "toxic-multilingual", "sentiment-minilm")
 ACROSS = 2  # cards side by side
 MODEL_IN_ADDRESS = "model"
 
@@ -33,7 +32,7 @@ def show_shelf() -> None:
     names = pickable()
     hub = [name for name in names if origin(name) == FROM_HUB]
     yours = [name for name in names if name not in (*SHIPPED, *hub)]
-    _cards("Shipped", [name for name in names if name in SHIPPED])
+    _cards("Shipped", [name for name in SHIPPED if name in names])
     if yours:
         _cards("Yours", yours)
     _cards("On the Hugging Face Hub", hub)
