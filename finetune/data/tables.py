@@ -3,8 +3,10 @@
 Files are read as scoring reads them: see comment_toxicity/files/read.py.
 """
 
+import codecs
 import re
 import shutil
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException
@@ -29,6 +31,7 @@ from comment_toxicity.files.read import (
     is_binary,
     open_input,
 )
+from comment_toxicity.files.streams import BLOCK, encoding_of, open_bytes
 from finetune.data.hub import HubTable
 from finetune.data.templates import read_templates
 
@@ -106,22 +109,10 @@ def _read_url(url: str, encoding: str) -> pd.DataFrame:
 
 
 def _read_file(path: str, encoding: str) -> pd.DataFrame:
-    try:
-        return _read_rows(path, None)
-    except NotUtf8Error:
-        if not encoding:
-            raise
-        return _read_rows(path, encoding)
-
-
-class NotUtf8Error(DataError):
-    """A text file in another encoding."""
-
-
-def _read_rows(path: str, encoding: str | None) -> pd.DataFrame:
     parts = []
+    other = encoding if encoding and not _is_unicode(path) else None
     try:
-        with open_input(path, "csv", encoding) as file:
+        with open_input(path, "csv", other) as file:
             if isinstance(file, ParquetInput):
                 return _from_parquet(file, path)
             for chunk in file.chunks(None):
@@ -132,13 +123,30 @@ def _read_rows(path: str, encoding: str | None) -> pd.DataFrame:
                 part = pd.DataFrame(chunk.cells, columns=chunk.columns, dtype=object)
                 parts.append(part)
     except DataError as error:
-        if encoding is None and "not UTF-8" in str(error):
-            raise NotUtf8Error(
+        if other is None and "not UTF-8" in str(error):
+            raise DataError(
                 f"{str(error).rstrip('.')}, or name its encoding, such as cp1252."
             ) from None
         raise
     table = pd.concat(parts, ignore_index=True)
     return table.fillna("") if input_format(path) == "csv" else table
+
+
+def _is_unicode(path: str) -> bool:
+    """Whether a file is UTF-8, or begins as UTF-16 or UTF-32; seen without parsing its rows."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with suppress(OSError, EOFError, zlib.error), open_bytes(path) as stream:  # open_input says why
+        block = stream.read(BLOCK)
+        if encoding_of(block[:64]) != "utf-8":
+            return True
+        try:
+            while block:
+                decoder.decode(block)
+                block = stream.read(BLOCK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _from_parquet(file: ParquetInput, path: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
+from comment_toxicity.files.read import open_input
 from finetune.data.labels import Layout, label_matrix
 from finetune.data.tables import describe_source, read_table
 from tests.publish.hub_server import Repository
@@ -158,6 +159,22 @@ def test_another_encoding_is_read_where_a_table_is_not_utf8(tmp_path: Path):
         assert table["comment_text"].tolist() == ["ça va ?"]
     with pytest.raises(DataError, match="or name its encoding, such as cp1252"):
         read_table(str(tmp_path / "old.csv"))
+
+
+def test_a_table_in_another_encoding_is_parsed_once(tmp_path: Path, monkeypatch):
+    opened = []
+
+    def counted(*arguments):
+        opened.append(arguments)
+        return open_input(*arguments)
+
+    monkeypatch.setattr("finetune.data.tables.open_input", counted)
+    path = tmp_path / "rows.csv.gz"
+    for encoding in ("cp1252", "utf-8", "utf-16"):  # é of the second is at the end of a block
+        path.write_bytes(gzip.compress(f"comment_text\n{'x' * 65_522}é\nno é\n".encode(encoding)))
+        table = read_table(str(path), encoding="cp1252")
+        assert [text.lstrip("x") for text in table["comment_text"]] == ["é", "no é"]
+    assert len(opened) == 3
 
 
 def test_parquet_texts_that_are_stored_as_bytes_become_texts(tmp_path: Path):
