@@ -108,6 +108,8 @@ class Scorer:
         return table_chunk(table, column)
 
     def _frame(self, frame: "pandas.DataFrame") -> "pandas.DataFrame":
+        import pandas
+
         names = [name for name in frame.columns if isinstance(name, str)]
         column = frame[self._column(names)]
         cells: list[Any] = column.astype(object).where(column.notna(), None).tolist()
@@ -116,11 +118,18 @@ class Scorer:
         rows = Chunk(names, [{} for _ in cells], texts, reasons)
         chunk, scores, flags = score_chunk(loaded(self._models), rows)
         added = Added.beside(chunk.columns, self.labels)
+
+        def strings(cells: list[str | None]) -> Any:
+            return pandas.array(cells, dtype="string")  # also where a batch has none
+
+        readers = chunk.columns[len(names) :]
         columns: dict[str, Any] = {
-            name: [row[name] for row in chunk.cells] for name in chunk.columns[len(names) :]
+            name: strings([row[name] for row in chunk.cells]) for name in readers
         }
         columns |= dict(zip(added.scores, scores.T, strict=True))
-        return frame.assign(**columns | {added.flags: flags, added.reason: chunk.reasons})
+        return frame.assign(
+            **columns | {added.flags: strings(flags), added.reason: strings(chunk.reasons)}
+        )
 
     def _column(self, names: list[str]) -> str:
         found = find_column(names, [self.text_column])

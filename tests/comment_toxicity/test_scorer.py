@@ -66,6 +66,13 @@ def test_cells_of_a_data_frame_that_are_no_texts_have_a_reason(scorer):
     assert result["toxic_score"].notna().tolist() == [not reason for reason in reasons]
 
 
+@pytest.mark.parametrize("text", [" ", "thanks", "you idiot"])
+def test_every_data_frame_gets_columns_of_the_same_types(scorer, text):
+    """Dask takes those of the first row for all; with None alone, pandas would have objects."""
+    result = scorer(pandas.DataFrame({"text": [text]}))
+    assert result[["flags", "reason"]].dtypes.eq("string").all()
+
+
 @pytest.mark.parametrize("rows", [0, 6])
 def test_every_batch_has_the_promised_schema(scorer, table, rows, monkeypatch):
     part = table.slice(0, rows)
