@@ -145,11 +145,12 @@ def _connected(address: str | None, cpus: int) -> Iterator[None]:
             ray.init(address=address, **quiet)
         else:
             ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SettingsError(
-            f"--ray {address or ''}: no cluster answers ({reason.rstrip('.')}); give its address "
-            "as HOST:PORT, or none to use this machine."
+            f"--ray {address or ''}: no cluster answers ({reason.split('. ')[0].rstrip('.')}); "
+            "give its address as HOST:PORT, with RAY_AUTH_MODE and the token as there, or none to "
+            "use this machine."
         ) from error
     try:
         yield

@@ -244,6 +244,18 @@ def test_an_address_where_no_cluster_is_becomes_one_sentence(tiny, monkeypatch):
         cluster.run_on_ray(tiny, [], Options(), print)
 
 
+def test_a_token_that_is_missing_here_becomes_one_sentence(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    command = [sys.executable, "-m", "comment_toxicity", "score", str(ROOT / "data"), "--output"]
+    command += [str(tmp_path / "out"), "--ray", "127.0.0.1:1"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "no authentication token was found); give its address" in answer.stderr.splitlines()[-1]
+
+
 def test_without_ray_the_command_says_what_to_install(monkeypatch, tiny):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingsError, match=r'pip install "comment-toxicity\[ray\]"'):
