@@ -4,6 +4,8 @@ import json
 import shutil
 import time
 import tomllib
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from comment_toxicity.decision import Decision, LabelDecision
 from comment_toxicity.errors import SettingsError
 from tests.pages.standins import Choice, button, html, visit
 from ui.files.labelled import Labelled
-from ui.models.facts import facts_of
+from ui.models.facts import ModelFacts, facts_of
 from ui.models.operating_point import decision_file, with_thresholds
+from ui.models.verdict import good_and_bad
 from ui.picker import SHIPPED, origin
 from ui.train.run import Training
 
@@ -309,6 +312,16 @@ def test_what_is_good_and_bad_comes_first_in_plain_words(with_tiny):
     assert "Toxic\\: finds 91 of 100, and 80 of 100 of its flags are right" in good
     assert "Threat\\: finds 30 of 100" in bad
     assert "Toxic" not in bad
+
+
+def test_the_best_and_the_worst_languages_of_a_model_are_named():
+    measured = {"de": 0.91, "en": 0.95, "fr": 0.83, "ja": 0.65, "nl": None}
+    languages = {code: {"roc_auc": value} for code, value in measured.items()}
+    report = {"label": "toxic", "languages": languages}
+    facts = ModelFacts(SimpleNamespace(path=Path(), labels=["ham"]), {"languages": report}, "", "")
+    good, bad = good_and_bad("many", facts)
+    assert "Toxic in English and German: ROC-AUC 0.91 to 0.95." in good
+    assert "Toxic in Japanese: ROC-AUC 0.65." in bad
 
 
 def test_a_model_of_few_rows_is_good_at_nothing_that_is_certain(with_tiny):

@@ -6,17 +6,20 @@ Nothing is said that was not measured; what every model of comments cannot do co
 from collections.abc import Iterator
 
 from comment_toxicity.errors import UserError
+from comment_toxicity.languages import NAMES
 from finetune.audit.audit import Audit
 from finetune.harms import is_about_harm
 from finetune.measure.report import mean
 from ui.catalog import label_name
 from ui.models.facts import UNKNOWN, ModelFacts
 from ui.models.kinds import in_words
+from ui.words import listed
 
 GOOD_RECALL, GOOD_PRECISION = 0.8, 0.6
 POOR = 0.5  # of what is found, or of the flags that are right
 RARE = 0.05  # of harmless sentences flagged for an identity
 WELL, BADLY = 0.9, 0.75  # of the cases of a kind judged right
+GOOD_ROC_AUC, POOR_ROC_AUC = 0.85, 0.8  # in a language
 LISTED = 3
 
 
@@ -25,13 +28,13 @@ def good_and_bad(name: str, facts: ModelFacts) -> tuple[list[str], list[str]]:
     good: list[str] = []
     bad: list[str] = []
     try:
-        for well, sentence in [*_labels(name, facts), *_audit(facts)]:
+        for well, sentence in [*_labels(name, facts), *_by_language(name, facts), *_audit(facts)]:
             (good if well else bad).append(sentence)
     except (KeyError, TypeError, ValueError, AttributeError, UserError, OSError):
         good, bad = [], ["What it can do is not known: its metrics cannot be read."]
     languages = facts.languages
     if languages != UNKNOWN:
-        bad.append(f"Other languages than {languages}: there, its scores mean nothing.")
+        bad.append(f"Languages other than {languages}: its scores mean nothing there.")
     if is_about_harm(facts.folder.labels):
         bad.append("Irony, and whatever only the conversation around a comment reveals.")
     return good, bad
@@ -62,6 +65,23 @@ def _labels(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
             yield True, found
         elif recall < POOR or precision < POOR:
             yield False, found
+
+
+def _by_language(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
+    """The languages that a model ranks best in, and worst, where it was measured in several."""
+    report = facts.metrics.get("languages")
+    if not report:
+        return
+    measured = {code: each["roc_auc"] for code, each in report["languages"].items()}
+    ranked = sorted(((value, code) for code, value in measured.items() if value), reverse=True)
+    best = [each for each in ranked if each[0] >= GOOD_ROC_AUC][:LISTED]
+    worst = [each for each in ranked[::-1] if each[0] < POOR_ROC_AUC][:LISTED]
+    for well, few in ((True, best), (False, worst)):
+        if few:
+            ends = dict.fromkeys(f"{end:.2f}" for end, _ in (min(few), max(few)))
+            names = listed([NAMES.get(code, code) for _, code in few])
+            label = label_name(report["label"], name)
+            yield well, f"{label.capitalize()} in {names}: ROC-AUC {' to '.join(ends)}."
 
 
 def _audit(facts: ModelFacts) -> Iterator[tuple[bool, str]]:
