@@ -59,7 +59,7 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
     }
     numbers = {
         "transform": [{"filter": "datum.rows > 0"}],
-        "mark": {"type": "text", "dy": -6, "fontSize": 10},
+        "mark": {"type": "text", "dy": -6, "fontSize": 10, "color": text_color()},
         "encoding": {
             "x": {**x, "field": "middle"},
             "y": height,
@@ -67,9 +67,8 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
         },
     }
     data = {"data": {"values": bands}}
-    layers: list[dict[str, Any]] = [{**data, **bars}, {**data, **numbers}]
-    if threshold is not None:
-        layers.append(_rule("x", threshold))
+    rule = [] if threshold is None else [_rule("x", threshold)]
+    layers: list[dict[str, Any]] = [{**data, **bars}, *rule, {**data, **numbers}]
     total = sum(counts)
     high = sum(counts[len(counts) // 2 :])
     st.vega_lite_chart(

@@ -189,7 +189,7 @@ def decided_by(telling: Telling, name: str) -> str:
     where = "" if telling.whole else "in this passage, "
     scores = f"{where}{name} {percent(telling.score)}"
     if not telling.named:
-        return f"No few words decide the score: {scores}."
+        return f"The score is not down to a few words: {scores}."
     quoted = listed([f"‘{shortened(word, 60)}’" for word in telling.named])
     if telling.without is None:
         return f"It is all in {quoted}: {scores}."

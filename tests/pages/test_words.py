@@ -103,7 +103,7 @@ def test_a_score_is_explained_with_its_own_number(score, words):
         (["a", "b"], 0.2, "Mainly ‘a’ and ‘b’: toxic 54 % → 20 % without them."),
         (["a"], 0.51, "Partly ‘a’: toxic 54 % → 51 % without it."),
         (["a"], None, "It is all in ‘a’: toxic 54 %."),
-        ([], 0.54, "No few words decide the score: toxic 54 %."),
+        ([], 0.54, "The score is not down to a few words: toxic 54 %."),
     ],
 )
 def test_the_words_that_decide_are_said_in_one_sentence(named, without, words):

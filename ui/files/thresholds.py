@@ -44,7 +44,7 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
         for label, count in zip(scored.labels, flags.sum(axis=0), strict=True):
             name = in_markdown(label_name(label, job.model_name))
             counted = f"**{name}** · {count:,} ({percentage(count / total)})"
-            with st.container(width=164):
+            with st.container(width=158):
                 if label not in job.limits:
                     st.markdown(counted)
                     continue
