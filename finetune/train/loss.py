@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_sco
 from torch import nn
 from transformers import EvalPrediction, PreTrainedModel, Trainer
 
+from comment_toxicity.errors import ModelError
 from finetune.config import Settings
 from finetune.train.callbacks import EpochCallback
 from finetune.train.dataset import UNKNOWN, SimilarLengthSampler
@@ -27,12 +28,16 @@ class LabelLoss(nn.Module):
     """
 
     TAUGHT_AT_LEAST = 1e-4  # a lower score of a teacher has the logit of this one
+    ALIKE = 1e-3  # logits of a batch that differ by less have collapsed to a constant
+    MOST_ALIKE = 100  # batches in a row, after which training is given up
 
     def __init__(self, settings: Settings, targets: np.ndarray):
         """targets: the training rows' (rows × labels), NaN for unknown."""
         super().__init__()
         self.single_label = settings.single_label
         self.logit_matching = settings.logit_matching
+        self.learning_rate = settings.learning_rate
+        self.alike = 0
         weight = None
         if settings.label_weighting:
             positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
@@ -41,8 +46,12 @@ class LabelLoss(nn.Module):
         self.register_buffer("pos_weight", weight)
 
     def forward(self, outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        """outputs.logits: (comments × labels); labels: as in CommentDataset."""
+        """outputs.logits: (comments × labels); labels: as in CommentDataset.
+
+        Raises ModelError when the model no longer tells comments apart.
+        """
         logits = outputs.logits.float()
+        self._check(logits.detach())
         if self.single_label:
             weight = self.pos_weight
             total = nn.functional.cross_entropy(logits, labels, weight=weight, reduction="sum")
@@ -58,6 +67,18 @@ class LabelLoss(nn.Module):
                 each = each + self.logit_matching * torch.where(taught, distance.square(), 0)
             total, known = (each * is_known).sum(), is_known.sum()
         return total / (num_items_in_batch if num_items_in_batch is not None else known)
+
+    def _check(self, logits: torch.Tensor) -> None:
+        differ = len(logits) < 2 or bool(
+            (logits.amax(dim=0) - logits.amin(dim=0) > self.ALIKE).any()
+        )
+        self.alike = 0 if differ else self.alike + 1
+        if self.alike >= self.MOST_ALIKE:
+            raise ModelError(
+                f"training has collapsed: for {self.alike} batches every comment got the same "
+                f"scores. Lower learning_rate (it is {self.learning_rate:g}), or raise warmup, "
+                "and start over with --clear."
+            )
 
 
 class CommentTrainer(Trainer):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from comment_toxicity.errors import ModelError
 from finetune.config import Settings
 from finetune.train.base import load_base
 from finetune.train.dataset import UNKNOWN
@@ -23,6 +24,16 @@ def test_an_unknown_label_has_no_gradient():
     assert logits.grad is not None
     assert logits.grad[0, 1] == 0
     assert (logits.grad != 0).sum() == 3
+
+
+def test_training_ends_when_all_comments_get_the_same_scores():
+    loss = LabelLoss(Settings(learning_rate=0.1), np.zeros((1, 2)))
+    labels = torch.zeros(3, 2)
+    alike, unlike = torch.ones(3, 2), torch.eye(3, 2)
+    for logits in (*[alike] * 99, unlike, *[alike] * 99):
+        loss(SimpleNamespace(logits=logits), labels)
+    with pytest.raises(ModelError, match=r"collapsed.*Lower learning_rate \(it is 0.1\)"):
+        loss(SimpleNamespace(logits=alike), labels)
 
 
 def test_label_weighting_counts_rare_positives_more():
