@@ -92,7 +92,7 @@ def _doing(status: Status) -> str:
 
 
 def _split(training: Training, name: str) -> None:
-    """Say how many rows are in each part; it can be a few more or fewer than were asked for."""
+    """Caption a run with the rows in each part, which can differ from those asked for."""
     uses = {"train": "to train on", "validation": "to choose thresholds by", "test": "to test with"}
     rows = training.split(name)
     parts = [f"{rows[part]:,} {use}" for part, use in uses.items() if part in rows]
