@@ -45,8 +45,10 @@ def main() -> None:
         "How likely is a reader to find a comment toxic, obscene, threatening, insulting or "
         "hateful? What you type is scored on this server and not stored."
     )
-    side_by_side = st.session_state.get(SECOND) is not None
-    left, right = (st.container(), st.container()) if side_by_side else st.columns([2, 3])
+    # The same columns for two models, which style.py lays under the comment: a text area that moves
+    # to another place in the page forgets what was typed since its last run.
+    with st.container(key="judged"):
+        left, right = st.columns([2, 3])
     with left:
         text = _comment()
         live = st.container()
@@ -114,7 +116,8 @@ def _results(models: dict[str, Classifier], text: str) -> str:
                 "the scores cannot be compared."
             )
     verdicts = []
-    columns = st.columns(len(models), gap="large")
+    with st.container(key="side-by-side" if len(models) > 1 else "alone"):
+        columns = st.columns(len(models), gap="large")
     for (name, model), column in zip(models.items(), columns, strict=True):
         with column, st.container(border=True):
             if len(models) > 1 or name != find.EMBEDDED:

@@ -19,6 +19,9 @@ STYLE = """<style>
 .tox-live .said { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
   overflow: hidden; white-space: nowrap; }
 [data-tox-outdated] .st-key-result { opacity: 0.4; filter: grayscale(1); transition: opacity 0.1s; }
+/* Two models' results lie under the comment. */
+.st-key-judged:has(.st-key-side-by-side) > * > * > [data-testid="stColumn"] {
+  min-width: 100%; }
 @media (min-width: 40.01rem) { /* on a phone the examples are one line that scrolls */
   .st-key-example [role="radiogroup"] { flex-wrap: wrap; mask: none; row-gap: 0.4rem; }
 }

@@ -47,6 +47,16 @@ def test_another_model_scores_the_comment_that_is_there(visit):
     page.wait_for_function("document.querySelectorAll('.tox-sentence').length == 1")
 
 
+def test_the_text_area_stays_the_same_when_a_second_model_comes(visit):
+    page = visit()
+    box = page.get_by_label("Comment", exact=True)
+    box.evaluate("box => { box.isOld = true }")  # a new one would forget what is being typed
+    choose(page, "Compare with", "another")
+    page.wait_for_function("document.querySelectorAll('.tox-sentence').length == 2")
+    assert box.evaluate("box => box.isOld")
+    assert box.bounding_box()["width"] > 900  # the results lie under it, side by side
+
+
 def test_a_sample_is_scored_when_the_page_opens(visit):
     page = visit()
     page.locator(".tox-marked mark", has_text="idiot").wait_for()
