@@ -18,6 +18,7 @@ from ui.files.scored_file import ScoredFile
 def no_model_from_another_test():
     shared_models().clear()
     st.cache_data.clear()
+    st.cache_resource.clear()
     yield
     shared_models().clear()
 
