@@ -5,6 +5,7 @@ import resource
 import socket
 import time
 from contextlib import ExitStack, closing
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,10 +15,28 @@ from comment_toxicity.service import connections
 from comment_toxicity.service.routes import create_app
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
-from tests.service.conftest import KIND, listening
+from tests.service.conftest import KIND, listening, until
 
 HALF = b"POST /v1/score HTTP/1.1\r\nHost: a\r\nX-"
 WHOLE = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Observed(connections.BoundedProtocol):
+    """Shows which connections of the newest server have a request, and since when.
+
+    Its sockets take little of an answer that nobody reads.
+    """
+
+    busy: ClassVar[dict[connections.BoundedProtocol, float]] = {}
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        Observed.busy = self._busy
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        line = transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 @pytest.fixture
@@ -32,7 +51,8 @@ def bounded(app, monkeypatch):
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
-    with listening(app, http=connections.BoundedProtocol) as url:
+    monkeypatch.setattr(Observed, "busy", {})
+    with listening(app, http=Observed) as url:
         yield urlsplit(url)
 
 
@@ -122,7 +142,7 @@ def test_a_caller_who_is_being_answered_is_not_closed_for_a_new_one(bounded, mon
     with ExitStack() as lines:
         slow = lines.enter_context(connect(bounded))
         slow.sendall(b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n")
-        time.sleep(0.2)
+        until(lambda: Observed.busy)
         for _ in range(30):
             lines.enter_context(connect(bounded))
         assert status(bounded) == 200
@@ -131,20 +151,23 @@ def test_a_caller_who_is_being_answered_is_not_closed_for_a_new_one(bounded, mon
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "reads"),
     [
-        b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n{",
-        b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50,  # and reads no answer
+        (b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\n{", True),
+        (b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 50, False),
     ],
     ids=["slow body", "slow reader"],
 )
-def test_many_slow_requests_keep_nobody_out(bounded, monkeypatch, asked):
+def test_many_slow_requests_keep_nobody_out(bounded, monkeypatch, asked, reads):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
     monkeypatch.setattr(connections, "READ_SECONDS", 60)
     with ExitStack() as slow:
-        lines = [slow.enter_context(connect(bounded)) for _ in range(20)]
-        for line in lines:
-            line.sendall(asked)
-        time.sleep(0.7)  # since then, these are slow
+        for _ in range(20):
+            slow.enter_context(connect(bounded)).sendall(asked)
+        until(lambda: len(Observed.busy) == 20)
+        until(lambda: reads or all(line.flow.write_paused for line in list(Observed.busy)))
+        for line in Observed.busy:
+            Observed.busy[line] -= 60  # as if they had begun so long ago
         assert status(bounded) == 200
         assert status(bounded) == 200
 

@@ -3,7 +3,6 @@
 import csv
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -128,11 +127,10 @@ def test_a_failing_database_gives_503_and_scoring_continues(serving, database, c
 
 def test_a_hanging_database_delays_no_other_requests(serving, database, monkeypatch):
     gone_on = threading.Event()
-    monkeypatch.setattr(FeedbackStore, "add", lambda *_, **__: gone_on.wait(60))
+    monkeypatch.setattr(FeedbackStore, "add", lambda *_, **__: gone_on.wait())
     monkeypatch.setattr(service, "MAX_WRITING_SECONDS", 1)
     with serving(feedback_database=database) as running, ThreadPoolExecutor() as callers:
         try:
-            started = time.monotonic()
             waiting = [
                 callers.submit(running.suggest, f"{RUDE} {number}", {"TOXICITY": 1})
                 for number in range(service.MAX_WRITING)
@@ -140,6 +138,5 @@ def test_a_hanging_database_delays_no_other_requests(serving, database, monkeypa
             assert {reply.result().status for reply in waiting} == {503}
             refused = running.suggest(RUDE, {"TOXICITY": 1})  # the four still hang
             assert (refused.status, running.analyze(RUDE).status) == (503, 200)
-            assert time.monotonic() - started < 30
         finally:
             gone_on.set()

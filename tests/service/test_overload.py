@@ -126,7 +126,6 @@ def test_an_internal_error_reveals_nothing_of_the_text(serving, embedded, caplog
 
 def test_callers_who_leave_are_not_scored_to_the_end(serving, embedded):
     model = SlowModel(embedded)
-    model.may.set()
     texts = [f"{number} is the number of this page. " * 40 for number in range(900)]
     body = json.dumps({"texts": texts}).encode()
     with serving(model) as running:
@@ -135,7 +134,9 @@ def test_callers_who_leave_are_not_scored_to_the_end(serving, embedded):
             head = f"POST /v1/score HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
             caller.sendall(f"{head}\r\n".encode() + body)
             model.asked.acquire()
-        until(lambda: not running.service._active, 20)
+        until(lambda: not running.service._active)
+        model.may.set()
+        assert running.analyze(RUDE).status == 200  # after what was left of the others
         scored = running.service.metrics.texts._value.get()
         assert scored < len(texts) / 2
         assert 'status="499"' in running.get("/metrics").body.decode()

@@ -28,19 +28,19 @@ def free_port():
 
 
 @contextmanager
-def served(*flags):
+def served(*flags, stderr=subprocess.PIPE):
     """Start `serve`; yield the process and its URL once it is ready."""
     port = free_port()
     process = subprocess.Popen(
         [*COMMAND, "--port", str(port), *flags],
         cwd=ROOT,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "error"},
     )
     try:
         until(lambda: process.poll() is not None or ready(port))
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()[1]
         yield process, f"http://127.0.0.1:{port}"
     finally:
         if process.poll() is None:
@@ -178,7 +178,8 @@ def test_sigterm_drops_no_accepted_request(flags):
 
 @pytest.mark.parametrize("flags", [(), ("--workers", "2")])
 def test_sighup_reads_the_policies_again_and_drops_no_request(flags, tmp_path):
-    policy = tmp_path / "policy.toml"
+    policy, log = tmp_path / "policy.toml", tmp_path / "log"
+    refused = "policy.toml: policies.a.always.threat is not a list"
 
     def flagged(url):
         reply = request(f"{url}/v1/score", json.dumps({"texts": [KIND]}).encode())
@@ -188,7 +189,8 @@ def test_sighup_reads_the_policies_again_and_drops_no_request(flags, tmp_path):
         policy.write_text(f'default = "a"\n[policies.a]\n{text}', encoding="utf-8")
 
     decide("always.threat = ['thank']")
-    with served("--max-wait", "60", "--policy", str(policy), *flags) as (process, url):
+    flags = ("--max-wait", "60", "--policy", str(policy), *flags)
+    with log.open("wb") as stderr, served(*flags, stderr=stderr) as (process, url):
         callers = [Caller(url) for _ in range(4)]
         for caller in callers:
             caller.start()
@@ -196,7 +198,7 @@ def test_sighup_reads_the_policies_again_and_drops_no_request(flags, tmp_path):
         assert flagged(url)
         decide("always.threat = 3")
         process.send_signal(signal.SIGHUP)
-        time.sleep(1.5)
+        until(lambda: refused in log.read_text())
         assert all(flagged(url) for _ in range(8))
         decide("never = ['thank']")
         process.send_signal(signal.SIGHUP)
@@ -209,11 +211,12 @@ def test_sighup_reads_the_policies_again_and_drops_no_request(flags, tmp_path):
         process.send_signal(signal.SIGTERM)
         for caller in callers:
             caller.join(30)
-        _, log = process.communicate(timeout=30)
+        process.wait(30)
     assert [error for caller in callers for error in caller.failed] == []
-    assert len(re.findall(r"policy\.toml: policies\.a\.always\.threat is not a list", log)) == 1
-    assert "The policies have been read again." in log
-    assert "Traceback" not in log, log
+    told = log.read_text()
+    assert told.count(refused) == 1
+    assert "The policies have been read again." in told
+    assert "Traceback" not in told, told
 
 
 def test_a_draining_server_is_not_ready_and_closes_connections():
