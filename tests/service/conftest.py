@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +109,28 @@ def listening(app, **settings):
     assert not thread.is_alive()
 
 
+class Clock:
+    """Stands in for the module time, and stands still: callers are counted by whole minutes."""
+
+    def __init__(self):
+        self._now = 1_800_000_010.3  # ten seconds into a minute
+
+    def time(self):
+        return self._now
+
+    def sleep(self, seconds):
+        """Go on by some seconds, at once."""
+        self._now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of day for callers' limits."""
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock.time)
+    return clock
+
+
 @pytest.fixture(scope="session")
 def embedded():
     """The embedded model."""
@@ -131,9 +153,12 @@ def serving(embedded):
 @pytest.fixture(scope="session")
 def page():
     """The page's application, with the service; Streamlit can start it once a process."""
-    import app
+    with ExitStack() as until_stopped:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(uvicorn.Server, "startup", uvicorn.Server.startup)  # app.py replaces it
+            import app
 
-    with listening(app.app) as url:
+            url = until_stopped.enter_context(listening(app.app))
         yield Running(url, app.SERVICE)
 
 

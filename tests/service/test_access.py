@@ -1,6 +1,5 @@
 """API keys and rate limits."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -72,7 +71,7 @@ def test_an_empty_key_variable_counts_as_unset(monkeypatch):
     Service(ServiceSettings())
 
 
-def test_guessing_keys_is_slowed(serving, keys):
+def test_guessing_keys_is_slowed(serving, keys, clock):
     with serving(api_keys_file=keys) as running:
         used = {"Authorization": "Bearer first-key"}
         assert running.get("/v1/model", **used).status == 200
@@ -103,7 +102,7 @@ def test_an_ipv6_caller_is_a_whole_line(address, caller):
     assert network(address) == caller
 
 
-def test_each_key_has_its_own_rate_limit(serving, keys):
+def test_each_key_has_its_own_rate_limit(serving, keys, clock):
     body = {"texts": [KIND]}
     with serving(api_keys_file=keys, rate_limit="3/minute") as running:
         statuses = [running.post("/v1/score?key=first-key", body).status for _ in range(5)]
@@ -114,19 +113,19 @@ def test_each_key_has_its_own_rate_limit(serving, keys):
         assert running.post("/v1/score?key=second-key", body).status == 200
 
 
-def test_without_keys_an_ip_address_has_a_rate_limit(serving):
+def test_without_keys_an_ip_address_has_a_rate_limit(serving, clock):
     with serving(rate_limit="1/minute") as running:
         assert running.analyze(KIND).status == 200
         assert running.analyze(KIND).status == 429
 
 
-def test_a_caller_is_served_again_after_the_seconds_of_retry_after(serving):
+def test_a_caller_is_served_again_after_the_seconds_of_retry_after(serving, clock):
     with serving(rate_limit="2/2seconds") as running, ThreadPoolExecutor(6) as callers:
         for _ in range(3):
             sent = [callers.submit(running.get, "/v1/model") for _ in range(6)]
             refused = [call.result() for call in sent if call.result().status == 429]
             assert refused
-            time.sleep(max(int(reply.headers["retry-after"]) for reply in refused))
+            clock.sleep(max(int(reply.headers["retry-after"]) for reply in refused))
             assert running.get("/v1/model").status == 200
 
 

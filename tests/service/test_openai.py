@@ -184,7 +184,7 @@ def test_a_missing_or_wrong_key_gets_401(serving, monkeypatch):
         assert moderate(running, KIND, Authorization="Bearer right").status == 200
 
 
-def test_beyond_the_rate_limit_the_caller_gets_429_and_the_seconds_to_wait(serving):
+def test_beyond_the_rate_limit_the_caller_gets_429_and_the_seconds_to_wait(serving, clock):
     with serving(rate_limit="1/minute") as running:
         assert moderate(running, KIND).status == 200
         reply = moderate(running, KIND)

@@ -91,7 +91,8 @@ def test_the_python_sdk_raises_authentication_errors(serving, monkeypatch):
                 assert caught.value.code == "invalid_api_key"
 
 
-def test_the_python_sdk_waits_for_the_seconds_of_retry_after(serving):
+def test_the_python_sdk_waits_for_the_seconds_of_retry_after(serving, clock, monkeypatch):
+    monkeypatch.setattr("openai._base_client.time", clock)
     with serving(rate_limit="1/2seconds") as running:
         with client(running, max_retries=3) as sdk:
             for _ in range(3):

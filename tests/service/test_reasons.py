@@ -160,7 +160,7 @@ def test_the_longest_text_fits_into_the_scorings_of_a_request(serving, embedded)
     assert model.scored < reasons.MAX_SCORINGS
 
 
-def test_each_explained_text_counts_as_a_request_of_its_caller(serving):
+def test_each_explained_text_counts_as_a_request_of_its_caller(serving, clock):
     with serving(rate_limit="5/minute") as running:
         refused = explain(running, [KIND] * 5)
         assert refused.status == 400
@@ -171,7 +171,7 @@ def test_each_explained_text_counts_as_a_request_of_its_caller(serving):
         assert (reply.status, reply.json["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
 
 
-def test_reasons_count_for_the_key_of_the_caller(serving, monkeypatch):
+def test_reasons_count_for_the_key_of_the_caller(serving, monkeypatch, clock):
     monkeypatch.setenv("TOXICITY_API_KEYS", "one,two")
     with serving(rate_limit="3/minute") as running:
         body = {"texts": [KIND, KIND], "explain": True}
