@@ -29,7 +29,7 @@ class LabelLoss(nn.Module):
 
     TAUGHT_AT_LEAST = 1e-4  # a lower score of a teacher has the logit of this one
     ALIKE = 1e-3  # logits of a batch that differ by less have collapsed to a constant
-    MOST_ALIKE = 100  # batches in a row, after which training is given up
+    MOST_ALIKE = 100  # batches in a row, after which training is given up; looked at as often
 
     def __init__(self, settings: Settings, targets: np.ndarray):
         """targets: the training rows' (rows × labels), NaN for unknown."""
@@ -37,7 +37,8 @@ class LabelLoss(nn.Module):
         self.single_label = settings.single_label
         self.logit_matching = settings.logit_matching
         self.learning_rate = settings.learning_rate
-        self.alike = 0
+        self.batches = 0
+        self.alike: torch.Tensor | int = 0  # a number on the GPU, which is not waited for each time
         weight = None
         if settings.label_weighting:
             positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
@@ -69,13 +70,13 @@ class LabelLoss(nn.Module):
         return total / (num_items_in_batch if num_items_in_batch is not None else known)
 
     def _check(self, logits: torch.Tensor) -> None:
-        differ = len(logits) < 2 or bool(
-            (logits.amax(dim=0) - logits.amin(dim=0) > self.ALIKE).any()
-        )
-        self.alike = 0 if differ else self.alike + 1
-        if self.alike >= self.MOST_ALIKE:
+        if len(logits) > 1:
+            collapsed = (logits.amax(dim=0) - logits.amin(dim=0) <= self.ALIKE).all()
+            self.alike = (self.alike + 1) * collapsed
+        self.batches += 1
+        if self.batches % self.MOST_ALIKE == 0 and self.alike >= self.MOST_ALIKE:
             raise ModelError(
-                f"training has collapsed: for {self.alike} batches every comment got the same "
+                f"training has collapsed: for {int(self.alike)} batches every comment got the same "
                 f"scores. Lower learning_rate (it is {self.learning_rate:g}), or raise warmup, "
                 "and start over with --clear."
             )
