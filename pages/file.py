@@ -197,7 +197,7 @@ def _review(job: FileJob) -> None:
     if label_columns(scored.columns, scored.labels, job.single_label, job.model_name):
         st.subheader("Report", anchor=False)
         st.write("The file has label columns, so the model can be measured on it.")
-        _report(job, job.limits)
+        _report(job, job.chosen)
 
 
 def _figures(job: FileJob, scored: ScoredFile, flags: NDArray[np.bool_]) -> str:
@@ -268,7 +268,7 @@ def _ask_to_discard(job: FileJob) -> None:
         st.rerun()
 
 
-def _report(job: FileJob, thresholds: dict[str, float]) -> None:
+def _report(job: FileJob, chosen: dict[str, float]) -> None:
     scored = job.result
     if scored is None:
         return
@@ -281,7 +281,7 @@ def _report(job: FileJob, thresholds: dict[str, float]) -> None:
         return
     try:
         with st.spinner("Measuring …"):
-            report = report_on(job, thresholds)
+            report = report_on(job, chosen)
     except UserError as error:
         show_error(error)
         return

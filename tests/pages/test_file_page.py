@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from comment_toxicity.decision import LabelDecision
 from comment_toxicity.errors import DataError
 from comment_toxicity.service.feedback import FeedbackStore
 from tests.pages.standins import PAGES, Choice, FixedScores, WordCounts, button, html
@@ -24,6 +26,7 @@ from ui.files import upload as uploads
 from ui.files.decisions import write_training_table
 from ui.files.job import FileJob
 from ui.files.kept import KEPT, SOURCE
+from ui.files.labelled import report_on
 from ui.files.upload import look_into, save_lines
 
 CSV = b"id,comment_text\n1,hello there\n2,\n3,you fool\n"
@@ -49,6 +52,25 @@ class Flags(WithFlags, FixedScores):
 
 class WithWords(WithFlags, WordCounts):
     pass
+
+
+class ByLanguage(WithFlags, FixedScores):
+    """Flags German from 90 % on, other languages from 50 % on."""
+
+    def __init__(self):
+        super().__init__({"toxic": 0.5}, [0.7])
+        self.decision = replace(
+            self.decision, languages={"de": {"toxic": LabelDecision(threshold=0.9)}}
+        )
+
+    def languages(self, texts):
+        return ["de" if text and "du" in text else None for text in texts]
+
+    def flags(self, row, language=None):
+        return ["toxic"] if row[0] >= (0.9 if language else 0.5) else []
+
+    def in_language(self, language):
+        return FixedScores({"toxic": 0.9}, [0.7]) if language else self
 
 
 @pytest.fixture
@@ -249,6 +271,28 @@ def test_rows_hardly_in_english_are_counted_and_shown(serve, with_weights):
     assert rows_of_figures(page).endswith("1 in other languages")
     page.selectbox(key="show").select("in other languages").run()
     assert page.warning[0].value.startswith("This looks like a language")
+
+
+def test_rows_are_flagged_at_the_thresholds_of_their_language_until_a_slider_is_moved(
+    serve, with_weights
+):
+    content = b"text,toxic\nyou fool,1\ndu depp,0\n"
+    page = upload(serve("file", a=with_weights(ByLanguage())), content)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert rows_of_figures(page) == "2 rows · 1 flagged"
+    assert list(page.dataframe[0].value["flags"]) == ["toxic", ""]
+    assert any("depends on the comment's language" in each.value for each in page.caption)
+    reported = [
+        report_on(page.session_state["file job"], chosen)["labels"]["toxic"]["precision"]
+        for chosen in ({}, {"toxic": 0.6})
+    ]
+    assert reported == [1, 0.5]
+    page = button(page, "Next").click().run()
+    assert "flagged from 90 %" in html(page)
+    page = slider(page, "toxic").set_value(0.6).run()
+    assert rows_of_figures(page) == "2 rows · 2 flagged"
+    assert not any("depends on the comment's language" in each.value for each in page.caption)
 
 
 @pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])

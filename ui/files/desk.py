@@ -222,6 +222,8 @@ def _detail(
             st.warning("This looks like a language that the model does not read.")
         ask_for_decision(job, scored, int(rows[at]), flags[rows[at]], int(after))
         scores = np.asarray(scored.scores[rows[at]])
-        show_comment(model, text[:MOST_CHARACTERS], scores, job.limits, foreign=foreign)
+        [language] = model.languages([text])
+        model = model.in_language(language)
+        show_comment(model, text[:MOST_CHARACTERS], scores, job.chosen, foreign=foreign)
     if cells:
         st.caption(" · ".join(cells[:MOST_CELLS]))

@@ -227,7 +227,8 @@ class FileJob:
         summary = score_file(model, source, str(scored), column, on_rows=after)
         self.notes = list(summary.notes)
         self._now(state="looking")
-        self.result = ScoredFile.read(scored, model.labels, column, summary.added)
+        by_language = bool(model.decision.languages)
+        self.result = ScoredFile.read(scored, model.labels, column, summary.added, by_language)
         if self._languages and (detector := detector_for(model)):
             self.foreign = self.result.marked(
                 lambda text: bool(foreign_language(text, detector)), self._stop_if_asked

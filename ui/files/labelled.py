@@ -51,14 +51,23 @@ def labelled_rows(job: FileJob, truth: Truth | None = None) -> "Labelled":
 
 
 def report_on(
-    job: FileJob, thresholds: Mapping[str, float], truth: Truth | None = None
+    job: FileJob, chosen: Mapping[str, float], truth: Truth | None = None
 ) -> dict[str, Any]:
     """Labelled.report of a scored file, measured once for the same thresholds.
 
-    truth: where the file has it, always the same for a job; None finds columns by their names.
+    chosen: thresholds by label, in place of the model's own. truth: where the file has it, always
+    the same for a job; None finds columns by their names.
     """
-    labelled = labelled_rows(job, truth)
-    return job.once(("report", *sorted(thresholds.items())), lambda: labelled.report(thresholds))
+    labelled, scored = labelled_rows(job, truth), cast("ScoredFile", job.result)
+
+    def measured() -> dict[str, Any]:
+        thresholds = {**job.thresholds, **chosen}
+        if scored.flagged is None:
+            return labelled.report(thresholds)
+        columns = [scored.labels.index(label) for label in labelled.labels]
+        return labelled.report(thresholds, scored.flags(thresholds, chosen)[:, columns])
+
+    return job.once(("report", *sorted(chosen.items())), measured)
 
 
 @dataclass(frozen=True)
@@ -106,8 +115,13 @@ class Labelled:
         scores = scored.scores[:, [scored.labels.index(label) for label in columns]]
         return cls(list(columns), False, targets, scores, weights)
 
-    def report(self, thresholds: Mapping[str, float]) -> dict[str, Any]:
-        """The report, as in metrics.json. thresholds: by label; unused for a single-label model."""
+    def report(
+        self, thresholds: Mapping[str, float], flags: NDArray[np.bool_] | None = None
+    ) -> dict[str, Any]:
+        """The report, as in metrics.json. thresholds: by label; unused for a single-label model.
+
+        flags: (rows, labels), in place of thresholds that differ from row to row.
+        """
         from finetune.measure.evaluate import evaluate_classes, evaluate_labels
 
         if self.single_label:
@@ -116,7 +130,7 @@ class Labelled:
             targets, scores = self.targets[labelled], self.scores[labelled]
             return evaluate_classes(targets, scores, self.labels, weights).to_dict()
         return evaluate_labels(
-            self.targets, self.scores, self.labels, thresholds, self.weights
+            self.targets, self.scores, self.labels, thresholds, self.weights, flags=flags
         ).to_dict()
 
     def curve_points(self, model: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ Texts stay on disk. Scores are memory-mapped, so that many sessions do not fill 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from comment_toxicity.decision import likeliest, reaches
+from comment_toxicity.files.score import FLAG_SEPARATOR
 from comment_toxicity.files.write import Added
 from ui.files.parquet import as_frame
 
@@ -29,6 +30,7 @@ class ScoredFile:
 
     added: the names of the added columns; that of the reasons need not be there.
     scores: (rows, labels) float32; a row without scores is NaN.
+    flagged: (rows, labels), the flags as scored, where thresholds differ from row to row.
     """
 
     path: Path
@@ -36,14 +38,21 @@ class ScoredFile:
     text_column: str
     added: Added
     scores: NDArray[np.float32]
+    flagged: NDArray[np.bool_] | None = None
 
     @classmethod
     def read(
-        cls, path: Path, labels: Sequence[str], text_column: str, added: Added | None = None
+        cls,
+        path: Path,
+        labels: Sequence[str],
+        text_column: str,
+        added: Added | None = None,
+        by_language: bool = False,
     ) -> "ScoredFile":
         """Open a scored file; its scores are copied once into a file that can be mapped.
 
-        added: None where the file had no columns of these names.
+        added: None where the file had no columns of these names. by_language: whether thresholds
+        depend on the language of a row, so that its flags are needed too.
         """
         added = added or Added.beside((), labels)
         file = pyarrow.parquet.ParquetFile(path)
@@ -56,7 +65,8 @@ class ScoredFile:
                 scores[start : start + len(values), index] = values
             start += batch.num_rows
         scores.flush()
-        return cls(path, list(labels), text_column, added, scores)
+        flagged = _flagged(file, added.flags, labels) if by_language else None
+        return cls(path, list(labels), text_column, added, scores, flagged)
 
     def marked(
         self, mark: Callable[[str], bool], each_batch: Callable[[], None]
@@ -87,14 +97,21 @@ class ScoredFile:
         """All columns: the file's own, then the added ones."""
         return pyarrow.parquet.read_schema(self.path).names
 
-    def flags(self, thresholds: Mapping[str, float]) -> NDArray[np.bool_]:
+    def flags(
+        self, thresholds: Mapping[str, float], moved: Container[str] = ()
+    ) -> NDArray[np.bool_]:
         """Which scores reach their thresholds: (rows, labels).
 
         Without thresholds, as of a single-label model, the most likely label of each row.
+        moved: the labels whose threshold holds for all rows, also where those differ by language.
         """
         if not thresholds:
             return likeliest(self.scores)
-        return reaches(self.scores, [thresholds[label] for label in self.labels])
+        flags = reaches(self.scores, [thresholds[label] for label in self.labels])
+        if self.flagged is not None:
+            kept = [label not in moved for label in self.labels]
+            flags[:, kept] = self.flagged[:, kept]
+        return flags
 
     def histogram(self, label: str) -> list[int]:
         """The number of scores of a label in each of 10 bands of equal width."""
@@ -149,3 +166,17 @@ class ScoredFile:
             return 0
         reasons = pyarrow.parquet.read_table(self.path, columns=[reason])[reason]
         return int((reasons.is_valid().to_numpy() & self.scored).sum())
+
+
+def _flagged(
+    file: pyarrow.parquet.ParquetFile, column: str, labels: Sequence[str]
+) -> NDArray[np.bool_]:
+    flags = np.zeros((file.metadata.num_rows, len(labels)), dtype=bool)
+    start = 0
+    for batch in file.iter_batches(columns=[column]):
+        for row, text in enumerate(batch.column(0).to_pylist(), start):
+            if text:
+                held = text.split(FLAG_SEPARATOR)
+                flags[row] = [label in held for label in labels]
+        start += len(batch)
+    return flags

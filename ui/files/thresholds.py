@@ -30,7 +30,7 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
             job.chosen[label] = value
         if label in job.chosen and abs(value - _shown(job.thresholds[label])) < STEP / 10:
             del job.chosen[label]  # back where it was: the model's own holds, unrounded
-    flags = scored.flags(job.limits)
+    flags = scored.flags(job.limits, job.chosen)
     total = max(1, int(scored.scored.sum()))
     if job.limits:
         choose_preset(
@@ -58,6 +58,11 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
                     key=_key(job, label),
                     persist_state="session",
                 )
+    if scored.flagged is not None and len(job.chosen) < len(job.limits):
+        st.caption(
+            "Until you move a slider, this model's threshold depends on the comment's language; "
+            "the slider shows the one of languages without their own."
+        )
     return flags
 
 

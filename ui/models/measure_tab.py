@@ -153,8 +153,7 @@ def _reports(jobs: list[FileJob], truths: Mapping[str, Truth | None]) -> dict[st
             continue
         try:
             with st.spinner("Measuring …"):
-                thresholds = {**job.thresholds, **session.thresholds(name)}
-                reports[name] = report_on(job, thresholds, truths.get(name))
+                reports[name] = report_on(job, session.thresholds(name), truths.get(name))
         except UserError as error:
             show_error(error)
     return reports
