@@ -7,7 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from comment_toxicity import Classifier
 from comment_toxicity.errors import UserError
+from comment_toxicity.fetch import find
 from comment_toxicity.files.read import input_format
 from ui import session
 from ui.downloads import Offer, links
@@ -18,6 +20,7 @@ from ui.files.export import write_scored
 from ui.files.job import FileJob
 from ui.files.kept import JOB, SOURCE, find_again, forget, keep, workspace_of_file
 from ui.files.labelled import can_measure, label_columns, report_on
+from ui.files.languages import LANGUAGES, offer_after, offer_before
 from ui.files.preview import Preview, preview
 from ui.files.reread import WINDOWS, look_without_header, reread
 from ui.files.scored_file import ScoredFile
@@ -25,7 +28,7 @@ from ui.files.thresholds import choose_thresholds, show_spread
 from ui.files.upload import PASTED, Source, save_lines
 from ui.markup import paragraph, rows_table
 from ui.messages import show_error, show_needs_full_installation
-from ui.picker import load_model, pick_model
+from ui.picker import load_model, pick_model, use_model
 from ui.report import show_report
 from ui.style import WIDE
 from ui.text import in_markdown
@@ -100,6 +103,9 @@ def _ask_how(source: Source, failed: FileJob | None) -> None:
         if read:
             table.html(rows_table(read.columns, read.first, column))
         _how_it_was_read(source, read)
+        model = load_model(name) if name in find.available_models() else None
+        if model and read:
+            offer_before(source, column, model, read.rows)
         with st.container(horizontal=True):
             pressed = st.button("Score the file", type="primary", icon=":material/play_arrow:")
             st.button("Start over", on_click=_forget)
@@ -108,13 +114,17 @@ def _ask_how(source: Source, failed: FileJob | None) -> None:
             show_error(failed.progress.message)
         else:
             st.info("Cancelled. Nothing was kept.")
-    if pressed and (model := load_model(name)):
-        mine = workspace_of_file()
-        job = FileJob(source, column, model, mine.new_folder(), mine.ended, languages=True)
-        own = session.thresholds(model.name)
-        job.chosen = {label: own[label] for label in job.thresholds if label in own}
-        st.session_state[JOB] = job
+    if pressed and (model := model or load_model(name)):
+        st.session_state[JOB] = _job(source, column, model)
         st.rerun()
+
+
+def _job(source: Source, column: str, model: Classifier) -> FileJob:
+    mine = workspace_of_file()
+    job = FileJob(source, column, model, mine.new_folder(), mine.ended, languages=True)
+    own = session.thresholds(model.name)
+    job.chosen = {label: own[label] for label in job.thresholds if label in own}
+    return job
 
 
 def _preview(source: Source) -> Preview | None:
@@ -185,6 +195,8 @@ def _review(job: FileJob) -> None:
         figures = st.container(width="content")
         if st.button("Start over", icon=":material/delete:"):
             _ask_to_discard(job)
+    if other := offer_after(job):
+        _score_again(job, other)
     flags = choose_thresholds(job, scored)
     figures.html(_figures(job, scored, flags))
     rows = choose_rows(job, scored, flags)
@@ -198,6 +210,17 @@ def _review(job: FileJob) -> None:
         st.subheader("Report", anchor=False)
         st.write("The file has label columns, so the model can be measured on it.")
         _report(job, job.chosen)
+
+
+def _score_again(job: FileJob, name: str) -> None:
+    """Score the file with another model of the same labels; what was decided stays."""
+    if model := load_model(name):
+        use_model(name)
+        again = _job(job.source, job.text_column, model)
+        again.decisions, again.row = job.decisions, job.row
+        st.session_state[JOB] = again
+        job.discard()
+        st.rerun()
 
 
 def _figures(job: FileJob, scored: ScoredFile, flags: NDArray[np.bool_]) -> str:
@@ -250,12 +273,22 @@ def _notes(job: FileJob, scored: ScoredFile) -> None:
         * job.layout.is_csv
     )
     st.caption(
-        f"Scored with {in_markdown(job.model_name)}, {job.progress.rate:,.0f} rows/s. Downloads "
+        f"Scored with {in_markdown(_models(job))}, {job.progress.rate:,.0f} rows/s. Downloads "
         f"are {in_markdown(job.layout.in_words)}, as the file was. Their column “flags” holds "
         f"{flags}.{formulas}"
     )
     for note in job.notes:
         st.caption(in_markdown(note))
+
+
+def _models(job: FileJob) -> str:
+    """The model that scored the file, or each model and how many rows it scored."""
+    rows = job.rows_by_model()
+    if len(rows) == 1:
+        return job.model_name
+    return " and ".join(
+        f"{name} ({count:,} row{'s' * (count != 1)})" for name, count in rows.items()
+    )
 
 
 @st.dialog("Discard this file?")
@@ -291,8 +324,7 @@ def _report(job: FileJob, chosen: dict[str, float]) -> None:
 def _forget() -> None:
     """Discard the file and its result, and begin again."""
     forget()
-    st.session_state.pop(PREVIEW, None)
-    for key in (SHOW, ORDER):
+    for key in (PREVIEW, LANGUAGES, SHOW, ORDER):
         st.session_state.pop(key, None)
     st.query_params.clear()
 

@@ -26,7 +26,7 @@ from ui.language import (
 )
 from ui.live import RESULT, score_as_typed
 from ui.markup import table
-from ui.picker import load_model, pick_model, pick_second_model, use_model
+from ui.picker import load_model, offer_reader, pick_model, pick_second_model
 from ui.settings import PageSettings
 from ui.text import in_markdown, shortened
 from ui.thresholds import choose_preset, own_decision_file, presets_of
@@ -129,7 +129,7 @@ def _results(models: dict[str, Classifier], text: str) -> str:
 def _result(name: str, model: Classifier, text: str) -> str:
     detector = _detector(name, shared_models().version(name), model)
     foreign = foreign_language(text, detector) if detector else ""
-    other = other_reader(foreign, model) if foreign else None
+    other = other_reader([foreign], model.name, model.labels) if foreign else None
     answered = ""
     if other and PageSettings.read().by_language and (reader := load_model(other)):
         model, foreign, answered = reader, "", f"Scored by {other}."
@@ -171,14 +171,7 @@ def _offer_another(name: str, model: Classifier, code: str, other: str | None) -
     """Warn of a language that the model does not read, and offer the one that does."""
     st.warning(looks_foreign(code, read_by(model)), icon=":material/translate:")
     if other:
-        st.button(
-            f"Use {other}",
-            icon=":material/translate:",
-            key=f"other {name}",
-            on_click=use_model,
-            args=(other,),
-            help="It reads this language. The choice holds on all pages.",
-        )
+        offer_reader(other, f"other {name}", "this language")
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

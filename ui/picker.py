@@ -53,6 +53,18 @@ def use_model(name: str) -> None:
     st.session_state[MODEL] = name
 
 
+def offer_reader(name: str, key: str, languages: str) -> None:
+    """Show a button that chooses this model. languages: what it reads, in words."""
+    st.button(
+        f"Use {name}",
+        icon=":material/translate:",
+        key=key,
+        on_click=use_model,
+        args=(name,),
+        help=f"It reads {languages}. The choice holds on all pages.",
+    )
+
+
 def pick_model(label: str = "Model") -> str:
     """Show the picker; every page has the same choice."""
     options = pickable()

@@ -33,8 +33,8 @@ class PageSettings:
     hub_models: ids that the picker has beside the shipped list.
     hub_gigabytes: typed-in models that download more are refused.
     source: the address of the repository, for the links at the end of each page; may be empty.
-    by_language: Score takes another model for a comment that the chosen one does not read, rather
-        than offer it.
+    by_language: Score and File take another model for a comment that the chosen one does not read,
+        rather than offer it.
     """
 
     public: bool

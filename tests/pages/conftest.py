@@ -1,5 +1,6 @@
 """The pages, run without a browser, with stand-ins for models."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from comment_toxicity.cache import shared_models
-from tests.pages.standins import Hub, visit
+from tests.pages.standins import FixedScores, Hub, visit
 from ui.files.scored_file import ScoredFile
 
 
@@ -59,3 +60,17 @@ def hub(monkeypatch) -> Callable[..., None]:
         monkeypatch.setattr("huggingface_hub.HfApi", lambda: Hub(**info))
 
     return answer
+
+
+@pytest.fixture
+def bilingual(tmp_path: Path, monkeypatch) -> FixedScores:
+    """A model that reads Chinese too, beside the others."""
+    folder = tmp_path / "models" / "many"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlanguage:\n- en\n- zh\n---\n")
+    labels = dict(enumerate(FixedScores().labels))
+    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
+    monkeypatch.setenv("COMMENT_TOXICITY_MODELS", str(tmp_path / "models"))
+    many = FixedScores(name="many", scores=[0.01] * len(labels))
+    many.reads = ["en", "zh"]
+    return many

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from comment_toxicity.decision import LabelDecision
+from comment_toxicity.decision import LabelDecision, Weights
 from comment_toxicity.errors import DataError
 from comment_toxicity.service.feedback import FeedbackStore
 from tests.pages.standins import PAGES, Choice, FixedScores, WordCounts, button, html
@@ -84,6 +84,21 @@ def with_weights(tmp_path):
         return model
 
     return give
+
+
+@pytest.fixture
+def many(bilingual, tmp_path):
+    """The bilingual model, with what scoring a file needs of it."""
+
+    class Many(Flags):
+        reads = bilingual.reads
+
+    model = Many(name=bilingual.name, scores=bilingual.scores)
+    model.folder.path = tmp_path / "models" / "many"
+    model.folder.weights = model.folder.path / "model.onnx"
+    model.folder.weights.write_bytes(b"other weights")
+    model.decision = replace(model.decision, weights=Weights("model.onnx", "1"))
+    return model
 
 
 def finished(page, seconds=20):
@@ -270,7 +285,7 @@ def test_rows_hardly_in_english_are_counted_and_shown(serve, with_weights):
     page = finished(page)
     assert rows_of_figures(page).endswith("1 in other languages")
     page.selectbox(key="show").select("in other languages").run()
-    assert page.warning[0].value.startswith("This looks like a language")
+    assert page.warning[-1].value.startswith("This looks like a language")
 
 
 def test_rows_are_flagged_at_the_thresholds_of_their_language_until_a_slider_is_moved(
@@ -282,7 +297,7 @@ def test_rows_are_flagged_at_the_thresholds_of_their_language_until_a_slider_is_
     page = finished(page)
     assert rows_of_figures(page) == "2 rows · 1 flagged"
     assert list(page.dataframe[0].value["flags"]) == ["toxic", ""]
-    assert any("depends on the comment's language" in each.value for each in page.caption)
+    assert any("depend on a comment's language" in each.value for each in page.caption)
     reported = [
         report_on(page.session_state["file job"], chosen)["labels"]["toxic"]["precision"]
         for chosen in ({}, {"toxic": 0.6})
@@ -292,7 +307,71 @@ def test_rows_are_flagged_at_the_thresholds_of_their_language_until_a_slider_is_
     assert "flagged from 90 %" in html(page)
     page = slider(page, "toxic").set_value(0.6).run()
     assert rows_of_figures(page) == "2 rows · 2 flagged"
-    assert not any("depends on the comment's language" in each.value for each in page.caption)
+    assert not any("depend on a comment's language" in each.value for each in page.caption)
+
+
+CHINESE = "text\nyou fool\n你这个白痴\n我喜欢这家餐馆\n".encode()
+
+
+def test_a_model_that_reads_the_rows_is_offered_before_they_are_scored(serve, with_weights, many):
+    page = upload(serve("file", a=with_weights(Flags()), many=many), CHINESE)
+    assert [each.value for each in page.warning] == [
+        "2 of 3 rows look like Chinese. The model reads English only: its scores mean nothing "
+        "there."
+    ]
+    page = button(page, "Use many").click().run()
+    assert page.selectbox(key="model").value == "many"
+    assert not page.warning
+
+
+def test_a_file_can_be_scored_again_by_the_model_that_reads_it_and_decisions_stay(
+    serve, with_weights, many
+):
+    page = upload(serve("file", a=with_weights(Flags()), many=many), CHINESE)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert page.warning[0].value.startswith("2 of 3 rows look like Chinese. The model reads")
+    button(page, "Agree").click().run()
+    before = page.session_state["file job"]
+    button(page, "Score again with many").click().run()
+    page = finished(page)
+    assert not page.warning
+    assert rows_of_figures(page) == "3 rows · 0 flagged"
+    assert page.session_state["file job"].decisions == before.decisions != {}
+    assert not before.folder.exists()
+    assert page.query_params["row"] == "2"
+
+
+def test_the_operator_can_have_each_row_scored_by_the_model_that_reads_it(
+    serve, with_weights, many, monkeypatch
+):
+    monkeypatch.setenv("TOXICITY_BY_LANGUAGE", "1")
+    page = upload(serve("file", a=with_weights(Flags()), many=many), CHINESE)
+    assert not page.warning
+    assert any(r"many will score the rows that a does not" in each.value for each in page.caption)
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert not page.warning
+    assert rows_of_figures(page) == "3 rows · 1 flagged"
+    assert any("a \\(1 row\\) and many \\(2 rows\\)" in e.value for e in page.caption)
+    lines = downloads(page)["mine-scored.csv"].splitlines()
+    assert lines[0].startswith("text,language,model,toxic_score,")
+    assert [line.split(",")[1:3] for line in lines[1:]] == [["en", "a"], *[["zh", "many"]] * 2]
+    page = button(page, "Next").click().run()
+    assert r"Scored by many\." in [each.value for each in page.caption]
+    job = page.session_state["file job"]
+    assert [job.models[job.model_of(row)] for row in range(3)] == ["0", "1", "1"]
+    assert job.model_name == "a"
+
+
+def test_a_few_rows_of_another_language_make_no_warning(serve, with_weights, many):
+    rows = "text\n" + "you fool\n" * 99 + "你这个白痴\n"
+    page = upload(serve("file", a=with_weights(Flags()), many=many), rows.encode())
+    assert not page.warning
+    button(page, "Score the file").click().run()
+    page = finished(page)
+    assert rows_of_figures(page).endswith("1 in other languages")
+    assert not page.warning
 
 
 @pytest.mark.parametrize("threshold", [0.004, 0.125, 0.996])

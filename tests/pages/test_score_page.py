@@ -337,20 +337,6 @@ def test_a_comment_that_is_hardly_english_gets_a_sentence_before_its_scores(serv
     assert [each for each in page.caption if "of 100 comments" in each.value]
 
 
-@pytest.fixture
-def bilingual(tmp_path, monkeypatch):
-    """A model that reads Chinese too, beside the others."""
-    folder = tmp_path / "models" / "many"
-    folder.mkdir(parents=True)
-    (folder / "README.md").write_text("---\nlanguage:\n- en\n- zh\n---\n")
-    labels = dict(enumerate(FixedScores().labels))
-    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
-    monkeypatch.setenv("COMMENT_TOXICITY_MODELS", str(tmp_path / "models"))
-    many = FixedScores(name="many", scores=[0.01] * len(labels))
-    many.reads = ["en", "zh"]
-    return many
-
-
 def test_a_model_that_reads_the_language_is_offered(serve, bilingual):
     page = submit(serve(a=FixedScores(), many=bilingual), "你这个白痴")
     button(page, "Use many").click().run()

@@ -107,7 +107,8 @@ def _save(job: FileJob, scored: ScoredFile, row: int, labels: Labels, after: int
         scores = zip(job.labels, map(float, scored.scores[row]), strict=True)
         [text] = (text for at, text in decided_texts(job).items() if at == row)
         by_label = dict(zip(job.labels, labels, strict=True))
-        corrections.send(text, by_label, dict(scores), job.model_name, job.weights)
+        model = job.model_of(row)
+        corrections.send(text, by_label, dict(scores), model, job.models[model])
     go_to(after)
 
 

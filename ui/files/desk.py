@@ -216,12 +216,14 @@ def _detail(
     if not scored.scored[rows[at]]:
         st.info(f"Not scored: {in_markdown(str(row.get(scored.added.reason, BLANK)))}")
         st.text(shortened(text, 2000))
-    elif model := load_model(job.model_name):
+    elif model := load_model(job.model_of(int(rows[at]))):
         foreign = job.foreign is not None and bool(job.foreign[rows[at]])
         if foreign:
             st.warning("This looks like a language that the model does not read.")
         ask_for_decision(job, scored, int(rows[at]), flags[rows[at]], int(after))
         scores = np.asarray(scored.scores[rows[at]])
+        if model.name != job.model_name:
+            st.caption(in_markdown(f"Scored by {model.name}."))
         [language] = model.languages([text])
         model = model.in_language(language)
         show_comment(model, text[:MOST_CHARACTERS], scores, job.chosen, foreign=foreign)

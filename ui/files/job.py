@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from comment_toxicity import Classifier
 from comment_toxicity.errors import DataError, UserError
 from comment_toxicity.files.read import CsvInput, open_input
 from comment_toxicity.files.score import score_file
+from comment_toxicity.languages import LanguageDetector
+from comment_toxicity.routing import Models, members
 from ui.files.export import Layout
 from ui.files.scored_file import ScoredFile
 from ui.files.upload import MOST_ROWS, Source, too_many_rows
-from ui.language import detector_for, foreign_language
+from ui.language import detector_for, foreign_language, read_by, with_other_readers
 from ui.settings import PageSettings
 from ui.thresholds import presets_of
 from ui.words import duration
@@ -101,10 +104,12 @@ class FileJob:
     chosen: the visitor's thresholds by label, where they are not the model's own. presets: some
     to choose from.
     languages: whether to look which rows the model cannot read. foreign: those, (rows,); None where
-    that was not looked for.
+    that was not looked for. foreign_languages: of those rows. reads: what the model does read.
+    models: those that scored rows, with the sha256 of their weight files; the chosen one is first.
+    reader: the position of each row's model among them, (rows,); None where there is one.
     layout: in which format the file came, and its downloads go. row: the one that is looked at,
     from 1 on; 0 before any was. decisions: the labels that rows have, by position, as decided.
-    draft: what is being decided. weights: the sha256 of the model's weight file.
+    draft: what is being decided.
     What the page needs of the model is copied, so that the cache can drop it meanwhile.
     """
 
@@ -126,12 +131,14 @@ class FileJob:
         self.chosen: dict[str, float] = {}
         self.presets = presets_of(model)
         self.foreign: NDArray[np.bool_] | None = None
+        self.foreign_languages: Counter[str] = Counter()
+        self.reads = read_by(model)
         self.layout = Layout(source.path.suffix)
         self.row = 0
         self.decisions: dict[int, tuple[bool, ...]] = {}
         self.draft: Draft | None = None
-        weights = model.decision.weights
-        self.weights = weights.sha256 if weights else ""
+        self.models = _hashes(model)
+        self.reader: NDArray[np.int8] | None = None
         self._languages = languages
         self._results: dict[Hashable, Any] = {}
         self.folder, self._ended, self._cancelled = folder, ended, Event()
@@ -141,6 +148,17 @@ class FileJob:
     def limits(self) -> dict[str, float]:
         """The thresholds in use, by label; empty for a single-label model."""
         return {**self.thresholds, **self.chosen}
+
+    def model_of(self, row: int) -> str:
+        """The name of the model that scored a row."""
+        return list(self.models)[0 if self.reader is None else self.reader[row]]
+
+    def rows_by_model(self) -> dict[str, int]:
+        """How many rows each model scored."""
+        scored = self.result.scored if self.result else np.zeros(0, dtype=bool)
+        reader = np.zeros(len(scored), np.int8) if self.reader is None else self.reader
+        counts = np.bincount(reader[scored], minlength=len(self.models)).tolist()
+        return dict(zip(self.models, counts, strict=True))
 
     def once(self, what: Hashable, make: Callable[[], Result]) -> Result:
         """Compute something from the result once: every click runs the page again.
@@ -198,10 +216,15 @@ class FileJob:
 
     def _score(self, model: Classifier) -> None:
         self._now(state="reading")
+        settings = PageSettings.read()
+        detector = detector_for(model) if self._languages else None
+        foreign = set[str]()
         with open_input(str(self.source.path), "csv") as rows:
             total = 0
             for chunk in rows.chunks(self.text_column):
                 total += len(chunk.texts)
+                if detector and settings.by_language:
+                    foreign |= {foreign_language(text or "", detector) for text in chunk.texts}
                 self._stop_if_asked()
                 if total > MOST_ROWS:
                     raise too_many_rows(self.source.name)
@@ -209,14 +232,15 @@ class FileJob:
                 self.layout = Layout(self.source.path.suffix, rows.separator)
         if not total:
             raise DataError(f"{self.source.name}: has no rows below its header.")
+        models = with_other_readers(model, foreign - {""})
+        self.models = _hashes(models)
         self._now(state="scoring", total=total)
         started = time.monotonic()
-        public = PageSettings.read().public
 
         def after(rows: int) -> None:
             self._now(rows=rows, seconds=time.monotonic() - started)
             self._stop_if_asked()
-            if public and _waiting and self.progress.seconds > MOST_SECONDS:
+            if settings.public and _waiting and self.progress.seconds > MOST_SECONDS:
                 raise DataError(
                     f"{self.source.name}: stopped after {duration(MOST_SECONDS)}, as other files "
                     "wait; split it, or score it with python -m comment_toxicity score."
@@ -224,17 +248,34 @@ class FileJob:
 
         scored = self.folder / "scored.parquet"
         source, column = str(self.source.path), self.text_column
-        summary = score_file(model, source, str(scored), column, on_rows=after)
+        summary = score_file(models, source, str(scored), column, on_rows=after)
         self.notes = list(summary.notes)
         self._now(state="looking")
-        by_language = bool(model.decision.languages)
+        several = isinstance(models, Models)
+        by_language = several or bool(model.decision.languages)
         self.result = ScoredFile.read(scored, model.labels, column, summary.added, by_language)
-        if self._languages and (detector := detector_for(model)):
-            self.foreign = self.result.marked(
-                lambda text: bool(foreign_language(text, detector)), self._stop_if_asked
-            )
+        if detector:
+            self._look(self.result, models, detector)
         self._stop_if_asked()
         self._now(state="done")
+
+    def _look(
+        self, result: ScoredFile, models: Classifier | Models, detector: LanguageDetector
+    ) -> None:
+        """Look which row is for which model, and which for none of them."""
+        if isinstance(models, Models):
+            named = result.of_each_text(
+                lambda text: models.languages([text])[0], self._stop_if_asked
+            )
+            self.reader = np.array([models.position(code) for code in named], dtype=np.int8)
+            self.reads = models.served
+            codes = ["" if code is None or models.serves(code) else code for code in named]
+        else:
+            codes = result.of_each_text(
+                lambda text: foreign_language(text, detector), self._stop_if_asked
+            )
+        self.foreign = np.array([bool(code) for code in codes]) & result.scored
+        self.foreign_languages = Counter(np.array(codes)[self.foreign].tolist())
 
     def _stop_if_asked(self) -> None:
         if self._cancelled.is_set() or self._ended.is_set():
@@ -242,3 +283,9 @@ class FileJob:
 
     def _now(self, **changes: object) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+
+
+def _hashes(models: Classifier | Models) -> dict[str, str]:
+    """The sha256 of the weight file of each model, by name; empty where it is not known."""
+    weights = {model.name: model.decision.weights for model in members(models)}
+    return {name: each.sha256 if each else "" for name, each in weights.items()}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from comment_toxicity.files.write import Added
 from ui.files.parquet import as_frame
 
 BINS = 10
+Found = TypeVar("Found")
 LINE = re.compile(r"^line \d+( is| has|:)?\s*")
 
 
@@ -68,19 +70,14 @@ class ScoredFile:
         flagged = _flagged(file, added.flags, labels) if by_language else None
         return cls(path, list(labels), text_column, added, scores, flagged)
 
-    def marked(
-        self, mark: Callable[[str], bool], each_batch: Callable[[], None]
-    ) -> NDArray[np.bool_]:
-        """Which of the rows with scores have a text that `mark` marks: (rows,).
-
-        each_batch is called after each batch.
-        """
-        file, found = pyarrow.parquet.ParquetFile(self.path), list[bool]()
+    def of_each_text(self, find: Callable[[str], Found], after: Callable[[], None]) -> list[Found]:
+        """What a function finds in each row's text. after: called after each batch."""
+        file, found = pyarrow.parquet.ParquetFile(self.path), list[Found]()
         for batch in file.iter_batches(batch_size=1000, columns=[self.text_column]):
             texts = batch.column(0).cast(pyarrow.string()).to_pylist()
-            found += [mark(text or "") for text in texts]
-            each_batch()
-        return np.array(found, dtype=bool) & self.scored
+            found += [find(text or "") for text in texts]
+            after()
+        return found
 
     @property
     def rows(self) -> int:

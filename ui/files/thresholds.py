@@ -60,8 +60,8 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
                 )
     if scored.flagged is not None and len(job.chosen) < len(job.limits):
         st.caption(
-            "Until you move a slider, this model's threshold depends on the comment's language; "
-            "the slider shows the one of languages without their own."
+            "Thresholds depend on a comment's language. The sliders show the general ones; one "
+            "that you move holds for all languages."
         )
     return flags
 
