@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BY_HAND = re.compile(r"(?:^|; )by hand: ")  # in the criterion of a decision.json from the page
 LIKELY = 0.5
 HIGH = 0.8  # from here on a flag is painted red
+WHOLE_PERCENT = "%d %%"  # the format of a slider, as percent() writes it
 COUNT_WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 

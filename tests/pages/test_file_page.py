@@ -164,11 +164,12 @@ def test_a_moved_threshold_reaches_every_figure_and_the_downloads(serve, with_we
     page = finished(page)
     assert rows_of_figures(page) == "2 rows · 1 flagged"
     assert list(page.dataframe[0].value["flags"]) == ["", "toxic"]
-    page = slider(page, "toxic").set_value(0.7).run()
+    page = slider(page, "toxic").set_value(70).run()
+    assert slider(page, "toxic").proto.format == "%d %%"  # as the page writes percentages
     assert rows_of_figures(page) == "2 rows · 0 flagged"
     assert slider(page, "toxic").label == "**toxic** · 0 (0.0 %)"
     assert "toxic;" not in downloads(page)["mine-scored.csv"]
-    page = slider(page, "insult").set_value(0.05).run()
+    page = slider(page, "insult").set_value(5).run()
     page.selectbox(key="show").select("flagged: insult").run()
     lines = downloads(page)["mine-scored.csv"].splitlines()
     assert lines[0] == "id;body;toxic_score;insult_score;flags"
@@ -177,7 +178,7 @@ def test_a_moved_threshold_reaches_every_figure_and_the_downloads(serve, with_we
     assert presets.value is None  # moved one by one
     page = presets.set_value("Balanced").run()
     assert rows_of_figures(page) == "2 rows · 1 flagged"
-    assert slider(page, "insult").value == 0.5
+    assert slider(page, "insult").value == 50
 
 
 def test_a_preset_moves_the_thresholds_of_a_file(serve, with_weights, tmp_path):
@@ -192,8 +193,8 @@ def test_a_preset_moves_the_thresholds_of_a_file(serve, with_weights, tmp_path):
     assert presets.value == "Balanced"
     page = presets.set_value("Thorough").run()
     assert rows_of_figures(page) == "2 rows · 2 flagged"
-    assert slider(page, "toxic").value == 0.25
-    assert slider(page, "insult").value == 0.5  # it has no figures
+    assert slider(page, "toxic").value == 25
+    assert slider(page, "insult").value == 50  # it has no figures
 
 
 def test_the_rows_shown_can_be_downloaded_alone(serve, with_weights):
@@ -305,7 +306,7 @@ def test_rows_are_flagged_at_the_thresholds_of_their_language_until_a_slider_is_
     assert reported == [1, 0.5]
     page = button(page, "Next").click().run()
     assert "flagged from 90 %" in html(page)
-    page = slider(page, "toxic").set_value(0.6).run()
+    page = slider(page, "toxic").set_value(60).run()
     assert rows_of_figures(page) == "2 rows · 2 flagged"
     assert not any("depend on a comment's language" in each.value for each in page.caption)
 
@@ -724,12 +725,12 @@ def reloaded(page):
 
 def test_a_reload_finds_file_place_thresholds_and_decisions_again(serve, with_weights):
     page = scored_words(serve, with_weights)
-    slider(page, "toxic").set_value(0.7).run()
+    slider(page, "toxic").set_value(70).run()
     button(page, "Agree").click().run()
     again = reloaded(page)
     assert "mine.csv" in again.title[0].value.replace("\\", "")
     assert again.query_params["row"] == "2"
-    assert slider(again, "toxic").value == 0.7
+    assert slider(again, "toxic").value == 70
     assert again.session_state["file job"].decisions == {0: (False, False)}
     folder = again.session_state["file job"].folder
     assert start_over(again).title[0].value == "Review a file"

@@ -13,8 +13,9 @@ from ui.files.job import FileJob
 from ui.files.scored_file import ScoredFile
 from ui.text import in_markdown
 from ui.thresholds import choose_preset
+from ui.words import WHOLE_PERCENT
 
-LOWEST, HIGHEST, STEP = 0.01, 0.99, 0.01
+LOWEST, HIGHEST = 1, 99  # per cent
 
 
 def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
@@ -26,9 +27,9 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
         value = st.session_state.get(_key(job, label))
         if value is None:
             continue
-        if abs(value - _shown(job.limits[label])) > STEP / 10:
-            job.chosen[label] = value
-        if label in job.chosen and abs(value - _shown(job.thresholds[label])) < STEP / 10:
+        if value != _shown(job.limits[label]):
+            job.chosen[label] = value / 100
+        if label in job.chosen and value == _shown(job.thresholds[label]):
             del job.chosen[label]  # back where it was: the model's own holds, unrounded
     flags = scored.flags(job.limits, job.chosen)
     total = max(1, int(scored.scored.sum()))
@@ -53,8 +54,7 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
                     LOWEST,
                     HIGHEST,
                     _shown(job.limits[label]),
-                    STEP,
-                    format="percent",
+                    format=WHOLE_PERCENT,
                     key=_key(job, label),
                     persist_state="session",
                 )
@@ -70,9 +70,9 @@ def _key(job: FileJob, label: str) -> str:
     return f"threshold {label} {job.folder.name}"
 
 
-def _shown(threshold: float) -> float:
-    """A threshold as its slider can show it."""
-    return round(float(np.clip(threshold, LOWEST, HIGHEST)), 2)
+def _shown(threshold: float) -> int:
+    """A threshold as its slider can show it, in per cent."""
+    return int(np.clip(round(100 * threshold), LOWEST, HIGHEST))
 
 
 def _take(job: FileJob, chosen: Mapping[str, float]) -> None:

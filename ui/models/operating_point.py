@@ -16,7 +16,7 @@ from ui.files.labelled import Labelled, OperatingPoints
 from ui.markup import table
 from ui.text import in_markdown
 from ui.thresholds import by_hand, decision_file
-from ui.words import percent
+from ui.words import WHOLE_PERCENT, percent
 
 THRESHOLD, PRECISION, RECALL = "threshold", "precision", "recall"
 COLUMNS = (THRESHOLD, PRECISION, RECALL, "rows flagged")
@@ -100,12 +100,13 @@ def _current(model: Classifier, label: str) -> float:
 def _choice(points: OperatingPoints, choose_by: str, current: float, key: str) -> int | None:
     index = points.at(current)
     if choose_by == THRESHOLD:
-        initial = float(points.thresholds[index])
+        share = points.thresholds[index]
     else:
         share = (points.precision if choose_by == PRECISION else points.recall)[index]
-        initial = 0.8 if np.isnan(share) else round(float(np.clip(share, 0.01, 0.99)), 2)
+        share = 0.8 if np.isnan(share) else share
     question, key = QUESTIONS[choose_by], f"{choose_by} {key}"
-    value = st.slider(question, 0.01, 0.99, initial, 0.01, format="percent", key=key)
+    initial = int(np.clip(round(100 * float(share)), 1, 99))
+    value = st.slider(question, 1, 99, initial, format=WHOLE_PERCENT, key=key) / 100
     if choose_by == THRESHOLD:
         return points.at(value)
     return points.at_precision(value) if choose_by == PRECISION else points.at_recall(value)
