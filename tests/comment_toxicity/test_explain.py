@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -118,22 +118,36 @@ def test_many_short_sentences_or_words_are_grouped_with_their_neighbours(text):
 
 def test_another_comment_is_scored_between_the_windows_of_a_long_one(monkeypatch):
     engine = load_classifier()._engine
-    done = []
+    asked, done = [], []
+    queue_is_full, both_asked, may = (threading.Event() for _ in range(3))
+    submit = engine._pool.submit
 
-    def slowly(ids):
-        time.sleep(0.005)
-        done.append(ids)
+    def asking(run, ids):
+        asked.append(ids.tolist())
+        if len(asked) == engine._queue_length:
+            queue_is_full.set()
+        if [2] in asked and [3] in asked:
+            both_asked.set()
+        return submit(run, ids)
+
+    def when_both_have_asked(ids):
+        may.wait()
+        done.append(ids.tolist())
         return np.zeros((1, 6), dtype=np.float32)
 
-    monkeypatch.setattr(engine, "_run", slowly)
-    long = threading.Thread(target=engine.logits, args=([np.array([1])] * 100 * cores(),))
-    long.start()
-    while not done:
-        time.sleep(0.001)
-    engine.logits([np.array([2]), np.array([3])])
-    assert len(done) < 50 * cores()
-    long.join()
-    assert len(done) == 100 * cores() + 2
+    monkeypatch.setattr(engine._pool, "submit", asking)
+    monkeypatch.setattr(engine, "_run", when_both_have_asked)
+    windows = 100 * cores()
+    with ThreadPoolExecutor(2) as callers:
+        try:
+            long = callers.submit(engine.logits, [np.array([1])] * windows)
+            assert queue_is_full.wait(60)
+            short = callers.submit(engine.logits, [np.array([2]), np.array([3])])
+            assert both_asked.wait(60)
+        finally:
+            may.set()
+    assert (len(long.result()), len(short.result())) == (windows, 2)
+    assert done.index([3]) < windows / 2
 
 
 def test_explained_parts_are_in_the_order_of_the_text():

@@ -50,6 +50,22 @@ class Flags(WithFlags, FixedScores):
     pass
 
 
+class Paused(Flags):
+    """Scores a few rows; the others once `may` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.may = threading.Event()
+
+    def score(self, texts, languages=None):
+        if self.asked:
+            self.may.wait()
+        return super().score(texts)
+
+
+THOUSAND_ROWS = b"text\n" + b"hello\n" * 1000  # one chunk of score_file
+
+
 class WithWords(WithFlags, WordCounts):
     pass
 
@@ -525,17 +541,14 @@ def test_columns_named_like_a_result_are_kept_and_ours_get_a_number(serve, with_
 
 
 def test_a_job_can_be_cancelled_and_leaves_nothing(serve, with_weights):
-    class Slow(Flags):
-        def score(self, texts, languages=None):
-            time.sleep(0.01 * len(texts))
-            return super().score(texts)
-
-    lines = b"text\n" + b"hello\n" * 1000  # a chunk of score_file, which takes ten seconds
-    page = upload(serve("file", a=with_weights(Slow())), lines)
+    model = Paused()
+    page = upload(serve("file", a=with_weights(model)), THOUSAND_ROWS)
     button(page, "Score the file").click().run()
     button(page, "Cancel").click().run()
-    page = finished(page, seconds=5)
+    model.may.set()
+    page = finished(page)
     assert page.info[0].value.startswith("Cancelled")
+    assert len(model.asked) < 500
     assert not list(page.session_state["workspace"].folder.rglob("scored*"))
 
 
@@ -585,20 +598,17 @@ def test_a_long_job_on_a_public_server_makes_room_for_those_who_wait(
 
 
 def test_progress_of_a_slow_model_is_visible_within_the_first_chunk(serve, with_weights):
-    class Slow(Flags):
-        def score(self, texts, languages=None):
-            time.sleep(0.01 * len(texts))
-            return super().score(texts)
-
-    page = upload(serve("file", a=with_weights(Slow())), b"text\n" + b"hello\n" * 1000)
+    model = Paused()
+    page = upload(serve("file", a=with_weights(model)), THOUSAND_ROWS)
     button(page, "Score the file").click().run()
     job = page.session_state["file job"]
     end = time.monotonic() + 20
     while not job.progress.rows and time.monotonic() < end:
         time.sleep(0.05)
-    job.cancel()
     assert 0 < job.progress.rows < 500
     assert job.progress.seconds_left
+    job.cancel()
+    model.may.set()
 
 
 def test_starting_over_deletes_the_file_and_its_result(serve, with_weights):
