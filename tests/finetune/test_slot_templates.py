@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from comment_toxicity.errors import DataError
+from finetune.audit.everyday_rows import load_everyday
 from finetune.audit.languages import load_sentences
+from finetune.config import Settings
 from finetune.data.split import text_key
 from finetune.data.templates import read_templates
 from finetune.rated_sentences import nearly_in
@@ -107,3 +109,17 @@ def test_the_shipped_everyday_sentences_are_labelled_and_not_measured():
         measured = pd.read_csv(ROOT / "data" / file).comment_text.tolist()
         near = nearly_in(rows.text.tolist(), measured)
         assert not near.any(), rows.text[near].tolist()
+
+
+def test_the_ambiguous_sentences_have_both_meanings_and_are_not_measured():
+    rows = pd.read_csv(ROOT / "data" / "ambiguous_sentences.csv")
+    assert not rows.text.str.lower().duplicated().any()
+    assert (rows[rows.toxic == 0][Settings().labels] == 0).all(axis=None)
+    assert (rows[rows.toxic == 1][["threat", "insult"]].sum(axis=1) > 0).all()
+    assert (rows.groupby("kind").toxic.nunique() == 2).all()
+    everyday = load_everyday()
+    measured = everyday.text[everyday.part == "harmless"].tolist()
+    for file in ("threats.csv", "sample.csv"):
+        measured += pd.read_csv(ROOT / "data" / file).comment_text.tolist()
+    near = nearly_in(rows.text.tolist(), measured)
+    assert not near.any(), rows.text[near].tolist()
