@@ -178,7 +178,7 @@ def _follow(job: FileJob) -> None:
     progress = job.progress
     if progress.over:
         st.rerun()
-    with st.container(border=True):
+    with st.container(border=True, key="watched"):
         st.progress(progress.share, progress.in_words())
         st.caption("You can use the other pages in the meantime.")
         st.button("Cancel", on_click=job.cancel, icon=":material/stop:")

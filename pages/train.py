@@ -67,15 +67,16 @@ def _watch(training: Training) -> None:
     status = training.status()
     if status is None or status.state != RUNNING:
         st.rerun()
-    with st.container(border=True):
-        st.markdown(f"**runs/{status.name}** has been training for {duration(status.seconds)}.")
-        st.progress(min(1.0, status.share), _doing(status))
-        _split(training, status.name)
-        if st.button("Stop", icon=":material/stop:"):
-            training.stop()
-            st.toast("Stopping. The last checkpoint is kept.")
-    show_curves(training.curves(status.name))
-    _log(status, expanded=False)
+    with st.container(key="watched"):
+        with st.container(border=True):
+            st.markdown(f"**runs/{status.name}** has been training for {duration(status.seconds)}.")
+            st.progress(min(1.0, status.share), _doing(status))
+            _split(training, status.name)
+            if st.button("Stop", icon=":material/stop:"):
+                training.stop()
+                st.toast("Stopping. The last checkpoint is kept.")
+        show_curves(training.curves(status.name))
+        _log(status, expanded=False)
 
 
 def _doing(status: Status) -> str:
@@ -105,7 +106,7 @@ def _ended(training: Training, status: Status) -> None:
     name = f"runs/{status.name}"
     with st.container(border=True):
         if status.state == DONE:
-            st.success(f"{name} is ready ({duration(status.seconds)}). Try it:")
+            st.success(f"{name} is ready after {duration(status.seconds)}.")
             _split(training, status.name)
             if st.button("Score comments with it", type="primary", icon=":material/speed:"):
                 st.session_state[MODEL] = name

@@ -18,6 +18,8 @@ STYLE = """<style>
   text-overflow: ellipsis; }
 .tox-live .said { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
   overflow: hidden; white-space: nowrap; }
+/* What is drawn again each second does not fade in between, however busy the server is. */
+[class*="st-key-watched"] [data-stale="true"] { opacity: 1; transition: none; }
 [data-tox-outdated] .st-key-result { opacity: 0.4; filter: grayscale(1); transition: opacity 0.1s; }
 /* Two models' results lie under the comment. */
 .st-key-judged:has(.st-key-side-by-side) > * > * > [data-testid="stColumn"] {

@@ -137,11 +137,12 @@ def _stop(key: str) -> None:
 def _follow(jobs: list[FileJob], key: str) -> None:
     if all(job.progress.over for job in jobs):
         st.rerun()
-    for job in jobs:
-        progress = job.progress
-        rows = f"{progress.rows:,} of {progress.total:,} rows" if progress.total else "waiting …"
-        st.progress(progress.share, in_markdown(f"{job.model_name}: {rows}"))
-    st.button("Cancel", on_click=_stop, args=(key,), icon=":material/stop:")
+    with st.container(key=f"watched {key}"):
+        for job in jobs:
+            now = job.progress
+            rows = f"{now.rows:,} of {now.total:,} rows" if now.total else "waiting …"
+            st.progress(now.share, in_markdown(f"{job.model_name}: {rows}"))
+        st.button("Cancel", on_click=_stop, args=(key,), icon=":material/stop:")
 
 
 def _reports(jobs: list[FileJob], truths: Mapping[str, Truth | None]) -> dict[str, Any]:
