@@ -5,7 +5,7 @@ Each comes with a sentence for those who cannot see it.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -71,7 +71,7 @@ def histogram(counts: Sequence[int], threshold: float | None, name: str) -> None
     layers: list[dict[str, Any]] = [{**data, **bars}, *rule, {**data, **numbers}]
     total = sum(counts)
     high = sum(counts[len(counts) // 2 :])
-    st.vega_lite_chart(
+    _draw(
         {"layer": layers, "height": 110},
         alt=f"Histogram of the {name} scores: {high:,} of {total:,} rows have 50 % or more.",
     )
@@ -92,7 +92,7 @@ def bars(points: Points, share: str, name: str, alt: str) -> None:
     }
     mark = {"type": "bar", "color": BAR_COLOR}
     spec = {"data": {"values": list(points)}, "mark": mark, "encoding": encoding}
-    st.vega_lite_chart({**spec, "height": {"step": 22}}, alt=alt)
+    _draw({**spec, "height": {"step": 22}}, alt=alt)
 
 
 def matrix(cells: Points, alt: str) -> None:
@@ -139,7 +139,7 @@ def matrix(cells: Points, alt: str) -> None:
         "width": {"step": step},
         "height": {"step": step},
     }
-    st.vega_lite_chart(spec, alt=alt, width="content")
+    _draw(spec, alt=alt, width="content")
 
 
 def lines(points: Points, x: str, y: str, alt: str) -> None:
@@ -156,7 +156,7 @@ def lines(points: Points, x: str, y: str, alt: str) -> None:
     numbered = [{"order": index, **point} for index, point in enumerate(points)]
     mark = {"type": "line", "strokeWidth": 2}
     spec = {"data": {"values": numbered}, "mark": mark, "encoding": encoding, "height": 340}
-    st.vega_lite_chart(spec, alt=alt)
+    _draw(spec, alt=alt)
 
 
 def over_epochs(points: Points, value: str, alt: str, most: float | None = None) -> None:
@@ -202,7 +202,21 @@ def over_epochs(points: Points, value: str, alt: str, most: float | None = None)
         },
     }
     layers = [{"data": {"values": list(points)}, **line}, text]
-    st.vega_lite_chart({"layer": layers, "height": 200}, alt=alt)
+    _draw({"layer": layers, "height": 200}, alt=alt)
+
+
+def _draw(spec: dict[str, Any], alt: str, width: Literal["stretch", "content"] = "stretch") -> None:
+    st.vega_lite_chart({**spec, "config": _config()}, alt=alt, width=width)
+
+
+def _config() -> dict[str, Any]:
+    """What all charts share: axes that can be read, and percentages as the page writes them."""
+    color = text_color()
+    number = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["$", ""]}
+    return {
+        "axis": {"labelColor": color, "titleColor": color},
+        "locale": {"number": {**number, "percent": " %"}},
+    }
 
 
 def text_color() -> str:
@@ -270,7 +284,7 @@ def reliability(points: Points, alt: str) -> None:
         "encoding": {"x": x, "y": {**share, "axis": axis}, "tooltip": tooltip},
     }
     layers = [bars, diagonal, line]
-    st.vega_lite_chart({"data": {"values": counted}, "layer": layers, "height": 150}, alt=alt)
+    _draw({"data": {"values": counted}, "layer": layers, "height": 150}, alt=alt)
 
 
 def trade_off(points: Points, threshold: float, alt: str) -> None:
@@ -295,7 +309,7 @@ def trade_off(points: Points, threshold: float, alt: str) -> None:
         {"data": {"values": list(points)}, "mark": {"type": "line"}, "encoding": encoding},
         _rule("x", threshold),
     ]
-    st.vega_lite_chart({"layer": layers, "height": 260}, alt=alt)
+    _draw({"layer": layers, "height": 260}, alt=alt)
 
 
 def _rule(axis: str, value: float) -> dict[str, Any]:
