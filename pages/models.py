@@ -64,7 +64,7 @@ def _good_and_bad(name: str, facts: ModelFacts) -> None:
     """List what the model does well, and what it does not, in plain words."""
     good, bad = good_and_bad(name, facts)
     for title, sentences, column in zip(
-        ("Good at", "Not good at"), (good, bad), st.columns(2, gap="large"), strict=True
+        ("Good at", "Not good at"), (good, bad), st.columns(2, gap="medium"), strict=True
     ):
         with column:
             st.header(title, anchor=False)
