@@ -242,9 +242,9 @@ def test_the_snippet_is_a_policy_file(embedded):
 
 def test_many_words_in_a_long_comment_take_linear_time(rules):
     many = rules(never=[" ".join("ab"[bit == "1"] for bit in f"{n:08b}") for n in range(250)])
-    started = time.process_time()
+    started = time.thread_time()
     many.treat("a b " * 5000)
-    assert time.process_time() - started < 2
+    assert time.thread_time() - started < 2
 
 
 UNITS = [

@@ -54,6 +54,6 @@ def test_no_image_of_a_card_is_left(card):
 
 @pytest.mark.parametrize("piece", ["!", "![", "!![a", "![](", "<img"])
 def test_a_hostile_card_takes_no_time(piece):
-    started = time.process_time()
+    started = time.thread_time()
     without_images((piece * 200_000)[:200_000])
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 5
