@@ -32,6 +32,20 @@ def chromium(app):
         browser.close()
 
 
+# The script has run; all parts are loaded, none is of an earlier run, and none is fading.
+SETTLED = """
+    document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
+    && !document.querySelector("[data-stale=true], [data-testid=stSkeleton]")
+    && !document.getAnimations().some((each) =>
+        each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity)
+"""
+
+
+def settle(page):
+    """Wait until nothing on the page changes any more."""
+    page.wait_for_function(SETTLED)
+
+
 @pytest.fixture
 def visit(chromium, app):
     """Return a function that opens a page of the app as a new visitor, and waits for all of it."""
@@ -46,7 +60,7 @@ def visit(chromium, app):
         page = context.new_page()
         page.goto(f"{app.url}/{path}")
         page.get_by_role("heading", level=1).wait_for()
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        settle(page)
         return page
 
     yield open_page

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import settle
+
 PAGES = ["", "file", "models", "train"]
 RUDE = "You are such an idiot, shut up."
 
@@ -98,19 +100,17 @@ def test_the_result_is_grey_while_it_is_for_another_text_and_new_when_typing_pau
     assert "Thank you so much" in result.inner_text()
 
 
-def test_bars_follow_a_pause_within_half_a_second(visit):
+def test_a_pause_of_half_a_second_sends_what_is_typed(visit):
     page = visit()
     score(page, RUDE)
+    # Timers end in their order, however slow the machine is: a clock would measure the machine.
     page.evaluate("""
-        const seen = () => document.querySelector('.tox-marked').innerText.includes('quiet here')
-        addEventListener('input', () => (window.typed = performance.now()), true)
-        new MutationObserver(() => seen() && (window.shown ??= performance.now()))
-            .observe(document.body, {subtree: true, childList: true, characterData: true})
+        addEventListener('input', () => setTimeout(() => (window.over = true), 500), true)
+        addEventListener('keydown', () => (window.sentInTime ??= !window.over), true)
     """)
     page.get_by_label("Comment", exact=True).fill("It is quiet here.")
-    page.wait_for_function("window.shown")
-    # 250 ms are the pause itself; the bound is wide, as tests share the machine.
-    assert page.evaluate("shown - typed") < 1500
+    page.locator(".tox-marked", has_text="quiet here").wait_for()
+    assert page.evaluate("sentInTime")
 
 
 def test_ctrl_enter_scores_and_a_comment_survives_a_change_of_page(visit):
@@ -132,6 +132,7 @@ def test_verdict_words_and_flagged_bars_are_in_view_without_scrolling(visit, wid
     page = visit("" if width != 700 else "?embed=true", width=width, height=height)
     score(page, RUDE)
     page.locator(".tox-decided").wait_for()
+    settle(page)
     seen = [".tox-sentence", ".tox-marked", ".tox-decided"]
     if width > 400:
         seen += [".tox-bars > .high >> nth=-1"]
@@ -161,7 +162,8 @@ def test_a_comment_can_be_scored_by_keyboard_alone(visit):
     box.focus()
     page.keyboard.press("Control+A")
     page.keyboard.type(RUDE)
-    page.locator(".tox-marked", has_text=RUDE[:20]).wait_for()
+    page.locator(".tox-marked", has_text=RUDE).wait_for()
+    page.wait_for_function(UP_TO_DATE)
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"  # typing can go on
     for _ in range(3):  # the examples are one stop
         page.keyboard.press("Tab")
@@ -221,6 +223,7 @@ def test_a_training_run_survives_a_reload_and_its_model_can_be_chosen(visit, app
     base = page.get_by_role("combobox", name="Base model")
     base.fill(str(small_base))
     base.press("Enter")
+    settle(page)
     page.get_by_label("Run name").fill("browser")
     page.get_by_role("spinbutton", name="Training rows").fill("32")
     page.get_by_role("spinbutton", name="Epochs").fill("1")
@@ -253,6 +256,7 @@ def test_a_model_has_an_address_and_to_look_at_it_does_not_choose_it(visit):
     page.go_back()
     page.get_by_role("heading", level=1, name="Models").wait_for()
     page.go_forward()
+    page.get_by_role("heading", level=1, name="another").wait_for()
     page.get_by_role("link", name="Score").click()
     page.get_by_role("button", name="Options").click()
     assert "another" not in page.get_by_role("combobox", name="Model").input_value()
@@ -289,10 +293,10 @@ def test_two_models_are_compared_on_a_file_with_labels_of_its_own(visit):
     for number in range(2):
         box = page.get_by_role("combobox", name="“abuse” in the file is").nth(number)
         box.scroll_into_view_if_needed()
-        page.wait_for_timeout(800)  # a list closes while the page scrolls
+        settle(page)  # a list closes while the page scrolls
         box.click()
         page.get_by_role("option", name="toxic", exact=True).click()
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        settle(page)
     page.get_by_role("button", name="Measure", exact=True).click()
     page.get_by_role("cell", name="abuse").first.wait_for(timeout=120_000)
 
@@ -302,7 +306,7 @@ def test_a_phone_shows_each_page_without_scrolling_sideways(visit, path):
     page = visit(path, width=390)
     if not path:
         score(page, RUDE)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     main = "document.querySelector('[data-testid=stMain]')"
     assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
 
@@ -367,9 +371,7 @@ def shown_metrics(page):
 
 
 def serious_violations(page):
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_function("!document.querySelector('[data-stale=true]')")
-    page.wait_for_timeout(1000)  # widgets fade in; a pale one would count as low contrast
+    settle(page)  # a part that is still pale would count as low contrast
     return [
         (violation["id"], [node["html"][:200] for node in violation["nodes"]][:3])
         for violation in Axe().run(page).response["violations"]

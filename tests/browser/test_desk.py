@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.browser.conftest import settle
+
 ROWS = 14
 # All different: of equal comments, all would be on one side of the split.
 COMMENTS = [
@@ -34,7 +36,7 @@ def desk(visit):
 def press(page, key, then):
     """Press a key outside all fields, and wait for a text."""
     page.locator(".tox-marked").first.wait_for()  # the row before is drawn
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settle(page)
     page.keyboard.press(key)
     page.get_by_text(then).wait_for()
 
