@@ -57,7 +57,8 @@ class TimedCheckpointCallback(TrainerCallback):
 
     def on_step_end(self, args, state, control, **_):
         """Ask for a checkpoint, and log, since the sum of the losses so far is not in it."""
-        validates_next = (state.global_step + 1) % state.eval_steps == 0
+        following = state.global_step + 1
+        validates_next = following % state.eval_steps == 0 or following == state.max_steps
         limit = CHECKPOINT_SECONDS / 2 if validates_next else CHECKPOINT_SECONDS
         # Processes that do not save at the same step wait for each other forever.
         if of_first_process(time.monotonic() - self.saved >= limit, args):

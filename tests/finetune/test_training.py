@@ -170,9 +170,10 @@ def test_checkpoints_by_time_change_nothing_and_do_not_pile_up(
 
 
 def test_a_checkpoint_is_due_by_the_clock_and_sooner_before_a_validation(monkeypatch):
-    seconds = iter([0.0, 530.0, 541.0, 600.0, 800.0, 871.0])
+    seconds = iter([0.0, 530.0, 541.0, 600.0, 800.0, 871.0, 871.0])
     monkeypatch.setattr("finetune.train.callbacks.time.monotonic", lambda: next(seconds))
-    args, state = SimpleNamespace(world_size=1), SimpleNamespace(global_step=3, eval_steps=10)
+    args = SimpleNamespace(world_size=1)
+    state = SimpleNamespace(global_step=3, eval_steps=10, max_steps=14)
     due = TimedCheckpointCallback()
 
     def asks() -> bool:
@@ -185,6 +186,8 @@ def test_a_checkpoint_is_due_by_the_clock_and_sooner_before_a_validation(monkeyp
     due.on_save(args, state, TrainerControl())
     state.global_step = 9
     assert [asks(), asks()] == [False, True]
+    state.global_step = 13  # the last step is validated too
+    assert asks()
 
 
 def test_an_incomplete_checkpoint_is_not_resumed_from(whole_run: Path, tmp_path: Path):
