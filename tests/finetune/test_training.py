@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +35,37 @@ SMALL = [
 def flags(comments: Path, base: Path, run: Path, *more: str) -> list[str]:
     named = ["--train-data", comments, "--base-model", base, "--output-dir", run]
     return ["data", "train", *map(str, named), *SMALL, *more]
+
+
+# From outside it could be missed: a checkpoint is there until the next one is written.
+KILLED = """\
+import os, signal, sys
+from transformers import Trainer
+from finetune.__main__ import main
+from finetune.train import callbacks
+step, callbacks.CHECKPOINT_SECONDS = int(sys.argv[1]), float(sys.argv[2])
+save = Trainer._save_checkpoint
+
+def save_and_end(trainer, *arguments):
+    save(trainer, *arguments)
+    if trainer.state.global_step == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Trainer._save_checkpoint = save_and_end
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def killed_at(step: int, command: list[str], seconds: float = 0) -> None:
+    """Run the command, which is killed when it has written the checkpoint of that step.
+
+    seconds: between checkpoints besides those of validations; by default, one at each step.
+    """
+    arguments = [str(step), str(seconds), *command]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
 
 
 def losses(run: Path) -> list[float]:
@@ -88,16 +118,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(
 ):
     run = tmp_path / "run"
     command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "finetune", *command], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    second_checkpoint = run / "checkpoints" / "checkpoint-12" / "trainer_state.json"
-    while not second_checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL  # not finished before the kill
+    killed_at(12, command, seconds=math.inf)
 
     assert main([*command, "--resume"]) == 0
     assert same_weights(run, whole_run)
@@ -113,23 +134,12 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def killed_at(step: int, command: list[str], run: Path) -> None:
-    """Run the command with a checkpoint at each step; kill it when that step's is written."""
-    process = subprocess.Popen([sys.executable, "-c", TIMED, *command], stderr=subprocess.DEVNULL)
-    state = run / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json"
-    deadline = time.monotonic() + 120
-    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL  # not finished before the kill
-
-
 def test_a_run_killed_before_its_first_validation_resumes_from_a_timed_checkpoint(
     whole_run: Path, comments: Path, tiny_base: Path, tmp_path: Path
 ):
     run = tmp_path / "run"
     command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
-    killed_at(2, command, run)
+    killed_at(2, command)
     assert main([*command, "--resume"]) == 0
     training = json.loads((run / "run.json").read_text())["training"]
     assert 1 <= int(training["resumed_from"].removeprefix("checkpoint-")) < 6
@@ -143,7 +153,7 @@ def test_a_run_killed_after_its_best_validation_keeps_that_checkpoint(
     best = json.loads((whole_run / "run.json").read_text())["training"]["best_step"]
     run = tmp_path / "run"
     command = flags(comments, tiny_base, run, "--evaluations-per-epoch", "2")
-    killed_at(best + 3, command, run)
+    killed_at(best + 3, command)
     assert main([*command, "--resume"]) == 0
     assert same_weights(run, whole_run)
     assert validations(run) == validations(whole_run)
