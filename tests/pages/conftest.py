@@ -1,6 +1,7 @@
 """The pages, run without a browser, with stand-ins for models."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from comment_toxicity.cache import shared_models
-from tests.pages.standins import FixedScores, Hub, visit
+from tests.pages.standins import PAGES, SCRIPT, FixedScores, Hub, visit
 from ui.files.scored_file import ScoredFile
+
+# As `streamlit run` does. AppTest would take the folder of its script off the path again after each
+# run, and an import that another thread does meanwhile skips an entry of the shortened path.
+sys.path += [str(folder) for folder in (PAGES, SCRIPT.parent) if str(folder) not in sys.path]
 
 
 @pytest.fixture(autouse=True)
