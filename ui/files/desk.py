@@ -1,6 +1,6 @@
 """The review desk: the rows of a scored file as a table, and one of them in detail."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import streamlit as st
@@ -162,8 +162,8 @@ def _table(job: FileJob, scored: ScoredFile, rows: Rows, at: int, flags: NDArray
         column_config={
             "_index": st.column_config.NumberColumn("row", width=50),
             scored.text_column: st.column_config.TextColumn(width=300),
-            added.flags: st.column_config.TextColumn("flagged", width=120),
-            decision: st.column_config.TextColumn("your decision", width=120),
+            added.flags: st.column_config.TextColumn("flagged", width=_width(table[added.flags])),
+            decision: st.column_config.TextColumn("your decision", width=_width(table[decision])),
             **progress,
         },
         key=key,
@@ -178,6 +178,11 @@ def _table(job: FileJob, scored: ScoredFile, rows: Rows, at: int, flags: NDArray
             page_key = f"page {job.folder.name}"
             st.session_state[page_key] = first // PAGE_ROWS + 1
             st.pagination(pages, key=page_key, on_change=lambda: _turned(page_key, rows))
+
+
+def _width(cells: Iterable[str]) -> int:
+    """The width in pixels of a column of label names: up to four of them are not cut off."""
+    return min(300, max(120, 8 * max(map(len, cells), default=0) + 20))
 
 
 def _selected(key: str, shown: Rows) -> None:

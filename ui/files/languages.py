@@ -32,7 +32,7 @@ def offer_before(source: Source, column: str, model: Classifier, total: int) -> 
     if known is None or known[0] != about:
         known = st.session_state[LANGUAGES] = (about, *_first_rows(source, column, model))
     _, languages, rows = known
-    if languages.total() < max(1, SHARE * rows):
+    if not _many(languages, rows):
         return
     other = other_reader(_frequent(languages), model.name, model.labels)
     if other and PageSettings.read().by_language:
@@ -48,7 +48,7 @@ def offer_after(job: FileJob) -> str | None:
     """The same of a scored file. Returns the model to score it with, when it was asked for."""
     rows = job.result.rows if job.result else 0
     languages = job.foreign_languages
-    if languages.total() < max(1, SHARE * rows):
+    if not _many(languages, rows):
         return None
     with _warning(rows_look_foreign(languages, f"{rows:,} rows", job.reads)):
         other = other_reader(_frequent(languages), job.model_name, job.labels)
@@ -58,6 +58,11 @@ def offer_after(job: FileJob) -> str | None:
             help="It reads these languages. Your decisions stay with the file.",
         )
     return other if pressed else None
+
+
+def _many(languages: Counter[str], rows: int) -> bool:
+    """Whether so many of these rows are in other languages that it is no chance."""
+    return languages.total() >= max(1, SHARE * rows)
 
 
 def _warning(sentence: str) -> DeltaGenerator:
