@@ -102,6 +102,34 @@ def test_the_python_sdk_waits_for_the_seconds_of_retry_after(serving, clock, mon
     assert caught.value.code == "rate_limit_exceeded"
 
 
+# LangChain's middleware, which reads what goes into an agent and what comes out
+
+
+def agent(sdk, answer):
+    """Ask, as a function, an agent that knows one answer and is watched by the middleware."""
+    from langchain.agents import create_agent
+    from langchain_core.language_models import FakeListChatModel
+    from langchain_openai.middleware import OpenAIModerationMiddleware
+
+    watched = create_agent(
+        FakeListChatModel(responses=[answer]),
+        middleware=[OpenAIModerationMiddleware(client=sdk)],
+    )
+    return lambda words: watched.invoke({"messages": [("user", words)]})["messages"][-1].content
+
+
+def test_langchains_middleware_lets_an_agent_answer_the_kind_only(server):
+    with client(server) as sdk:
+        ask = agent(sdk, answer=KIND)
+        assert ask(KIND) == KIND
+        assert ask(RUDE).endswith("flagged for harassment.")
+
+
+def test_langchains_middleware_holds_back_a_rude_answer(server):
+    with client(server) as sdk:
+        assert agent(sdk, answer=RUDE)(KIND).endswith("flagged for harassment.")
+
+
 # The package `openai` from npm
 
 
