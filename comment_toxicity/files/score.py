@@ -373,7 +373,10 @@ def _part_folder(
 
 def _noted(part: Path, suffix: str, job: dict[str, Any] | None, error: BaseException) -> bool:
     """Whether a folder holds chunks; if so, a note on the error says it."""
-    chunks = bool(_chunk_files(part, suffix))
+    try:
+        chunks = bool(_chunk_files(part, suffix))
+    except FileNotFoundError:  # the folder has been removed, as a visitor's is who leaves the page
+        return False
     if chunks:
         how = "; --resume continues from there" if job else f", as {suffix} files"
         error.add_note(f"The rows scored so far are in {part}/{how}.")

@@ -128,6 +128,13 @@ def finished(page, seconds=20):
     raise AssertionError(page.session_state["file job"].progress)
 
 
+def wait_for(job, seconds=20):
+    """Wait for a job that no page shows."""
+    end = time.monotonic() + seconds
+    while not job.progress.over and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def upload(page, content=CSV, name="mine.csv"):
     page.file_uploader[0].upload(name, content, "text/csv").run()
     return page
@@ -567,10 +574,24 @@ def test_a_write_error_is_reported_without_paths_of_the_server(with_weights, tmp
     source = save_lines("hello", tmp_path)
     missing = tmp_path / "missing"
     job = FileJob(source, "comment_text", with_weights(Flags()), missing, threading.Event())
-    end = time.monotonic() + 20
-    while not job.progress.over and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_for(job)
     assert job.progress.message.startswith("This server cannot store the result")
+
+
+def test_a_job_whose_folder_goes_with_its_visitor_ends_without_an_error(
+    with_weights, tmp_path, monkeypatch
+):
+    gone = threading.Event()
+
+    def score_file(*args, **settings):
+        gone.set()
+        raise FileNotFoundError
+
+    monkeypatch.setattr(job, "score_file", score_file)
+    source = save_lines("hello", tmp_path)
+    left = FileJob(source, "comment_text", with_weights(Flags()), tmp_path / "out", gone)
+    wait_for(left)
+    assert left.progress.state == "cancelled"
 
 
 def test_a_file_with_too_many_rows_is_refused(serve, with_weights, monkeypatch):

@@ -182,20 +182,22 @@ class FileJob:
     def _run(self, model: Classifier) -> None:
         try:
             self._whole_or_nothing(model)
-        except _CancelledError:
-            self._now(state="cancelled")
-        except UserError as error:
-            message = self.source.relabelled(str(error))
-            if str(self.folder) in str(error):  # the disk is full, for one
-                message = "This server cannot store the result. Please tell its operator."
-            self._now(state="failed", message=message)
-        except Exception as error:  # the thread's end: without this, the page would wait forever
-            self._now(
-                state="failed",
-                message=f"Scoring failed ({type(error).__name__}). Try a smaller file, or tell "
-                "the operator of this server.",
-            )
-            raise
+        except Exception as error:  # the thread's end: else the page would wait forever
+            # A visitor's folder is removed with the session, whatever is being written there.
+            if isinstance(error, _CancelledError) or self._ended.is_set():
+                self._now(state="cancelled")
+            elif isinstance(error, UserError):
+                message = self.source.relabelled(str(error))
+                if str(self.folder) in str(error):  # the disk is full, for one
+                    message = "This server cannot store the result. Please tell its operator."
+                self._now(state="failed", message=message)
+            else:
+                self._now(
+                    state="failed",
+                    message=f"Scoring failed ({type(error).__name__}). Try a smaller file, or tell "
+                    "the operator of this server.",
+                )
+                raise
 
     def _whole_or_nothing(self, model: Classifier) -> None:
         try:
