@@ -18,6 +18,7 @@ import sqlalchemy as sql
 import uvicorn
 
 from comment_toxicity import load_classifier
+from comment_toxicity.cache import shared_models
 from comment_toxicity.service.routes import create_app
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
@@ -159,7 +160,9 @@ def page():
             import app
 
             url = until_stopped.enter_context(listening(app.app))
-        yield Running(url, app.SERVICE)
+        page = Running(url, app.SERVICE)
+        page.shared = shared_models().get("toxic-minilm")  # other tests forget what is loaded
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.applications import Starlette
 
-from comment_toxicity.cache import shared_models
 from comment_toxicity.service.routes import lifespan, routes
 from comment_toxicity.service.service import Service
 from comment_toxicity.service.settings import ServiceSettings
@@ -59,4 +58,4 @@ def test_a_page_below_another_path_has_the_service_there_too(embedded):
 
 
 def test_page_and_service_share_one_copy_of_the_model(page):
-    assert page.service.classifier is shared_models().get("toxic-minilm")
+    assert page.service.classifier is page.shared
