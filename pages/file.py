@@ -293,7 +293,8 @@ def _models(job: FileJob) -> str:
 
 @st.dialog("Discard this file?")
 def _ask_to_discard(job: FileJob) -> None:
-    decisions = f", with your {len(job.decisions):,} decisions" * bool(job.decisions)
+    made = len(job.decisions)
+    decisions = f", with your {made:,} decision{'s' * (made != 1)}" * bool(made)
     st.write(
         f"{in_markdown(job.source.name)} and its scores are deleted from this server{decisions}."
     )

@@ -178,17 +178,25 @@ def choose_preset(
     key: of the widget. take: called with the thresholds of the preset that is pressed.
     about: what the help says after each preset's sentence.
     """
-    st.session_state[key] = matching(presets, chosen)
-
-    def pressed() -> None:
-        if name := st.session_state[key]:
-            take(presets[name])
-
+    used = matching(presets, chosen)
+    turn, shown = st.session_state.get(key, (0, used))
+    lit = st.session_state.get(f"{key} {turn}", shown)
+    if lit is not None and lit != shown:
+        take(presets[lit])
+        used = lit
+        st.session_state[key] = turn, used
+        st.rerun()
+    if lit != used:
+        # Thresholds were moved otherwise. This is another widget: of one whose state is set here, a
+        # browser that has not heard of it sends the old state, which is then taken for a press. For
+        # the same reason it has no callback.
+        turn += 1
+    st.session_state[key] = turn, used
     st.segmented_control(
         "Thresholds",
         list(presets),
-        key=key,
-        on_change=pressed,
+        default=used,
+        key=f"{key} {turn}",
         help="  \n".join([*(f"**{name}**: {PRESETS[name]}" for name in presets), about]),
     )
 

@@ -73,6 +73,20 @@ def test_thresholds_and_filter_reach_the_download(desk):
     page.get_by_text("No rows match.").wait_for()
 
 
+def test_a_slider_that_is_moved_fast_stays_where_it_was_moved(desk):
+    page = desk
+    slider = page.get_by_role("slider", name="insult")
+    before = int(slider.input_value())
+    slider.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowRight", delay=20)
+    settle(page)
+    slider.evaluate("each => each.blur()")
+    press(page, "j", "Row 2 · 2 of 14")
+    settle(page)
+    assert slider.input_value() == str(before + 30)
+
+
 def test_decisions_become_a_model_that_is_compared_and_then_used(desk):
     page = desk
     for row in range(2, ROWS, 2):  # each rude comment is none, for this moderator

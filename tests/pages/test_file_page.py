@@ -163,7 +163,7 @@ def start_over(page):
 
 
 def slider(page, label):
-    return next(each for each in page.slider if each.label.startswith(f"**{label}**"))
+    return next(each for each in page.slider if each.label.startswith(f"{label} ·"))
 
 
 def test_a_file_is_scored_and_can_be_downloaded(serve, with_weights):
@@ -190,7 +190,7 @@ def test_a_moved_threshold_reaches_every_figure_and_the_downloads(serve, with_we
     page = slider(page, "toxic").set_value(70).run()
     assert slider(page, "toxic").proto.format == "%d %%"  # as the page writes percentages
     assert rows_of_figures(page) == "2 rows · 0 flagged"
-    assert slider(page, "toxic").label == "**toxic** · 0 (0.0 %)"
+    assert slider(page, "toxic").label == "toxic · 0 (0.0 %)"
     assert "toxic;" not in downloads(page)["mine-scored.csv"]
     page = slider(page, "insult").set_value(5).run()
     page.selectbox(key="show").select("flagged: insult").run()
@@ -465,7 +465,7 @@ def test_a_single_label_model_gets_counts_and_no_sliders(serve, with_weights):
     page = finished(page)
     assert not page.exception
     assert not page.slider
-    assert any(text.value == "**positive** · 2 (100.0 %)" for text in page.markdown)
+    assert any(text.value == "positive · 2 (100.0 %)" for text in page.markdown)
 
 
 def test_pasted_lines_are_scored_like_a_file(serve, with_weights):

@@ -133,16 +133,21 @@ def measured(tmp_path):
     return model
 
 
+def presets(page):
+    """The choice of a preset."""
+    return next(each for each in page.segmented_control if each.label == "Thresholds")
+
+
 def test_a_preset_changes_the_thresholds_of_the_session_and_offers_a_file(serve, measured):
     page = serve(a=measured)
-    presets = page.segmented_control(key="preset a")
-    assert presets.value == BALANCED
+    assert presets(page).value == BALANCED
     assert not page.get("download_button")
-    presets.set_value(THOROUGH).run()
+    presets(page).set_value(THOROUGH).run()
+    assert presets(page).value == THOROUGH
     assert page.session_state["thresholds"]["a"] == {"insult": pytest.approx(0.26)}
     assert "flagged from 26 %: 56 of 100 flags are right, 90 of 100 found" in html(page)
     assert page.get("download_button")
-    page.segmented_control(key="preset a").set_value(BALANCED).run()
+    presets(page).set_value(BALANCED).run()
     assert page.session_state["thresholds"]["a"] == {}
 
 
@@ -150,7 +155,7 @@ def test_thresholds_set_one_by_one_are_no_preset_and_keep_their_bars(serve, meas
     page = serve(a=measured)
     page.session_state["thresholds"] = {"a": {"insult": 0.96}}
     page.run()
-    assert page.segmented_control(key="preset a").value is None
+    assert presets(page).value is None
     shown, _ = html(page).split("<details")
     assert "flagged from 96 %" in shown
     assert button(page, "Score")
@@ -158,5 +163,5 @@ def test_thresholds_set_one_by_one_are_no_preset_and_keep_their_bars(serve, meas
 
 def test_a_model_without_figures_has_its_own_thresholds_alone(serve):
     page = serve(a=FixedScores())
-    assert page.segmented_control(key="preset a").options == [BALANCED]
+    assert presets(page).options == [BALANCED]
     assert "of 100 flags" not in html(page)

@@ -44,16 +44,18 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
     with st.container(horizontal=True, key="thresholds", vertical_alignment="bottom"):
         for label, count in zip(scored.labels, flags.sum(axis=0), strict=True):
             name = in_markdown(label_name(label, job.model_name))
-            counted = f"**{name}** · {count:,} ({percentage(count / total)})"
+            counted = f"{name} · {count:,} ({percentage(count / total)})"
             with st.container(width=158):
                 if label not in job.limits:
                     st.markdown(counted)
                     continue
+                # Not by `value`: a browser takes each new one for its own, and drops a key that was
+                # pressed meanwhile.
+                st.session_state.setdefault(_key(job, label), _shown(job.limits[label]))
                 st.slider(
                     counted,
                     LOWEST,
                     HIGHEST,
-                    _shown(job.limits[label]),
                     format=WHOLE_PERCENT,
                     key=_key(job, label),
                     persist_state="session",
