@@ -332,6 +332,7 @@ def test_a_model_of_few_rows_is_good_at_nothing_that_is_certain(with_tiny):
     )
     page = visit("models", model=OWN)
     assert any("Nothing that is certain" in text.value for text in page.markdown)
+    assert not any("100 of 100" in text.value for text in page.markdown)
 
 
 def test_code_to_use_a_model_names_it(with_tiny):

@@ -9,6 +9,7 @@ from comment_toxicity.errors import UserError
 from comment_toxicity.languages import NAMES
 from finetune.audit.audit import Audit
 from finetune.harms import is_about_harm
+from finetune.measure.intervals import few_rows
 from finetune.measure.report import mean
 from ui.catalog import label_name
 from ui.models.facts import UNKNOWN, ModelFacts
@@ -53,6 +54,7 @@ def _labels(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
     _, report = facts.measured
     if facts.few_rows:
         yield False, f"Nothing that is certain: {facts.test_set} are too few to tell."
+    few = few_rows(report)
     for label, metrics in report["labels"].items():
         recall, precision = metrics.get("recall"), metrics.get("precision")
         if recall is None or precision is None:
@@ -62,7 +64,8 @@ def _labels(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
             f"{out_of_100(precision)} of its flags are right."
         )
         if recall >= GOOD_RECALL and precision >= GOOD_PRECISION:
-            yield True, found
+            if label not in few:
+                yield True, found
         elif recall < POOR or precision < POOR:
             yield False, found
 
