@@ -28,14 +28,14 @@ def test_every_page_opens_without_an_error():
     assert len(titles) == len(list((ROOT / "pages").glob("*.py")))
 
 
-def test_the_page_itself_needs_neither_torch_nor_transformers():
+def test_score_needs_neither_torch_nor_transformers_nor_pandas():
     """They take seconds and hundreds of megabytes, and the embedded model does without them."""
     code = (
         "import app, ui.navigation, sys; from streamlit.testing.v1 import AppTest;"
         "page = AppTest.from_file('ui/navigation.py', default_timeout=60).run();"
         "page.text_area(key='comment').set_value('hello you'); page.button[0].click().run();"
         "assert not page.exception and not page.error;"
-        "print({'torch', 'transformers', 'sklearn', 'matplotlib'} & set(sys.modules))"
+        "print({'torch', 'transformers', 'sklearn', 'matplotlib', 'pandas'} & set(sys.modules))"
     )
     done = python("-c", code)
     assert done.stdout == "set()\n", done.stderr

@@ -17,7 +17,7 @@ HTML = (
 JS = """
 let typing, leaving, timer, composing;
 
-export default function ({ data, parentElement }) {
+export default function ({ data: [data], parentElement }) {
   const hint = parentElement.querySelector(".hint");
   const said = parentElement.querySelector(".said");
   const area = () =>
@@ -83,14 +83,16 @@ def score_as_typed(label: str, scored: str, said: str) -> None:
     beginning = shortened(scored, 40)
     _live(
         key="live",
-        data={
-            "label": label,
-            "scored": scored,
-            "said": said,
-            "pause": PAUSE,
-            "hint": "Scored as you type. Ctrl+Enter scores at once.",
-            "outdated": f"The result is still for “{beginning}”" if beginning else "Scoring …",
-        },
+        data=[  # a list: Streamlit imports pandas, 70 MB, to look for tables in a dict
+            {
+                "label": label,
+                "scored": scored,
+                "said": said,
+                "pause": PAUSE,
+                "hint": "Scored as you type. Ctrl+Enter scores at once.",
+                "outdated": f"The result is still for “{beginning}”" if beginning else "Scoring …",
+            }
+        ],
     )
 
 

@@ -262,7 +262,7 @@ const said = (threshold, curve) => {
 const watching = new WeakMap();  // by the component's element: what to do at its next call
 const held = {};  // the handle that is in use, by model
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const place = parentElement.closest(".stVerticalBlock");
   const add = () => {
     for (const track of place.querySelectorAll(".tox-bars .track[data-label]")) {
@@ -325,11 +325,13 @@ def make_bars_movable(classifier: Classifier, names: Mapping[str, str]) -> None:
 
     _handles(
         key=key,
-        data={
-            "model": model,
-            "names": dict(names),
-            "thresholds": {**classifier.thresholds, **session.thresholds(model)},
-            "figures": {label: dataclasses.asdict(each) for label, each in figures.items()},
-        },
+        data=[  # a list, as in ui/live.py
+            {
+                "model": model,
+                "names": dict(names),
+                "thresholds": {**classifier.thresholds, **session.thresholds(model)},
+                "figures": {label: dataclasses.asdict(each) for label, each in figures.items()},
+            }
+        ],
         on_moved_change=keep,
     )

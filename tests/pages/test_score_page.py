@@ -260,7 +260,7 @@ def test_an_example_fills_the_comment_is_scored_and_stays_lit_until_it_is_change
 
 def test_the_browser_is_told_which_text_the_result_is_for(serve):
     page = submit(serve(a=FixedScores()), "you fool")
-    sent = [json.loads(each.proto.json) for each in page.get("bidi_component")]
+    sent = [json.loads(each.proto.json)[0] for each in page.get("bidi_component")]
     [live] = [data for data in sent if "scored" in data]
     assert live["scored"] == "you fool"
     assert live["said"] == "Likely insulting and toxic."
