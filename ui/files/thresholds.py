@@ -49,8 +49,7 @@ def choose_thresholds(job: FileJob, scored: ScoredFile) -> NDArray[np.bool_]:
                 if label not in job.limits:
                     st.markdown(counted)
                     continue
-                # Not by `value`: a browser takes each new one for its own, and drops a key that was
-                # pressed meanwhile.
+                # Where a slider stands is its state alone, which a preset sets too.
                 st.session_state.setdefault(_key(job, label), _shown(job.limits[label]))
                 st.slider(
                     counted,
