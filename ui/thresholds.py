@@ -175,7 +175,8 @@ def choose_preset(
 ) -> None:
     """Show the presets as buttons, the one in use lit.
 
-    key: of the widget. take: called with the thresholds of the preset that is pressed.
+    key: where the state is kept, and the beginning of the widget's key.
+    take: called with the thresholds of the preset that is pressed.
     about: what the help says after each preset's sentence.
     """
     used = matching(presets, chosen)
@@ -183,8 +184,7 @@ def choose_preset(
     lit = st.session_state.get(f"{key} {turn}", shown)
     if lit is not None and lit != shown:
         take(presets[lit])
-        used = lit
-        st.session_state[key] = turn, used
+        st.session_state[key] = turn, lit
         st.rerun()
     if lit != used:
         # Thresholds were moved otherwise. This is another widget: of one whose state is set here, a

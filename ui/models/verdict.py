@@ -52,9 +52,9 @@ def _labels(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
         yield False, "What it can do is not known: it comes without metrics. Measure it below."
         return
     _, report = facts.measured
-    if facts.few_rows:
-        yield False, f"Nothing that is certain: {facts.test_set} are too few to tell."
     few = few_rows(report)
+    if few:
+        yield False, f"Nothing that is certain: {facts.test_set} are too few to tell."
     for label, metrics in report["labels"].items():
         recall, precision = metrics.get("recall"), metrics.get("precision")
         if recall is None or precision is None:
@@ -63,9 +63,8 @@ def _labels(name: str, facts: ModelFacts) -> Iterator[tuple[bool, str]]:
             f"{label_name(label, name).capitalize()}: finds {out_of_100(recall)}, and "
             f"{out_of_100(precision)} of its flags are right."
         )
-        if recall >= GOOD_RECALL and precision >= GOOD_PRECISION:
-            if label not in few:
-                yield True, found
+        if recall >= GOOD_RECALL and precision >= GOOD_PRECISION and label not in few:
+            yield True, found
         elif recall < POOR or precision < POOR:
             yield False, found
 
