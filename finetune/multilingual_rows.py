@@ -5,7 +5,7 @@
 FOLDER holds train.parquet, validation.parquet and test_half.parquet: text, the labels (missing
 where a source does not know them), source, licence and language; neutral.parquet and
 neutral_test_half.parquet too: everyday sentences without a toxic one. TRAIN and TEST are Jigsaw's
-tables, with comment_text and id.
+tables, with comment_text and id. A table of --also has train.parquet's columns.
 """
 
 import argparse
@@ -48,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         help="take the English test rows from this table (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--also", action="append", default=[], metavar="TABLE",
+        help="train on this table too, without a tenth for validation; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
         "--output", type=Path, default=Path("data"),
         help="write multilingual_{rows,validation,test,neutral}.parquet to this folder "
         "(default: %(default)s)",
@@ -61,12 +65,17 @@ def _write(flags: argparse.Namespace) -> None:
         _read(flags.folder / f"{name}.parquet")
         for name in ("train", "validation", "test_half", "neutral", "neutral_test_half")
     )
-    neutral = some_neutral(neutral, set(native.language[native.toxic == 1]))
-    held_out = _held_out(neutral.comment_text)
+    also = pd.concat([native.iloc[:0], *map(_read, flags.also)], ignore_index=True)
+    toxic = pd.concat([native, also]).query("toxic == 1")
+    neutral = some_neutral(neutral, set(toxic.language))
+    neutral_held_out, also_held_out = _held_out(neutral.comment_text), _held_out(also.comment_text)
     tables = {
-        "rows": [native, neutral[~held_out]],
+        "rows": [native, also[~also_held_out], neutral[~neutral_held_out]],
         "validation": [
-            one_sided_unknown(validation), neutral[held_out], english(read_table(flags.english))
+            one_sided_unknown(validation),
+            also[also_held_out],
+            neutral[neutral_held_out],
+            english(read_table(flags.english)),
         ],
         "test": [test, whole_weights(read_table(flags.english_test))],
         "neutral": [neutral_test],
@@ -114,7 +123,7 @@ def whole_weights(comments: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path | str) -> pd.DataFrame:
     return read_table(str(path)).rename(columns={"text": "comment_text"})
 
 

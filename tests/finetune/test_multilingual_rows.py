@@ -44,6 +44,9 @@ def written(tmp_path: Path) -> dict[str, pd.DataFrame]:
     test.to_parquet(tmp_path / "english_test.parquet")
     flags = ["--english", str(tmp_path / "english.parquet"), "--output", str(tmp_path)]
     flags += ["--english-test", str(tmp_path / "english_test.parquet")]
+    polish = pd.concat([native("pl", 300, **CLEAN), native("pl", 100, toxic=1.0)])
+    polish.to_parquet(tmp_path / "polish.parquet")
+    flags += ["--also", str(tmp_path / "polish.parquet")]
     assert main([str(tmp_path), *flags]) == 0
     names = ("rows", "validation", "test", "neutral")
     return {name: pd.read_parquet(tmp_path / f"multilingual_{name}.parquet") for name in names}
@@ -55,8 +58,7 @@ def test_neutral_sentences_of_the_test_are_a_table_of_their_own(written):
 
 
 def test_unknown_labels_stay_unknown(written):
-    rows = written["rows"]
-    toxic = rows[rows.toxic == 1]
+    toxic = written["rows"].query("toxic == 1 and language == 'de'")
     assert (len(toxic), set(toxic.insult), toxic.threat.notna().sum()) == (5, {1.0}, 0)
 
 
@@ -72,6 +74,13 @@ def test_a_tenth_of_the_original_english_comments_is_for_validation(written):
     assert english.id.str.match(r"original\d{3}$").all()  # not the first hundred: nearly test rows
     assert not english.natural.any()
     assert written["validation"][written["validation"].language == "de"].natural.all()
+
+
+def test_a_tenth_of_a_table_of_also_is_for_validation(written):
+    train, held_out = (written[name].query("language == 'pl'") for name in ("rows", "validation"))
+    assert len(train) + len(held_out) == 400
+    assert 20 <= len(held_out) <= 60
+    assert not set(train.comment_text) & set(held_out.comment_text)
 
 
 def test_toxic_of_a_one_sided_source_does_not_count_in_validation(written):
