@@ -86,7 +86,7 @@ def test_what_is_typed_before_the_page_is_ready_is_scored(visit):
 
 def test_the_result_is_grey_while_it_is_for_another_text_and_new_when_typing_pauses(visit):
     page = visit()
-    page.locator(".tox-marked mark").wait_for()
+    page.locator(".tox-marked mark", has_text="idiot").wait_for()
     page.evaluate("""addEventListener(
         'keydown', event => event.ctrlKey && event.stopImmediatePropagation(), true)""")
     page.get_by_label("Comment", exact=True).fill("Thank you so much for this.")
