@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--also", action="append", default=[], metavar="TABLE",
-        help="train on this table too, without a tenth for validation; may be given several times",
+        help="train on this table too, but for a tenth for validation; may be given several times",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("data"),
