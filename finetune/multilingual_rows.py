@@ -65,9 +65,10 @@ def _write(flags: argparse.Namespace) -> None:
         _read(flags.folder / f"{name}.parquet")
         for name in ("train", "validation", "test_half", "neutral", "neutral_test_half")
     )
+    # With no table, the first part still brings the columns.
     also = pd.concat([native.iloc[:0], *map(_read, flags.also)], ignore_index=True)
-    toxic = pd.concat([native, also]).query("toxic == 1")
-    neutral = some_neutral(neutral, set(toxic.language))
+    learnt = {name for rows in (native, also) for name in rows.language[rows.toxic == 1]}
+    neutral = some_neutral(neutral, learnt)
     neutral_held_out, also_held_out = _held_out(neutral.comment_text), _held_out(also.comment_text)
     tables = {
         "rows": [native, also[~also_held_out], neutral[~neutral_held_out]],
